@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.37;
+
+import {IEverholdCollection} from "../src/IEverholdCollection.sol";
+import {CollectionTest} from "./utils/CollectionTest.sol";
+import {Vm} from "./utils/Test.sol";
+import {IERC4906} from "@openzeppelin/contracts/interfaces/IERC4906.sol";
+
+/// @notice A token's owner, and nobody else, changes the token's content.
+contract UpdateTest is CollectionTest {
+    uint256 internal tokenId;
+
+    function setUp() public override {
+        super.setUp();
+        tokenId = mintTo(alice, DIGEST_1);
+        mintTo(bob, DIGEST_3);
+    }
+
+    function testFuzz_givesTheTokenANewDigest(bytes32 digest) public {
+        vm.assume(digest != 0 && digest != DIGEST_1);
+        update(alice, DIGEST_1, digest);
+        vm.assertEq(collection.contentDigest(tokenId), digest);
+        vm.assertEq(collection.revision(tokenId), 2);
+        vm.assertEq(collection.ownerOf(tokenId), alice);
+    }
+
+    function testFuzz_countsRevisions(uint256 count) public {
+        count = bound(count, 1, 30);
+        bytes32[] memory digests = digestsOf(count);
+        bytes32 current = DIGEST_1;
+        for (uint256 i = 0; i < count; ++i) {
+            update(alice, current, digests[i]);
+            current = digests[i];
+            vm.assertEq(collection.revision(tokenId), i + 2);
+        }
+        vm.assertEq(collection.contentDigest(tokenId), current);
+    }
+
+    function test_mayGoBackToEarlierContent() public {
+        update(alice, DIGEST_1, DIGEST_2);
+        update(alice, DIGEST_2, DIGEST_1);
+        vm.assertEq(collection.contentDigest(tokenId), DIGEST_1);
+        vm.assertEq(collection.revision(tokenId), 3);
+    }
+
+    function test_leavesOtherTokensAsTheyWere() public {
+        update(alice, DIGEST_1, DIGEST_2);
+        vm.assertEq(collection.contentDigest(2), DIGEST_3);
+        vm.assertEq(collection.revision(2), 1);
+    }
+
+    function testFuzz_worksForEveryTokenOfABatch(uint256 index) public {
+        bytes32[] memory digests = digestsOf(8);
+        tokenId = mintBatchTo(alice, digests) + (index = bound(index, 0, 7));
+        update(alice, digests[index], DIGEST_2);
+        vm.assertEq(collection.contentDigest(tokenId), DIGEST_2);
+        vm.assertEq(collection.revision(tokenId), 2);
+    }
+
+    function test_announcesTheContentThenThatMetadataChanged() public {
+        update(alice, DIGEST_1, DIGEST_2);
+        vm.expectEmit(address(collection));
+        emit IEverholdCollection.ContentSet(tokenId, DIGEST_3, 3);
+        vm.expectEmit(address(collection));
+        emit IERC4906.MetadataUpdate(tokenId);
+        update(alice, DIGEST_2, DIGEST_3);
+    }
+
+    function test_announcesNothingElse() public {
+        vm.recordLogs();
+        update(alice, DIGEST_1, DIGEST_2);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        vm.assertEq(logs.length, 2);
+    }
+
+    // ------------------------------------------------------------ who may not
+
+    function test_refusesTheCreator() public {
+        refuses(creator);
+    }
+
+    function test_refusesAnAccountApprovedForTheToken() public {
+        vm.prank(alice);
+        collection.approve(stranger, tokenId);
+        refuses(stranger);
+    }
+
+    function test_refusesAnOperatorOfAllTheOwnersTokens() public {
+        vm.prank(alice);
+        collection.setApprovalForAll(stranger, true);
+        refuses(stranger);
+    }
+
+    function test_refusesTheOwnerOfAnotherToken() public {
+        refuses(bob);
+    }
+
+    function testFuzz_refusesAnyoneElse(address caller) public {
+        vm.assume(caller != alice);
+        refuses(caller);
+    }
+
+    function test_refusesThePreviousOwner() public {
+        vm.prank(alice);
+        collection.transferFrom(alice, bob, tokenId);
+        refuses(alice);
+    }
+
+    function test_theNewOwnerTakesOver() public {
+        vm.prank(alice);
+        collection.transferFrom(alice, bob, tokenId);
+        update(bob, DIGEST_1, DIGEST_2);
+        vm.assertEq(collection.contentDigest(tokenId), DIGEST_2);
+    }
+
+    function test_theCreatorMayAsTheOwnerOfAToken() public {
+        tokenId = mintTo(creator, DIGEST_1);
+        update(creator, DIGEST_1, DIGEST_2);
+        vm.assertEq(collection.contentDigest(tokenId), DIGEST_2);
+    }
+
+    // ------------------------------------------------------------ what may not
+
+    function testFuzz_refusesAnUpdateOfOtherContent(bytes32 current) public {
+        vm.assume(current != DIGEST_1);
+        vm.expectRevert(abi.encodeWithSelector(IEverholdCollection.StaleDigest.selector, DIGEST_1, current));
+        update(alice, current, DIGEST_2);
+    }
+
+    function test_refusesAnUpdateSentTwice() public {
+        update(alice, DIGEST_1, DIGEST_2);
+        vm.expectRevert(abi.encodeWithSelector(IEverholdCollection.StaleDigest.selector, DIGEST_2, DIGEST_1));
+        update(alice, DIGEST_1, DIGEST_2);
+    }
+
+    function test_refusesAZeroDigest() public {
+        vm.expectRevert(IEverholdCollection.ZeroDigest.selector);
+        update(alice, DIGEST_1, 0);
+    }
+
+    function test_refusesTheDigestItHas() public {
+        vm.expectRevert(IEverholdCollection.SameDigest.selector);
+        update(alice, DIGEST_1, DIGEST_1);
+    }
+
+    function testFuzz_refusesATokenThatDoesNotExist(uint256 unknown) public {
+        vm.assume(unknown != 1 && unknown != 2);
+        tokenId = unknown;
+        expectNonexistentToken(unknown);
+        update(alice, 0, DIGEST_2);
+    }
+
+    // ------------------------------------------------------------
+
+    function update(address caller, bytes32 current, bytes32 digest) private {
+        vm.prank(caller);
+        collection.updateContent(tokenId, current, digest);
+    }
+
+    function refuses(address caller) private {
+        expectNotTokenOwner(tokenId, caller);
+        update(caller, DIGEST_1, DIGEST_2);
+        vm.assertEq(collection.contentDigest(tokenId), DIGEST_1);
+        vm.assertEq(collection.revision(tokenId), 1);
+    }
+}
