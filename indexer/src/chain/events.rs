@@ -1,0 +1,148 @@
+//! What a collection's logs say, taken apart.
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    rpc::types::Log,
+};
+use alloy_sol_types::SolEvent;
+
+use super::bindings::IEverhold;
+use crate::content::Digest;
+
+/// A block as far as following a chain goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockRef {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// The hash of the block below.
+    pub parent_hash: B256,
+}
+
+/// Something that happened to one token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenEvent {
+    /// The contract that logged it.
+    pub collection: Address,
+    /// The token.
+    pub token_id: U256,
+    /// Block number.
+    pub block_number: u64,
+    /// Block hash.
+    pub block_hash: B256,
+    /// Block time, seconds since 1970, where the RPC gives it with logs.
+    pub block_time: Option<u64>,
+    /// Position of the log in the block.
+    pub log_index: u64,
+    /// Position in the log, for logs about several tokens.
+    pub sub_index: u64,
+    /// Transaction hash.
+    pub transaction_hash: B256,
+    /// What happened.
+    pub kind: TokenEventKind,
+}
+
+/// What happened to a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenEventKind {
+    /// ERC-721 `Transfer`: minted, moved, or (to the zero address) burned.
+    Transfer {
+        /// The new owner.
+        to: Address,
+    },
+    /// Its content was set.
+    Content {
+        /// The digest.
+        digest: Digest,
+        /// 1 at the mint, one more each update.
+        revision: u64,
+    },
+    /// Its content can't change any more.
+    Frozen,
+}
+
+/// The topics a collection is followed by.
+pub const TOPICS: [B256; 4] = [
+    IEverhold::Transfer::SIGNATURE_HASH,
+    IEverhold::ContentSet::SIGNATURE_HASH,
+    IEverhold::ContentBatchSet::SIGNATURE_HASH,
+    IEverhold::ContentFrozen::SIGNATURE_HASH,
+];
+
+/// A log that can't be used: the RPC left out what every mined log has, or it does not decode.
+#[derive(Debug, thiserror::Error)]
+#[error("log {index:?} of block {block:?} at {address}: {reason}")]
+pub struct BadLog {
+    address: Address,
+    block: Option<u64>,
+    index: Option<u64>,
+    reason: String,
+}
+
+/// Takes a log apart; one log may speak of many tokens.
+pub fn decode(log: &Log) -> Result<Vec<TokenEvent>, BadLog> {
+    let bad = |reason: String| BadLog {
+        address: log.address(),
+        block: log.block_number,
+        index: log.log_index,
+        reason,
+    };
+    let missing = || bad("the RPC gave no block or position for it".to_owned());
+    let base = TokenEvent {
+        collection: log.address(),
+        token_id: U256::ZERO,
+        block_number: log.block_number.ok_or_else(missing)?,
+        block_hash: log.block_hash.ok_or_else(missing)?,
+        block_time: log.block_timestamp,
+        log_index: log.log_index.ok_or_else(missing)?,
+        sub_index: 0,
+        transaction_hash: log.transaction_hash.ok_or_else(missing)?,
+        kind: TokenEventKind::Frozen,
+    };
+    let tokens = tokens_of(log).map_err(|error| bad(error.to_string()))?;
+    let event = |(sub_index, (token_id, kind)): (usize, (U256, TokenEventKind))| TokenEvent {
+        token_id,
+        kind,
+        sub_index: sub_index as u64,
+        ..base.clone()
+    };
+    Ok(tokens.into_iter().enumerate().map(event).collect())
+}
+
+fn tokens_of(log: &Log) -> Result<Vec<(U256, TokenEventKind)>, alloy_sol_types::Error> {
+    let Some(topic) = log.topic0() else {
+        return Ok(Vec::new());
+    };
+    let data = &log.inner.data;
+    Ok(match *topic {
+        IEverhold::Transfer::SIGNATURE_HASH => {
+            let event = IEverhold::Transfer::decode_log_data_validate(data)?;
+            vec![(event.tokenId, TokenEventKind::Transfer { to: event.to })]
+        }
+        IEverhold::ContentSet::SIGNATURE_HASH => {
+            let event = IEverhold::ContentSet::decode_log_data_validate(data)?;
+            vec![(event.tokenId, content(event.digest, event.revision))]
+        }
+        IEverhold::ContentBatchSet::SIGNATURE_HASH => {
+            let event = IEverhold::ContentBatchSet::decode_log_data_validate(data)?;
+            let first = event.firstTokenId;
+            let token = |(i, digest): (usize, &B256)| {
+                (first.wrapping_add(U256::from(i)), content(*digest, 1))
+            };
+            event.digests.iter().enumerate().map(token).collect()
+        }
+        IEverhold::ContentFrozen::SIGNATURE_HASH => {
+            let event = IEverhold::ContentFrozen::decode_log_data_validate(data)?;
+            vec![(event.tokenId, TokenEventKind::Frozen)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn content(digest: B256, revision: u64) -> TokenEventKind {
+    TokenEventKind::Content {
+        digest: Digest(digest.0),
+        revision,
+    }
+}

@@ -1,0 +1,184 @@
+//! The command line: parse, call the library, print.
+
+mod deploy;
+mod freeze;
+mod init;
+mod keys;
+mod output;
+mod publish;
+mod status;
+mod token;
+mod update;
+mod watch;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use crate::config::Config;
+use output::{Failure, Output};
+
+/// Keeps NFT collections provable and alive.
+#[derive(Debug, Parser)]
+#[command(name = "everhold", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Global {
+    /// Settings [default: everhold.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "EVERHOLD_CONFIG")]
+    config: Option<PathBuf>,
+    /// JSON-RPC endpoint of the chain; repeatable, instead of `[chain] rpc`
+    #[arg(long, global = true, value_name = "URL")]
+    rpc: Vec<Url>,
+    /// Print one JSON document on stdout, everything else on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more; twice: everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Do not ask, answer yes
+    #[arg(short, long, global = true)]
+    yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented everhold.toml
+    Init(init::Init),
+    /// Deploy a collection
+    Deploy(deploy::Deploy),
+    /// Upload a folder's media and metadata, and mint; a second run goes on
+    Publish(publish::Publish),
+    /// Give a token new metadata, as its owner
+    Update(update::Update),
+    /// Fix a token's content for ever, as its owner
+    Freeze(freeze::Freeze),
+    /// Follow the chain, verify, repair, alert
+    Watch(watch::WatchArgs),
+    /// Show collections, health counts, nodes and incidents
+    Status(status::StatusArgs),
+    /// Show one token: owner, digest, contents, replicas, evidence
+    Token(token::TokenArgs),
+}
+
+/// What a command works with.
+pub(crate) struct Context {
+    global: Global,
+    output: Output,
+    stop: CancellationToken,
+}
+
+impl Context {
+    /// The configuration: file, environment, command line.
+    fn config(&self) -> Result<Config, Failure> {
+        let named = self.global.config.as_deref();
+        let path = named.unwrap_or(std::path::Path::new("everhold.toml"));
+        let mut config = Config::load(path, named.is_some())?;
+        if !self.global.rpc.is_empty() {
+            config.chain.rpc.clone_from(&self.global.rpc);
+        }
+        Ok(config)
+    }
+}
+
+/// Runs the command line; the exit status is 0 fine, 1 failed, 2 wrong usage or configuration,
+/// 3 an integrity check fell short.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let watching = matches!(cli.command, Command::Watch(_));
+    start_log(&cli.global, watching);
+    let context = Context {
+        output: Output::new(cli.global.json, cli.global.yes),
+        global: cli.global,
+        stop: CancellationToken::new(),
+    };
+    let stop = context.stop.clone();
+    let forever = matches!(&cli.command, Command::Watch(watch) if !watch.once);
+    let command = dispatch(cli.command, &context);
+    tokio::pin!(command);
+    let done = tokio::select! {
+        done = &mut command => done,
+        () = interrupted() => {
+            stop.cancel();
+            if forever {
+                command.await
+            } else {
+                // Everything a command does is safe to be cut off anywhere, and taken up again.
+                Err(Failure::interrupted())
+            }
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Init(args) => args.run(context),
+        Command::Deploy(args) => args.run(context).await,
+        Command::Publish(args) => args.run(context).await,
+        Command::Update(args) => args.run(context).await,
+        Command::Freeze(args) => args.run(context).await,
+        Command::Watch(args) => args.run(context).await,
+        Command::Status(args) => args.run(context).await,
+        Command::Token(args) => args.run(context).await,
+    }
+}
+
+/// Ctrl-C, or the end a service manager asks for.
+async fn interrupted() {
+    let ctrl_c = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! { () = ctrl_c => {}, () = terminate => {} }
+}
+
+/// The log goes to stderr; `EVERHOLD_LOG` takes tracing's own filter text.
+fn start_log(global: &Global, with_time: bool) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn,everhold=info",
+        (_, 1) => "warn,everhold=debug",
+        _ => "debug,everhold=trace",
+    };
+    let filter = EnvFilter::try_from_env("EVERHOLD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_target(false);
+    if with_time {
+        log.init()
+    } else {
+        log.without_time().init()
+    }
+}

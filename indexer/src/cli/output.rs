@@ -1,0 +1,211 @@
+//! What commands print, and how they end.
+
+use std::{
+    fmt,
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
+
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde::Serialize;
+
+use crate::{
+    chain::{CollectionError, KeyError, RpcError},
+    config::ConfigError,
+    ledger::LedgerError,
+    publish::{FolderError, StoreError, UpdateError},
+    watch::WatchError,
+};
+
+/// An integrity check fell short.
+pub(super) const SHORT: u8 = 3;
+
+/// How a command fails: with a line for people and an exit status.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    /// Something did not work.
+    pub(super) fn failed(text: impl Into<String>) -> Self {
+        Self {
+            code: 1,
+            text: text.into(),
+        }
+    }
+
+    /// Wrong usage or configuration.
+    pub(super) fn usage(text: impl Into<String>) -> Self {
+        Self {
+            code: 2,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn interrupted() -> Self {
+        Self {
+            code: 130,
+            text: "interrupted; the same command goes on from here".to_owned(),
+        }
+    }
+
+    pub(super) fn report(self) -> ExitCode {
+        let _ = writeln!(std::io::stderr(), "everhold: {}", one_line(&self.text));
+        ExitCode::from(self.code)
+    }
+}
+
+/// Errors are one line, whatever a node or a library put into them.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+macro_rules! fails_with {
+    ($($error:ty => $code:expr),+ $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let code: fn(&$error) -> u8 = $code;
+                Self { code: code(&error), text: error.to_string() }
+            }
+        })+
+    };
+}
+
+fails_with! {
+    ConfigError => |_| 2,
+    KeyError => |_| 2,
+    RpcError => rpc_code,
+    LedgerError => ledger_code,
+    CollectionError => collection_code,
+    FolderError => |_| 1,
+    StoreError => store_code,
+    UpdateError => |error| match error {
+        UpdateError::Collection(inner) => collection_code(inner),
+        UpdateError::Store(inner) => store_code(inner),
+        _ => 1,
+    },
+    WatchError => |error| match error {
+        WatchError::Config(_) | WatchError::Key(_) | WatchError::Secret { .. } => 2,
+        WatchError::Rpc(inner) => rpc_code(inner),
+        WatchError::Ledger(inner) => ledger_code(inner),
+        WatchError::Collection(inner) => collection_code(inner),
+        _ => 1,
+    },
+    std::io::Error => |_| 1,
+    reqwest::Error => |_| 1,
+}
+
+fn rpc_code(error: &RpcError) -> u8 {
+    if error.is_passing() { 1 } else { 2 }
+}
+
+fn ledger_code(error: &LedgerError) -> u8 {
+    use LedgerError as E;
+    match error {
+        E::UnknownEngine(_) | E::OtherChain { .. } | E::OtherGenesis(_) => 2,
+        _ => 1,
+    }
+}
+
+fn collection_code(error: &CollectionError) -> u8 {
+    use CollectionError as E;
+    match error {
+        E::NoCode { .. } | E::NotErc721(_) | E::NotEverhold(_) => 2,
+        E::Rpc(inner) => rpc_code(inner),
+        _ => 1,
+    }
+}
+
+fn store_code(error: &StoreError) -> u8 {
+    if matches!(error, StoreError::NoNodes) {
+        2
+    } else {
+        1
+    }
+}
+
+/// Prints for people or for programs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+    yes: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, yes: bool) -> Self {
+        Self { json, yes }
+    }
+
+    /// The result: one JSON document, or what `people` writes.
+    pub(super) fn result(&self, value: &impl Serialize, people: impl fmt::Display) {
+        let text = if self.json {
+            serde_json::to_string(value).unwrap_or_default()
+        } else {
+            people.to_string()
+        };
+        // A reader that went away (`| head`) is no error.
+        let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    }
+
+    /// Asks at a terminal; elsewhere, and with `--yes`, the answer is yes.
+    pub(super) fn confirm(&self, question: &str) -> Result<(), Failure> {
+        if self.yes || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Ok(());
+        }
+        let _ = write!(std::io::stderr(), "{question} [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Failure::failed("nothing was done")),
+        }
+    }
+}
+
+/// A table in the house's style.
+pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_header(header.to_vec());
+    table
+}
+
+/// Text from outside, fit for a terminal: control characters and direction marks are shown as
+/// what they are.
+pub(super) fn plain(text: &str) -> String {
+    let harmless = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .flat_map(|c| {
+            if harmless(c) {
+                vec![c]
+            } else {
+                c.escape_unicode().collect()
+            }
+        })
+        .collect()
+}
+
+/// Bytes as people read them.
+pub(super) fn bytes_text(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    let mut size = bytes as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if size < 1000.0 {
+            break;
+        }
+        size /= 1000.0;
+        unit = next;
+    }
+    if unit == "B" {
+        format!("{bytes} B")
+    } else {
+        format!("{size:.1} {unit}")
+    }
+}

@@ -1,0 +1,139 @@
+//! `everhold token`
+
+use std::{fmt::Write, process::ExitCode};
+
+use alloy::primitives::{Address, U256};
+use clap::Args;
+use tracing::warn;
+
+use super::{
+    Context,
+    output::{Failure, bytes_text, plain, table},
+};
+use crate::{
+    ledger::{self, Ledger},
+    report::{ContentReport, TokenReport},
+    watch::{policy, shortage},
+};
+
+/// Shows one token: owner, digest, contents, replicas, evidence.
+#[derive(Debug, Args)]
+pub(super) struct TokenArgs {
+    /// The collection's address
+    #[arg(value_name = "A")]
+    collection: Address,
+    /// The token's id
+    #[arg(value_name = "ID")]
+    token: U256,
+}
+
+impl TokenArgs {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let config = context.config()?;
+        if let Some(shortage) = shortage(&config) {
+            warn!("{shortage}");
+        }
+        let ledger = Ledger::open(&config.database).await?;
+        let mut tx = ledger.read().await?;
+        let (address, id) = (self.collection, self.token);
+        let known = tx.collections().await?.iter().any(|c| c.address == address);
+        let policy = policy(&config);
+        let report = TokenReport::read(&mut tx, &policy, address, id, ledger::now()).await?;
+        drop(tx);
+        ledger.close().await;
+        match report {
+            Some(report) => {
+                context.output.result(&report, people(&report));
+                Ok(ExitCode::SUCCESS)
+            }
+            None if known => Err(Failure::failed(format!(
+                "{address} has no token {id} (as far as it is indexed)"
+            ))),
+            None => Err(Failure::failed(format!(
+                "{address} is not in the ledger: put it into everhold.toml as a [[collection]] \
+                 and run `everhold watch`"
+            ))),
+        }
+    }
+}
+
+fn people(report: &TokenReport) -> String {
+    let mut text = String::new();
+    let frozen = if report.frozen { ", frozen" } else { "" };
+    let finality = if report.finalized {
+        "final"
+    } else {
+        "not final yet"
+    };
+    let _ = writeln!(
+        text,
+        "token {} of {}: {}",
+        report.token_id, report.collection, report.health
+    );
+    let _ = writeln!(text, "owner    {}", report.owner);
+    let _ = writeln!(text, "content  {}", report.uri.as_deref().unwrap_or("none"));
+    let _ = writeln!(text, "revision {}{frozen}", report.revision);
+    let _ = writeln!(
+        text,
+        "block    {} {} ({finality})",
+        report.content_block.unwrap_or(report.minted_block),
+        report
+            .content_block_hash
+            .as_deref()
+            .unwrap_or(&report.minted_block_hash)
+    );
+    for reason in &report.unverifiable {
+        let _ = writeln!(text, "unverifiable: {}", plain(reason));
+    }
+    for content in &report.contents {
+        let _ = writeln!(text, "\n{}", content_text(content));
+    }
+    text
+}
+
+fn content_text(content: &ContentReport) -> String {
+    let size = content.size.map_or("size unknown".to_owned(), bytes_text);
+    let mut text = format!(
+        "{} {} ({size}): {}, {} of {} required independent replicas verified\n",
+        plain(&content.role),
+        content.id,
+        content.health,
+        content.independent,
+        content.required
+    );
+    let mut table = table(&["node", "state", "held", "checked", "evidence", "history"]);
+    for replica in &content.replicas {
+        let history: Vec<_> = replica
+            .history
+            .iter()
+            .map(|change| change.state.as_str())
+            .collect();
+        let evidence = match (&replica.detail, replica.http_status, replica.bytes) {
+            (Some(detail), ..) => plain(detail),
+            (None, Some(status), Some(bytes)) => format!("HTTP {status}, {bytes} bytes"),
+            _ => String::new(),
+        };
+        table.add_row([
+            replica.node.clone(),
+            replica
+                .state
+                .map_or("not probed yet", |state| state.as_str())
+                .to_owned(),
+            replica.held.map_or("–".to_owned(), |held| held.to_string()),
+            replica.checked_at.clone().unwrap_or_default(),
+            evidence,
+            history.join(" → "),
+        ]);
+    }
+    let _ = write!(text, "{table}");
+    for repair in &content.repairs {
+        let detail = repair.detail.as_deref().map(|d| format!(": {}", plain(d)));
+        let (action, node, state) = (&repair.action, &repair.node, repair.state);
+        let _ = write!(
+            text,
+            "\n{action} at {node}: {state}{}",
+            detail.unwrap_or_default()
+        );
+    }
+    text
+}

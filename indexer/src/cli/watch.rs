@@ -1,0 +1,91 @@
+//! `everhold watch`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::{
+    Context,
+    keys::KeyArgs,
+    output::{Failure, SHORT},
+    status::people,
+};
+use crate::{
+    ledger,
+    report::Status,
+    watch::{Round, Watch},
+};
+
+/// Follows the chain, verifies, repairs, alerts, until it is stopped.
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    /// One round, then end: 0 if all is healthy, else 3
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Only look
+    #[arg(long)]
+    no_repair: bool,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+/// What `watch --once --json` prints: the status, and what the round did.
+#[derive(Serialize)]
+struct Watched {
+    round: Round,
+    #[serde(flatten)]
+    status: Status,
+}
+
+impl WatchArgs {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let config = context.config()?;
+        let repair = config.repair.enabled && !self.no_repair;
+        let repairer = if repair {
+            self.key.or(&config.repair).load_if_named().await?
+        } else {
+            None
+        };
+        if repair && repairer.is_none() {
+            info!("no [repair] key: content whose STORE is gone can't be stored anew");
+        }
+        let watch = Watch::start(&config, repairer).await?;
+        if self.once {
+            let round = watch.once(repair).await?;
+            return finish(context, &watch, round).await;
+        }
+        info!(
+            "watching {} collections on {} nodes; Ctrl-C stops",
+            config.collection.len(),
+            config.node_count()
+        );
+        watch.forever(repair, &context.stop).await?;
+        watch.ledger().close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCode, Failure> {
+    let healthy = watch.picture().await?.all_healthy();
+    let mut tx = watch.ledger().read().await?;
+    let status = Status::read(&mut tx, watch.policy(), ledger::now()).await?;
+    drop(tx);
+    let text = format!(
+        "{}\n{} events, {} probes, {} of {} repairs proved, {} alerts delivered",
+        people(&status),
+        round.events,
+        round.probes,
+        round.repaired,
+        round.repairs,
+        round.alerts
+    );
+    context.output.result(&Watched { round, status }, text);
+    watch.ledger().close().await;
+    if healthy {
+        return Ok(ExitCode::SUCCESS);
+    }
+    warn!("not every token is healthy");
+    Ok(ExitCode::from(SHORT))
+}

@@ -1,0 +1,55 @@
+//! What `everhold init` writes.
+
+/// A commented configuration whose values are the defaults.
+pub const TEMPLATE: &str = r#"# Everhold's settings. What is commented out shows an example; every other value is the default.
+# Each can be set in the environment too: EVERHOLD_DATABASE, EVERHOLD_CHAIN_RPC, EVERHOLD_REPLICAS_MIN, …
+
+database = "sqlite://everhold.db"       # or "postgres://user:password@host/name"
+
+[chain]
+rpc = ["http://127.0.0.1:8545"]         # several endpoints of one chain are compared
+confirmations = 12                      # blocks after which a block counts as final; never delays indexing
+finality = "confirmations"              # or "safe", "finalized": the chain's own marks
+poll = "2s"                             # how often the head is asked for
+
+# One block a collection; `everhold deploy` prints it.
+# [[collection]]
+# address = "0x…"
+# start_block = 0
+
+[aleph]
+nodes = []                              # e.g. ["http://node-a:4024", { url = "http://node-b:4024", operator = "acme" }]
+channel = "EVERHOLD"
+payment = "credit"                      # or "hold" (refused by the network from 2027-01-01 on)
+
+[ipfs]
+gateways = []                           # e.g. ["https://gateway.example"]: asked for /ipfs/CID
+kubo = []                               # RPC URLs of Kubo nodes
+
+[replicas]
+min = 3                                 # independent verified replicas a content needs
+min_held = 0                            # how many of them the node itself must be proved to hold
+grace = "10m"                           # how long after a mint content may still be on its way
+recheck = "24h"                         # how often each replica is probed; "0s": every round
+history = "drop"                        # or "keep": content of earlier revisions, once the update is final
+
+[repair]
+enabled = true
+# keystore = "repair-key.json"          # or private_key_file: signs and pays for STORE messages
+# password_file = "repair-key.password" # or EVERHOLD_KEYSTORE_PASSWORD
+wait = "30s"                            # how long a node gets to fetch before it is sent the bytes
+
+# [[alert]]
+# webhook = "https://…"
+# secret_file = "webhook.secret"        # HMAC-SHA256 over the body, in X-Everhold-Signature
+
+[api]
+# listen = "127.0.0.1:8080"             # where `everhold watch` answers
+
+[limits]
+connect_timeout = "5s"
+idle_timeout = "15s"                    # until the next byte comes
+total_timeout = "15m"                   # for one whole fetch
+max_content = 4294967296                # bytes; larger content is not fetched
+concurrency = 32                        # probes under way at once
+"#;

@@ -1,0 +1,42 @@
+//! The ground floor: what content is called and whether bytes are that content.
+//!
+//! Nothing here opens a socket, a file or a database, and nothing knows of chains. Everything
+//! that comes in (texts, bytes, metadata) is taken as hostile: no function panics, and each has
+//! a bound on the memory it uses.
+//!
+//! ```
+//! use everhold::content::{Codec, ContentId, Verifier, id_of};
+//!
+//! let id = id_of(Codec::DagPb, b"");
+//! assert_eq!(id.to_string(), "QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH");
+//!
+//! let mut verifier = Verifier::new(id);
+//! verifier.update(b"something else");
+//! assert!(!verifier.finish().matches);
+//! assert_eq!(id.cid().parse::<ContentId>(), Ok(id));
+//! ```
+
+mod codec;
+mod dag;
+mod digest;
+mod hasher;
+mod id;
+mod metadata;
+mod profile;
+mod reference;
+mod unixfs;
+mod verifier;
+
+#[cfg(test)]
+mod tests;
+
+pub use codec::{Codec, CodecError};
+pub use digest::{Digest, DigestError};
+pub use hasher::{Hasher, id_of, id_of_reader};
+pub use id::{ContentId, ContentIdError};
+pub use metadata::{
+    Link, Metadata, MetadataError, MetadataLimits, local_references, rewrite_references,
+};
+pub use profile::{CidVersion, Profile};
+pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceClass, ReferenceClassError};
+pub use verifier::{Verification, Verifier};

@@ -1,0 +1,205 @@
+//! Verdicts and health: pure functions of what probes saw, the policy and the time.
+//!
+//! Nothing here reads a clock, a network or a database, so a changed policy changes health
+//! without a new probe, and every law can be tested as a property.
+
+mod independence;
+mod schedule;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+pub use independence::{Holder, independent};
+pub use schedule::Schedule;
+pub use verdict::{FAILURES_THAT_COUNT, Verdict};
+
+/// What a probe or a record says about one content at one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplicaState {
+    /// Full bytes came and hash to the name.
+    Verified,
+    /// The node says that it has it; the bytes were not seen.
+    Claimed,
+    /// Bytes came and do not hash to the name.
+    Corrupt,
+    /// The node says that it has it not.
+    Missing,
+    /// No answer that says anything, three times in a row.
+    Unreachable,
+}
+
+/// The health of a content or, as the worst of its contents, of a token. The order is from best
+/// to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Enough independent verified replicas.
+    Healthy,
+    /// Too few yet, but the grace after the mint is not over.
+    Pending,
+    /// A reference of the token has no hash: nobody can tell whether it is intact.
+    Unverifiable,
+    /// Fewer independent verified replicas than the policy asks for, but at least one.
+    Degraded,
+    /// No verified replica.
+    Lost,
+}
+
+macro_rules! words {
+    ($type:ty { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl $type {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word for it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!("`{text}` is none of {}", [$($word),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+words!(ReplicaState {
+    Verified = "verified",
+    Claimed = "claimed",
+    Corrupt = "corrupt",
+    Missing = "missing",
+    Unreachable = "unreachable",
+});
+words!(Health {
+    Healthy = "healthy",
+    Pending = "pending",
+    Unverifiable = "unverifiable",
+    Degraded = "degraded",
+    Lost = "lost",
+});
+
+impl Health {
+    /// Whether someone or something must act.
+    pub fn is_problem(self) -> bool {
+        matches!(self, Self::Degraded | Self::Lost)
+    }
+}
+
+/// What a content needs. Times are milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Independent verified replicas.
+    pub min: u32,
+    /// How many of them must be held by the node itself.
+    pub min_held: u32,
+    /// How long after a mint content may still be on its way.
+    pub grace: i64,
+    /// How often replicas are probed; 0 means every round.
+    pub recheck: i64,
+}
+
+/// The age at which a `verified` stops counting where `recheck` is "every round".
+const MAX_AGE_OF_EVERY_ROUND: i64 = 2 * 24 * 60 * 60 * 1000;
+
+impl Policy {
+    /// A `verified` older than this no longer counts: twice `recheck`; two days where every
+    /// round rechecks, since rounds may be far apart.
+    pub fn max_age(&self) -> i64 {
+        if self.recheck == 0 {
+            MAX_AGE_OF_EVERY_ROUND
+        } else {
+            self.recheck.saturating_mul(2)
+        }
+    }
+}
+
+/// One replica as far as health goes.
+#[derive(Clone, Debug)]
+pub struct ReplicaView {
+    /// The last verdict; `None` before the first.
+    pub state: Option<ReplicaState>,
+    /// When the bytes were last seen right.
+    pub verified_at: Option<i64>,
+    /// Whether the node is proved to hold its own copy.
+    pub held: bool,
+    /// Whose node it is and where.
+    pub holder: Holder,
+}
+
+/// What is known of a content besides its replicas.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Past {
+    /// When a token first named it.
+    pub wanted_since: Option<i64>,
+    /// Whether it was healthy before: grace is for content on its way, not for content lost.
+    pub was_healthy: bool,
+}
+
+/// A content's health and what it rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// The verdict.
+    pub health: Health,
+    /// Verified replicas that are fresh enough.
+    pub verified: u32,
+    /// How many of them are independent of each other: what `min` counts.
+    pub independent: u32,
+    /// How many independent ones are held by their nodes: what `min_held` counts.
+    pub held: u32,
+}
+
+/// A content's health at the time `now`.
+pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -> Assessment {
+    let counts = |replica: &&ReplicaView| {
+        replica.state == Some(ReplicaState::Verified)
+            && replica
+                .verified_at
+                .is_some_and(|at| now.saturating_sub(at) <= policy.max_age())
+    };
+    let verified: Vec<_> = replicas.iter().filter(counts).collect();
+    let holders = |held_only: bool| {
+        let chosen = verified
+            .iter()
+            .filter(move |replica| !held_only || replica.held);
+        independent(chosen.map(|replica| &replica.holder))
+    };
+    let (all, held) = (holders(false), holders(true));
+    let young = !past.was_healthy
+        && past
+            .wanted_since
+            .is_none_or(|since| now.saturating_sub(since) < policy.grace);
+    let health = if all >= policy.min.max(1) && held >= policy.min_held {
+        Health::Healthy
+    } else if young {
+        Health::Pending
+    } else if all > 0 {
+        Health::Degraded
+    } else {
+        Health::Lost
+    };
+    Assessment {
+        health,
+        verified: u32::try_from(verified.len()).unwrap_or(u32::MAX),
+        independent: all,
+        held,
+    }
+}

@@ -1,0 +1,195 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const DAY: i64 = 86_400_000;
+
+fn policy(min: u32) -> Policy {
+    Policy {
+        min,
+        min_held: 0,
+        grace: 600_000,
+        recheck: DAY,
+    }
+}
+
+fn holder(operator: Option<u8>, address: u8) -> Holder {
+    Holder {
+        operator: operator.map(|o| o.to_string()),
+        address: format!("10.0.0.{address}"),
+    }
+}
+
+fn replica(state: ReplicaState, node: u8, verified_at: Option<i64>) -> ReplicaView {
+    ReplicaView {
+        state: Some(state),
+        verified_at,
+        held: true,
+        holder: holder(None, node),
+    }
+}
+
+fn states() -> impl Strategy<Value = ReplicaState> {
+    prop::sample::select(ReplicaState::ALL)
+}
+
+fn replicas() -> impl Strategy<Value = Vec<ReplicaView>> {
+    let one = (
+        prop::option::of(states()),
+        prop::option::of(0..4 * DAY),
+        any::<bool>(),
+        prop::option::of(0u8..4),
+        0u8..6,
+    )
+        .prop_map(
+            |(state, verified_at, held, operator, address)| ReplicaView {
+                state,
+                verified_at,
+                held,
+                holder: holder(operator, address),
+            },
+        );
+    prop::collection::vec(one, 0..9)
+}
+
+/// The largest set without a shared operator or address, by trying all sets.
+fn independent_by_force(holders: &[Holder]) -> u32 {
+    let clash = |a: &Holder, b: &Holder| {
+        a.address == b.address || (a.operator.is_some() && a.operator == b.operator)
+    };
+    (0u32..1 << holders.len())
+        .filter(|set| {
+            let chosen: Vec<_> = (0..holders.len()).filter(|i| set >> i & 1 == 1).collect();
+            chosen.iter().all(|&i| {
+                chosen
+                    .iter()
+                    .all(|&j| i >= j || !clash(&holders[i], &holders[j]))
+            })
+        })
+        .map(u32::count_ones)
+        .max()
+        .unwrap_or(0)
+}
+
+#[test]
+fn says_what_the_words_mean() {
+    let three: Vec<_> = (0..3)
+        .map(|n| replica(ReplicaState::Verified, n, Some(DAY)))
+        .collect();
+    let past = Past {
+        wanted_since: Some(0),
+        was_healthy: true,
+    };
+    let health = |replicas: &[ReplicaView], past| assess(replicas, &policy(3), past, DAY).health;
+    assert_eq!(health(&three, past), Health::Healthy);
+    assert_eq!(health(&three[..2], past), Health::Degraded);
+    assert_eq!(health(&[], past), Health::Lost);
+    let young = Past {
+        wanted_since: Some(DAY - 1),
+        was_healthy: false,
+    };
+    assert_eq!(health(&[], young), Health::Pending);
+    assert_eq!(health(&three, young), Health::Healthy);
+    assert_eq!(
+        health(
+            &[],
+            Past {
+                was_healthy: true,
+                ..young
+            }
+        ),
+        Health::Lost
+    );
+    // Without grace nothing is ever pending.
+    let strict = Policy {
+        grace: 0,
+        ..policy(3)
+    };
+    assert_eq!(assess(&[], &strict, young, DAY).health, Health::Lost);
+}
+
+#[test]
+fn old_verdicts_stop_counting() {
+    let replicas = [replica(ReplicaState::Verified, 1, Some(0))];
+    let past = Past {
+        wanted_since: Some(0),
+        was_healthy: true,
+    };
+    assert_eq!(
+        assess(&replicas, &policy(1), past, 2 * DAY).health,
+        Health::Healthy
+    );
+    assert_eq!(
+        assess(&replicas, &policy(1), past, 2 * DAY + 1).health,
+        Health::Lost
+    );
+}
+
+#[test]
+fn only_three_failures_in_a_row_make_unreachable() {
+    let verified = Verdict::default().after(ReplicaState::Verified);
+    let once = verified.after(ReplicaState::Unreachable);
+    let twice = once.after(ReplicaState::Unreachable);
+    assert_eq!(twice.state, Some(ReplicaState::Verified));
+    assert!(once.is_in_doubt() && twice.is_in_doubt());
+    let thrice = twice.after(ReplicaState::Unreachable);
+    assert_eq!(thrice.state, Some(ReplicaState::Unreachable));
+    assert!(!thrice.is_in_doubt());
+    assert_eq!(
+        twice.after(ReplicaState::Missing).state,
+        Some(ReplicaState::Missing)
+    );
+}
+
+proptest! {
+    #[test]
+    fn independence_is_the_largest_set_without_a_clash(
+        holders in prop::collection::vec((prop::option::of(0u8..4), 0u8..5), 0..9)
+    ) {
+        let holders: Vec<_> = holders.into_iter().map(|(o, a)| holder(o, a)).collect();
+        prop_assert_eq!(independent(holders.iter()), independent_by_force(&holders));
+    }
+
+    #[test]
+    fn only_verified_replicas_help(
+        replicas in replicas(), now in 0..4 * DAY, min in 1u32..5, state in states()
+    ) {
+        let past = Past { wanted_since: Some(0), was_healthy: true };
+        let before = assess(&replicas, &policy(min), past, now);
+        let mut more = replicas.clone();
+        more.push(ReplicaView {
+            state: Some(state), verified_at: Some(now), held: true, holder: holder(Some(9), 99),
+        });
+        let after = assess(&more, &policy(min), past, now);
+        if state == ReplicaState::Verified {
+            prop_assert_eq!(after.independent, before.independent + 1);
+            prop_assert!(after.health <= before.health);
+        } else {
+            prop_assert_eq!(after, before);
+        }
+    }
+
+    #[test]
+    fn counts_are_ordered_and_health_follows_them(
+        replicas in replicas(), now in 0..4 * DAY, min in 1u32..5
+    ) {
+        let past = Past { wanted_since: Some(0), was_healthy: true };
+        let seen = assess(&replicas, &policy(min), past, now);
+        prop_assert!(seen.held <= seen.independent && seen.independent <= seen.verified);
+        prop_assert_eq!(seen.health == Health::Healthy, seen.independent >= min);
+        prop_assert_eq!(seen.health == Health::Lost, seen.verified == 0);
+        let mut reversed = replicas;
+        reversed.reverse();
+        prop_assert_eq!(assess(&reversed, &policy(min), past, now), seen);
+    }
+
+    #[test]
+    fn a_verdict_needs_bytes_or_three_failures(probes in prop::collection::vec(states(), 1..20)) {
+        let verdict = probes.iter().fold(Verdict::default(), |v, seen| v.after(*seen));
+        let trailing = probes.iter().rev()
+            .take_while(|seen| **seen == ReplicaState::Unreachable).count();
+        let said = probes.iter().rev().find(|seen| **seen != ReplicaState::Unreachable);
+        let expected = if trailing >= 3 { Some(ReplicaState::Unreachable) } else { said.copied() };
+        prop_assert_eq!(verdict.state, expected);
+    }
+}

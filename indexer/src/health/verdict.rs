@@ -1,0 +1,42 @@
+//! From one probe to the next verdict on a replica.
+
+use super::ReplicaState;
+
+/// Probes in a row that must fail before `unreachable` replaces the last verdict.
+pub const FAILURES_THAT_COUNT: u32 = 3;
+
+/// The standing verdict on a replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The state that counts; `None` before the first probe that said anything.
+    pub state: Option<ReplicaState>,
+    /// Probes in a row that failed to say anything.
+    pub failures: u32,
+}
+
+impl Verdict {
+    /// The verdict after a probe that saw `seen`.
+    ///
+    /// `missing` and `corrupt` count at once; `unreachable` keeps the last verdict until
+    /// [`FAILURES_THAT_COUNT`] probes in a row have failed.
+    pub fn after(self, seen: ReplicaState) -> Self {
+        if seen != ReplicaState::Unreachable {
+            return Self {
+                state: Some(seen),
+                failures: 0,
+            };
+        }
+        let failures = self.failures.saturating_add(1);
+        let state = if failures >= FAILURES_THAT_COUNT {
+            Some(ReplicaState::Unreachable)
+        } else {
+            self.state
+        };
+        Self { state, failures }
+    }
+
+    /// Whether the last probe failed and another should come before a verdict is made of it.
+    pub fn is_in_doubt(self) -> bool {
+        (1..FAILURES_THAT_COUNT).contains(&self.failures)
+    }
+}

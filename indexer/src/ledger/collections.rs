@@ -1,0 +1,152 @@
+//! Chains, collections, and the window of recent blocks.
+
+use alloy::primitives::{Address, B256};
+
+use super::{LedgerError, Result, RowId, Tx, execute, fetch, int, uint};
+use crate::{chain::BlockRef, content::Codec};
+
+/// A collection to be watched.
+#[derive(Clone, Debug)]
+pub struct NewCollection {
+    /// Chain it is on.
+    pub chain_id: u64,
+    /// Its contract.
+    pub address: Address,
+    /// ERC-721 `name()`.
+    pub name: String,
+    /// How its digests name content.
+    pub codec: Codec,
+    /// First block to read.
+    pub start_block: u64,
+}
+
+/// A collection in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collection {
+    /// Its key.
+    pub id: RowId,
+    /// Chain it is on.
+    pub chain_id: u64,
+    /// Its contract.
+    pub address: Address,
+    /// ERC-721 `name()`.
+    pub name: String,
+    /// How its digests name content.
+    pub codec: Codec,
+    /// First block to read.
+    pub start_block: u64,
+    /// Last block read; `None` before the first.
+    pub indexed_block: Option<u64>,
+    /// Last final block among those read.
+    pub finalized_block: Option<u64>,
+}
+
+type CollectionRow = (i64, i64, Vec<u8>, String, i64, i64, i64, i64);
+
+impl Collection {
+    fn from_row(row: CollectionRow) -> Result<Self> {
+        let (id, chain_id, address, name, codec, start, indexed, finalized) = row;
+        let codec = u8::try_from(codec).ok().and_then(Codec::from_multicodec);
+        let block = |number: i64| (number >= start).then(|| uint(number));
+        Ok(Self {
+            id,
+            chain_id: uint(chain_id),
+            address: Address::try_from(address.as_slice())
+                .map_err(|_| LedgerError::Corrupt(format!("address of collection {id}")))?,
+            name,
+            codec: codec
+                .ok_or_else(|| LedgerError::Corrupt(format!("codec of collection {id}")))?,
+            start_block: uint(start),
+            indexed_block: block(indexed),
+            finalized_block: block(finalized.min(indexed)),
+        })
+    }
+}
+
+impl Tx {
+    /// Ties the ledger to a chain, or finds that it is tied to another.
+    pub async fn bind_chain(&mut self, chain_id: u64, genesis: B256) -> Result<()> {
+        let known = fetch!(
+            fetch_all,
+            self,
+            (i64, Vec<u8>),
+            "SELECT chain_id, genesis FROM chains"
+        )?;
+        match known.first() {
+            None => {
+                let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)";
+                execute!(self, insert, int(chain_id), genesis.as_slice())?;
+                Ok(())
+            }
+            Some((id, _)) if uint(*id) != chain_id => Err(LedgerError::OtherChain {
+                ledger: uint(*id),
+                rpc: chain_id,
+            }),
+            Some((_, hash)) if hash != genesis.as_slice() => {
+                Err(LedgerError::OtherGenesis(chain_id))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Adds a collection, or brings back one that was left out for a while.
+    pub async fn add_collection(&mut self, new: &NewCollection) -> Result<Collection> {
+        execute!(
+            self,
+            "INSERT INTO collections (chain_id, address, name, codec, start_block, indexed_block)
+             VALUES ($1, $2, $3, $4, $5, $5 - 1)
+             ON CONFLICT (chain_id, address) DO UPDATE SET active = 1, name = excluded.name",
+            int(new.chain_id),
+            new.address.as_slice(),
+            &new.name,
+            i64::from(new.codec.multicodec()),
+            int(new.start_block),
+        )?;
+        let all = self.collections().await?;
+        all.into_iter()
+            .find(|c| c.chain_id == new.chain_id && c.address == new.address)
+            .ok_or_else(|| LedgerError::Corrupt(format!("collection {} vanished", new.address)))
+    }
+
+    /// Marks every collection as left out of the configuration; [`Tx::add_collection`] brings
+    /// each that is still there back.
+    pub async fn deactivate_collections(&mut self) -> Result<()> {
+        execute!(self, "UPDATE collections SET active = 0")?;
+        Ok(())
+    }
+
+    /// The collections of the configuration, in the order they came.
+    pub async fn collections(&mut self) -> Result<Vec<Collection>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            CollectionRow,
+            "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.start_block, c.indexed_block,
+                    h.finalized_block
+             FROM collections c JOIN chains h ON h.chain_id = c.chain_id
+             WHERE c.active = 1 ORDER BY c.id",
+        )?;
+        rows.into_iter().map(Collection::from_row).collect()
+    }
+
+    /// The window of recent blocks, newest first.
+    pub async fn window(&mut self, chain_id: u64) -> Result<Vec<BlockRef>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (i64, Vec<u8>, Vec<u8>),
+            "SELECT number, hash, parent_hash FROM blocks WHERE chain_id = $1 ORDER BY number DESC",
+            int(chain_id),
+        )?;
+        rows.into_iter()
+            .map(|(number, hash, parent)| {
+                let corrupt = |_| LedgerError::Corrupt(format!("hash of block {number}"));
+                Ok(BlockRef {
+                    number: uint(number),
+                    hash: B256::try_from(hash.as_slice()).map_err(corrupt)?,
+                    parent_hash: B256::try_from(parent.as_slice()).map_err(corrupt)?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,154 @@
+//! Incidents: a health problem from its opening to its recovery.
+
+use alloy::primitives::Address;
+
+use super::{LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch};
+use crate::{content::ContentId, health::Health};
+
+/// An incident in the ledger.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// Its id.
+    pub id: String,
+    /// The collection it is about.
+    pub collection_id: RowId,
+    /// The collection's contract.
+    pub collection: Address,
+    /// The content's row.
+    pub content_row: RowId,
+    /// The content.
+    pub content: ContentId,
+    /// The health it last had.
+    pub health: Health,
+    /// What is known of it, in a word a node.
+    pub summary: String,
+    /// When it began.
+    pub opened_at: Millis,
+    /// When it ended.
+    pub closed_at: Option<Millis>,
+    /// Why it ended.
+    pub close_reason: Option<String>,
+}
+
+/// What an incident goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// A problem began.
+    Opened,
+    /// It got worse, better but not well, or shows in another way.
+    Changed,
+    /// It is over.
+    Recovered,
+}
+
+impl Transition {
+    /// The name of the alert's event.
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Opened => "incident.opened",
+            Self::Changed => "incident.changed",
+            Self::Recovered => "incident.recovered",
+        }
+    }
+}
+
+/// An alert to be put into the outbox.
+#[derive(Clone, Debug)]
+pub struct NewAlert {
+    /// Its id, the same whenever it is sent again.
+    pub id: String,
+    /// Where it goes.
+    pub sink: String,
+    /// The body, as it is signed and sent.
+    pub payload: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct IncidentRow {
+    id: String,
+    collection_id: i64,
+    address: Vec<u8>,
+    content_id: i64,
+    codec: i64,
+    digest: Vec<u8>,
+    health: String,
+    summary: String,
+    opened_at: i64,
+    closed_at: Option<i64>,
+    close_reason: Option<String>,
+}
+
+impl IncidentRow {
+    fn into_incident(self) -> Result<Incident> {
+        let corrupt = |what: &str| LedgerError::Corrupt(format!("{what} of incident {}", self.id));
+        Ok(Incident {
+            collection: Address::try_from(self.address.as_slice())
+                .map_err(|_| corrupt("collection"))?,
+            content: content_id(self.codec, &self.digest)?,
+            health: self.health.parse().map_err(|_| corrupt("health"))?,
+            id: self.id,
+            collection_id: self.collection_id,
+            content_row: self.content_id,
+            summary: self.summary,
+            opened_at: self.opened_at,
+            closed_at: self.closed_at,
+            close_reason: self.close_reason,
+        })
+    }
+}
+
+impl Tx {
+    /// Opens an incident. Gives `false` where one is open already.
+    pub async fn open_incident(&mut self, incident: &Incident) -> Result<bool> {
+        let opened = execute!(
+            self,
+            "INSERT INTO incidents (id, collection_id, content_id, health, summary, opened_at)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            &incident.id,
+            incident.collection_id,
+            incident.content_row,
+            incident.health.as_str(),
+            &incident.summary,
+            incident.opened_at,
+        )?;
+        Ok(opened > 0)
+    }
+
+    /// Writes down that an open incident looks different now.
+    pub async fn change_incident(&mut self, id: &str, health: Health, summary: &str) -> Result<()> {
+        let update = "UPDATE incidents SET health = $2, summary = $3 WHERE id = $1";
+        execute!(self, update, id, health.as_str(), summary)?;
+        Ok(())
+    }
+
+    /// Closes an incident.
+    pub async fn close_incident(&mut self, id: &str, reason: &str, now: Millis) -> Result<()> {
+        execute!(
+            self,
+            "UPDATE incidents SET closed_at = $2, close_reason = $3
+             WHERE id = $1 AND closed_at IS NULL",
+            id,
+            now,
+            reason,
+        )?;
+        Ok(())
+    }
+
+    /// The incidents that are open, oldest first, and those closed since `closed_since`.
+    pub async fn incidents(&mut self, closed_since: Millis) -> Result<Vec<Incident>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            IncidentRow,
+            "SELECT i.id, i.collection_id, c.address, i.content_id, t.codec, t.digest, i.health,
+                    i.summary, i.opened_at, i.closed_at, i.close_reason
+             FROM incidents i
+             JOIN collections c ON c.id = i.collection_id
+             JOIN contents t ON t.id = i.content_id
+             WHERE i.closed_at IS NULL OR i.closed_at >= $1
+             ORDER BY i.opened_at, i.id",
+            closed_since,
+        )?;
+        rows.into_iter().map(IncidentRow::into_incident).collect()
+    }
+}

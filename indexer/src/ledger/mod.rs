@@ -1,0 +1,256 @@
+//! What must be kept, where, and how it is: SQLite or PostgreSQL, and nothing else knows SQL.
+//!
+//! One set of functions serves both engines. Every statement is a static string that both
+//! understand (`$1` parameters, BIGINT for integers and booleans, BYTEA/BLOB for hashes); where
+//! they differ, [`Tx::sql`] picks. All reads and writes go through a transaction, so that a
+//! reader sees one state and a writer leaves all of its work or none.
+
+mod alerts;
+mod collections;
+mod contents;
+mod incidents;
+mod nodes;
+mod repairs;
+mod replicas;
+mod tokens;
+mod views;
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    Postgres, Sqlite, Transaction,
+    postgres::PgPoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub use alerts::PendingAlert;
+pub use collections::{Collection, NewCollection};
+pub use contents::Content;
+pub use incidents::{Incident, NewAlert, Transition};
+pub use nodes::{Node, NodeKind};
+pub use repairs::{Repair, RepairState};
+pub use replicas::{DueProbe, ProbeRecord, Replica, StateChange};
+pub use tokens::{Commit, Token};
+pub use views::{LinkRow, TokenContents};
+
+/// A row's key.
+pub type RowId = i64;
+/// Milliseconds since 1970-01-01 UTC.
+pub type Millis = i64;
+
+/// What can go wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The `database` setting names no engine we know.
+    #[error("database `{0}`: write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME")]
+    UnknownEngine(String),
+    /// It can't be opened.
+    #[error("can't open the database {url}: {source}")]
+    Open {
+        /// The setting, without its password.
+        url: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Its tables can't be brought up to date.
+    #[error("can't bring the database's tables up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A statement failed.
+    #[error("database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// The ledger belongs to another chain.
+    #[error(
+        "the ledger holds chain {ledger}, but the RPC serves chain {rpc}; \
+         use another `database` for another chain"
+    )]
+    OtherChain {
+        /// Chain id in the ledger.
+        ledger: u64,
+        /// Chain id of the RPC.
+        rpc: u64,
+    },
+    /// Same id, another genesis block: a development chain that was started anew.
+    #[error(
+        "the RPC serves a chain with the ledger's id {0} but another genesis block \
+         (a development chain started anew?); use another `database` for it"
+    )]
+    OtherGenesis(u64),
+    /// A value read from the database makes no sense.
+    #[error("the ledger holds a value that makes no sense: {0}")]
+    Corrupt(String),
+}
+
+/// Shorthand.
+pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
+
+/// The ledger: a handle that can be cloned and shared.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pool: Pool,
+}
+
+#[derive(Clone, Debug)]
+enum Pool {
+    Sqlite(sqlx::SqlitePool),
+    Postgres(sqlx::PgPool),
+}
+
+/// A transaction on either engine. Dropped without [`Tx::commit`], it leaves nothing.
+pub enum Tx {
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.sql("Tx(sqlite)", "Tx(postgres)"))
+    }
+}
+
+impl Tx {
+    /// Makes everything done in this transaction last.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The statement for this transaction's engine.
+    fn sql(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+}
+
+/// Runs a statement; gives the number of rows it touched.
+macro_rules! execute {
+    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {{
+        let sql: &'static str = $sql;
+        match $tx {
+            $crate::ledger::Tx::Sqlite(c) =>
+                sqlx::query(sql)$(.bind($bind))*.execute(&mut **c).await.map(|done| done.rows_affected()),
+            $crate::ledger::Tx::Postgres(c) =>
+                sqlx::query(sql)$(.bind($bind))*.execute(&mut **c).await.map(|done| done.rows_affected()),
+        }
+    }};
+}
+
+/// Runs a query by one of sqlx's `fetch_…` functions; `$row` is a tuple or a `FromRow`.
+macro_rules! fetch {
+    ($how:ident, $tx:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {{
+        let sql: &'static str = $sql;
+        match $tx {
+            $crate::ledger::Tx::Sqlite(c) =>
+                sqlx::query_as::<_, $row>(sql)$(.bind($bind))*.$how(&mut **c).await,
+            $crate::ledger::Tx::Postgres(c) =>
+                sqlx::query_as::<_, $row>(sql)$(.bind($bind))*.$how(&mut **c).await,
+        }
+    }};
+}
+use {execute, fetch};
+
+impl Ledger {
+    /// Opens the database and brings its tables up to date. An SQLite file is made if absent.
+    pub async fn open(url: &str) -> Result<Self> {
+        let failed = |source| LedgerError::Open {
+            url: without_password(url),
+            source,
+        };
+        let pool = if url.starts_with("sqlite:") {
+            let pool = open_sqlite(url).await.map_err(failed)?;
+            sqlx::migrate!("../migrations/sqlite").run(&pool).await?;
+            Pool::Sqlite(pool)
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgPoolOptions::new().max_connections(8);
+            let pool = options
+                .acquire_timeout(CONNECT)
+                .connect(url)
+                .await
+                .map_err(failed)?;
+            sqlx::migrate!("../migrations/postgres").run(&pool).await?;
+            Pool::Postgres(pool)
+        } else {
+            return Err(LedgerError::UnknownEngine(without_password(url)));
+        };
+        Ok(Self { pool })
+    }
+
+    /// A transaction that only reads: one state of the ledger.
+    pub async fn read(&self) -> Result<Tx> {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin().await?),
+            Pool::Postgres(pool) => Tx::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await?,
+            ),
+        })
+    }
+
+    /// A transaction that writes. SQLite takes its one write lock at once, so that a reader
+    /// never turns writer in the middle and fails.
+    pub async fn write(&self) -> Result<Tx> {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Closes the connections: what was written is on disk afterwards.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// How long the database may take to answer at the start.
+const CONNECT: Duration = Duration::from_secs(10);
+
+async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool, sqlx::Error> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30));
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(60));
+    pool.connect_with(options).await
+}
+
+/// A database URL as it may be shown.
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("…"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+/// The current time.
+pub fn now() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |elapsed| {
+        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// Block numbers and counts fit an `i64` on every chain; a hostile larger one is capped.
+fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Back from [`int`].
+fn uint(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,107 @@
+//! The nodes that may hold content.
+
+use serde::Serialize;
+
+use super::{LedgerError, Result, RowId, Tx, execute, fetch};
+use crate::health::Holder;
+
+/// What a node is, and so how it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// An aleph.im Core Channel Node.
+    Aleph,
+    /// An IPFS HTTP gateway.
+    Gateway,
+    /// A Kubo node, asked over its RPC.
+    Kubo,
+}
+
+impl NodeKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aleph => "aleph",
+            Self::Gateway => "gateway",
+            Self::Kubo => "kubo",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        [Self::Aleph, Self::Gateway, Self::Kubo]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| LedgerError::Corrupt(format!("node kind `{text}`")))
+    }
+}
+
+/// A node in the ledger.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its key.
+    pub id: RowId,
+    /// Its URL, as configured.
+    pub url: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Whose it is and where.
+    pub holder: Holder,
+}
+
+type NodeRow = (i64, String, String, Option<String>, String);
+
+impl Node {
+    fn from_row((id, url, kind, operator, address): NodeRow) -> Result<Self> {
+        Ok(Self {
+            id,
+            url,
+            kind: NodeKind::parse(&kind)?,
+            holder: Holder { operator, address },
+        })
+    }
+}
+
+impl Tx {
+    /// Makes the ledger's nodes those given (the `id` is ignored): new ones get every wanted
+    /// content to probe, those left out no longer count.
+    pub async fn set_nodes(&mut self, nodes: &[Node]) -> Result<()> {
+        execute!(self, "UPDATE nodes SET active = 0")?;
+        for node in nodes {
+            execute!(
+                self,
+                "INSERT INTO nodes (url, kind, operator, address, active) VALUES ($1, $2, $3, $4, 1)
+                 ON CONFLICT (url) DO UPDATE SET kind = excluded.kind,
+                    operator = excluded.operator, address = excluded.address, active = 1",
+                &node.url,
+                node.kind.as_str(),
+                node.holder.operator.as_deref(),
+                &node.holder.address,
+            )?;
+        }
+        execute!(
+            self,
+            "UPDATE replicas SET due_at = NULL
+             WHERE node_id IN (SELECT id FROM nodes WHERE active = 0)",
+        )?;
+        execute!(
+            self,
+            "INSERT INTO replicas (content_id, node_id, due_at)
+             SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
+             WHERE c.wanted = 1 AND n.active = 1
+             ON CONFLICT (content_id, node_id) DO UPDATE
+                SET due_at = COALESCE(replicas.due_at, 0)",
+        )?;
+        Ok(())
+    }
+
+    /// The nodes in use, in the order they first came.
+    pub async fn nodes(&mut self) -> Result<Vec<Node>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            NodeRow,
+            "SELECT id, url, kind, operator, address FROM nodes WHERE active = 1 ORDER BY id",
+        )?;
+        rows.into_iter().map(Node::from_row).collect()
+    }
+}

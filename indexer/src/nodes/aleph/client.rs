@@ -1,0 +1,363 @@
+//! A CCN's HTTP interface (`/api/v0`), as far as it is used.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::{
+    Body as RequestBody,
+    multipart::{Form, Part},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
+use url::Url;
+
+use super::Message;
+use crate::{
+    content::{Codec, ContentId},
+    nodes::{Body, ContentNode, FetchError, Fetcher, NodeKind, fetch::shown, join},
+};
+
+/// The two engines a file can be stored with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Files by their sha-256, copied to each node's disk.
+    Storage,
+    /// UnixFS DAGs by their CID.
+    Ipfs,
+}
+
+impl Engine {
+    /// The engine that keeps content of this name.
+    pub fn of(id: &ContentId) -> Self {
+        match id.codec {
+            Codec::Raw => Self::Storage,
+            Codec::DagPb => Self::Ipfs,
+        }
+    }
+
+    /// Its word in messages and paths.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Storage => "storage",
+            Self::Ipfs => "ipfs",
+        }
+    }
+}
+
+/// Bytes to be uploaded.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// A file, streamed from the disk.
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Bytes in memory.
+    Memory(Bytes),
+}
+
+impl Payload {
+    /// The length.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::File { bytes, .. } => *bytes,
+            Self::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    async fn body(&self) -> Result<RequestBody, AlephError> {
+        match self {
+            Self::Memory(bytes) => Ok(RequestBody::from(bytes.clone())),
+            Self::File { path, .. } => {
+                let file =
+                    tokio::fs::File::open(path)
+                        .await
+                        .map_err(|source| AlephError::File {
+                            path: path.clone(),
+                            source,
+                        })?;
+                Ok(RequestBody::wrap_stream(ReaderStream::with_capacity(
+                    file,
+                    256 * 1024,
+                )))
+            }
+        }
+    }
+}
+
+/// Why a node did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AlephError {
+    /// It could not be asked.
+    #[error("{0}")]
+    Fetch(#[from] FetchError),
+    /// It said no.
+    #[error("the node refused: HTTP {status} {body}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// What it said.
+        body: String,
+    },
+    /// It took the bytes and gave them another name than their own.
+    #[error("the node says it stored {answered}, but the bytes are {expected}")]
+    OtherHash {
+        /// What it should have said.
+        expected: String,
+        /// What it said.
+        answered: String,
+    },
+    /// The file to be sent can't be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl AlephError {
+    /// Whether the account can't pay.
+    pub fn is_payment(&self) -> bool {
+        matches!(self, Self::Refused { status: 402, .. })
+    }
+
+    /// Whether the node has no such endpoint or engine.
+    pub fn is_lacking(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                status: 400 | 404 | 405 | 501,
+                ..
+            }
+        )
+    }
+}
+
+/// What a node says of a message. It proves nothing about bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MessageStatus {
+    /// It never heard of it.
+    Unknown,
+    /// On its way: the node may still be fetching the file.
+    Pending,
+    /// Taken in.
+    Processed,
+    /// Refused for good or for now, with the reason.
+    Rejected(String),
+    /// `forgotten`, `removing`, `removed`, or a word we do not know.
+    Gone(String),
+}
+
+/// How long a node may take to answer an upload beyond the time the bytes need.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
+/// The slowest upload that is waited for, in bytes a second.
+const SLOWEST_UPLOAD: u64 = 128 * 1024;
+
+/// A CCN. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    url: Url,
+    fetcher: Fetcher,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    messages: Vec<Value>,
+}
+
+impl Client {
+    /// The node at `url` (without `/api/v0`).
+    pub fn new(url: Url, fetcher: Fetcher) -> Self {
+        Self { url, fetcher }
+    }
+
+    fn endpoint(&self, path: &str) -> Url {
+        join(&self.url, &format!("api/v0/{path}"))
+    }
+
+    /// The STOREs of a content that the node lists: live ones, of any sender.
+    pub async fn stores_of(&self, id: &ContentId) -> Result<Vec<Message>, FetchError> {
+        let mut url = self.endpoint("messages.json");
+        url.query_pairs_mut()
+            .append_pair("contentHashes", &id.aleph_hash())
+            .append_pair("msgTypes", "STORE");
+        let listed: Listed = self.fetcher.get_json(url).await?;
+        let messages = listed.messages.into_iter();
+        // One message that can't be read must not hide the others.
+        let read = messages.filter_map(|value| serde_json::from_value::<Message>(value).ok());
+        Ok(read.filter(|message| message.stores(id, None)).collect())
+    }
+
+    /// What the node says of a message.
+    pub async fn message_status(&self, item_hash: &str) -> Result<MessageStatus, FetchError> {
+        let url = self.endpoint(&format!("messages/{item_hash}"));
+        let value: Value = match self.fetcher.get_json(url).await {
+            Err(FetchError::Status { status: 404, .. }) => return Ok(MessageStatus::Unknown),
+            other => other?,
+        };
+        Ok(
+            match value
+                .get("status")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+            {
+                "pending" => MessageStatus::Pending,
+                "processed" => MessageStatus::Processed,
+                "rejected" => MessageStatus::Rejected(rejection(&value)),
+                other => MessageStatus::Gone(shown(other.as_bytes())),
+            },
+        )
+    }
+
+    /// Publishes a message; `Ok` says that the node did not refuse it, nothing more.
+    pub async fn publish(&self, message: &Message) -> Result<(), AlephError> {
+        let request = self
+            .fetcher
+            .client()
+            .post(self.endpoint("messages"))
+            .json(&json!({ "sync": true, "message": message }));
+        match self.fetcher.ask_within(request, UPLOAD_PATIENCE).await? {
+            (200 | 202, _) => Ok(()),
+            (status, body) => Err(AlephError::Refused {
+                status,
+                body: shown(&body),
+            }),
+        }
+    }
+
+    /// Uploads bytes, with a signed STORE or without, and compares the name the node gives them
+    /// with `id`.
+    pub async fn upload(
+        &self,
+        id: &ContentId,
+        payload: &Payload,
+        message: Option<&Message>,
+    ) -> Result<(), AlephError> {
+        let part = Part::stream_with_length(payload.body().await?, payload.len())
+            .file_name(id.aleph_hash());
+        let mut form = Form::new();
+        if let Some(message) = message {
+            // Nodes read the message first: it decides how many bytes they take.
+            let metadata = json!({ "message": message, "sync": true }).to_string();
+            let metadata = Part::text(metadata).mime_str("application/json");
+            form = form.part(
+                "metadata",
+                metadata.map_err(|e| FetchError::Nonsense(e.to_string()))?,
+            );
+        }
+        let path = format!("{}/add_file", Engine::of(id).as_str());
+        let request = self
+            .fetcher
+            .client()
+            .post(self.endpoint(&path))
+            .multipart(form.part("file", part));
+        let patience = UPLOAD_PATIENCE + Duration::from_secs(payload.len() / SLOWEST_UPLOAD);
+        let (status, body) = self.fetcher.ask_within(request, patience).await?;
+        if status != 200 {
+            return Err(AlephError::Refused {
+                status,
+                body: shown(&body),
+            });
+        }
+        let answer: Value = serde_json::from_slice(&body)
+            .map_err(|error| FetchError::Nonsense(error.to_string()))?;
+        let answered = answer
+            .get("hash")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if answered
+            .parse::<ContentId>()
+            .is_ok_and(|answered| answered == *id)
+        {
+            return Ok(());
+        }
+        Err(AlephError::OtherHash {
+            expected: id.aleph_hash(),
+            answered: shown(answered.as_bytes()),
+        })
+    }
+
+    /// The largest file that may be uploaded with an engine: with a signed STORE, and without.
+    /// A node that does not say has the network's defaults.
+    pub async fn limits(&self, engine: Engine) -> (u64, u64) {
+        let defaults = match engine {
+            Engine::Storage => (100 << 20, 25 << 20),
+            Engine::Ipfs => (1 << 30, 25 << 20),
+        };
+        let url = self.endpoint("storage/limits.json");
+        let Ok(value) = self.fetcher.get_json::<Value>(url).await else {
+            return defaults;
+        };
+        let limit = |keys: &[&str], default| {
+            let engine = value.get(engine.as_str());
+            keys.iter()
+                .find_map(|key| {
+                    engine
+                        .and_then(|limits| limits.get(key))
+                        .and_then(Value::as_u64)
+                })
+                .unwrap_or(default)
+        };
+        (
+            limit(&["max_file_size", "max_upload_file_size"], defaults.0),
+            limit(&["max_unauthenticated_upload_file_size"], defaults.1),
+        )
+    }
+
+    /// The credits of an account, where the node says.
+    pub async fn credits(&self, address: &str) -> Result<Option<u64>, FetchError> {
+        let url = self.endpoint(&format!("addresses/{address}/balance"));
+        let value: Value = self.fetcher.get_json(url).await?;
+        Ok(value.get("credit_balance").and_then(Value::as_u64))
+    }
+}
+
+/// A rejected message's reason in words.
+fn rejection(value: &Value) -> String {
+    let code = value.get("error_code").and_then(Value::as_i64);
+    let meaning = match code {
+        Some(1) => "the signature is wrong",
+        Some(2) => "the signer may not act for this address",
+        Some(3 | 4) => "the file is nowhere to be found",
+        Some(5) => "the account holds too few ALEPH tokens",
+        Some(6) => "the account has too few credits",
+        Some(202) => "this payment method is not accepted",
+        _ => "no reason we know",
+    };
+    let details = value.get("details").filter(|details| !details.is_null());
+    let details = details.map(|details| format!(": {}", shown(details.to_string().as_bytes())));
+    let code = code.map_or("none".to_owned(), |code| code.to_string());
+    format!("{meaning} (code {code}){}", details.unwrap_or_default())
+}
+
+#[async_trait]
+impl ContentNode for Client {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn kind(&self) -> NodeKind {
+        NodeKind::Aleph
+    }
+
+    /// The storage engine serves its own disk; a CID may come from the node's peers.
+    fn holds_what_it_serves(&self, id: &ContentId) -> Option<bool> {
+        (Engine::of(id) == Engine::Storage).then_some(true)
+    }
+
+    async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
+        let url = self.endpoint(&format!("storage/raw/{}", id.aleph_hash()));
+        self.fetcher.open(self.fetcher.client().get(url)).await
+    }
+}

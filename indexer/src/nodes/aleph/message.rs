@@ -1,0 +1,155 @@
+//! STORE messages: made, signed, and read back.
+//!
+//! A message's `item_hash` is the hex sha-256 of its `item_content`, byte for byte; the signature
+//! is EIP-191 `personal_sign` over `"{chain}\n{sender}\n{type}\n{item_hash}"`.
+
+use alloy::signers::{Signer, local::PrivateKeySigner};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Engine;
+use crate::{
+    config::Payment,
+    content::{ContentId, Digest},
+};
+
+/// A signed message as nodes take and give it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who signed it, EIP-55.
+    pub sender: String,
+    /// `ETH`.
+    pub chain: String,
+    /// 65 bytes, hex with `0x`. Nodes may leave it out in lists.
+    pub signature: Option<String>,
+    /// `STORE`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `inline`.
+    pub item_type: String,
+    /// The content, as the JSON text that was hashed.
+    pub item_content: Option<String>,
+    /// Hex sha-256 of `item_content`.
+    pub item_hash: String,
+    /// Seconds since 1970. Not signed.
+    pub time: serde_json::Number,
+    /// Not signed.
+    #[serde(default)]
+    pub channel: Option<String>,
+}
+
+/// The part of a STORE's content that matters here.
+#[derive(Deserialize)]
+struct StoreContent {
+    address: String,
+    item_hash: String,
+}
+
+impl Message {
+    /// Whether this is a whole STORE of `id`, signed in its own name by `sender`, whose hash
+    /// agrees with its content. (Nodes check the signature when they get it.)
+    pub fn stores(&self, id: &ContentId, sender: Option<&str>) -> bool {
+        let (Some(content), Some(_)) = (&self.item_content, &self.signature) else {
+            return false;
+        };
+        let Ok(store) = serde_json::from_str::<StoreContent>(content) else {
+            return false;
+        };
+        let same_file = store
+            .item_hash
+            .parse::<ContentId>()
+            .is_ok_and(|named| named == *id);
+        let ours = sender.is_none_or(|address| {
+            self.sender.eq_ignore_ascii_case(address) && store.address.eq_ignore_ascii_case(address)
+        });
+        self.kind == "STORE"
+            && same_file
+            && ours
+            && Digest::of(content.as_bytes()).to_hex() == self.item_hash
+    }
+}
+
+/// Signs a STORE that asks the network to keep `id`. `time` is seconds since 1970.
+pub async fn sign_store(
+    signer: &PrivateKeySigner,
+    id: &ContentId,
+    channel: &str,
+    payment: Payment,
+    time: f64,
+) -> Result<Message, alloy::signers::Error> {
+    let sender = signer.address().to_checksum(None);
+    let content = json!({
+        "address": sender,
+        "time": time,
+        "item_type": Engine::of(id).as_str(),
+        "item_hash": id.aleph_hash(),
+        "payment": { "chain": "ETH", "type": payment },
+    })
+    .to_string();
+    let item_hash = Digest::of(content.as_bytes()).to_hex();
+    let signed = format!("ETH\n{sender}\nSTORE\n{item_hash}");
+    let signature = signer.sign_message(signed.as_bytes()).await?;
+    Ok(Message {
+        sender,
+        chain: "ETH".to_owned(),
+        signature: Some(alloy::hex::encode_prefixed(signature.as_bytes())),
+        kind: "STORE".to_owned(),
+        item_type: "inline".to_owned(),
+        item_content: Some(content),
+        item_hash,
+        time: serde_json::Number::from_f64(time).unwrap_or_else(|| 0.into()),
+        channel: Some(channel.to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The recorded network took this message; its hash and signature must come out the same.
+    #[tokio::test]
+    async fn hashes_and_signs_as_the_network_does() {
+        let key = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+        let signer: PrivateKeySigner = key.parse().unwrap();
+        let id: ContentId = "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4"
+            .parse()
+            .unwrap();
+        let message = sign_store(&signer, &id, "TEST", Payment::Credit, 1795328679.8851423)
+            .await
+            .unwrap();
+        assert_eq!(message.sender, "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
+        assert!(message.stores(&id, Some(&message.sender)));
+        assert!(
+            message
+                .item_content
+                .as_deref()
+                .unwrap()
+                .contains("\"item_type\":\"ipfs\"")
+        );
+        let signature: alloy::primitives::Signature =
+            message.signature.as_deref().unwrap().parse().unwrap();
+        let signed = format!("ETH\n{}\nSTORE\n{}", message.sender, message.item_hash);
+        let signer_found = signature.recover_address_from_msg(signed).unwrap();
+        assert_eq!(signer_found, signer.address());
+    }
+
+    #[tokio::test]
+    async fn is_not_fooled_by_a_message_about_something_else() {
+        let signer = PrivateKeySigner::random();
+        let id = ContentId::new(crate::content::Codec::Raw, Digest::of(b"a"));
+        let other = ContentId::new(crate::content::Codec::Raw, Digest::of(b"b"));
+        let message = sign_store(&signer, &id, "T", Payment::Credit, 1.5)
+            .await
+            .unwrap();
+        assert!(message.stores(&id, None) && !message.stores(&other, None));
+        assert!(!message.stores(&id, Some("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")));
+        let mut altered = message.clone();
+        altered.item_content = altered.item_content.map(|text| text.replace("1.5", "1.6"));
+        assert!(!altered.stores(&id, None));
+        let unsigned = Message {
+            signature: None,
+            ..message
+        };
+        assert!(!unsigned.stores(&id, None));
+    }
+}

@@ -1,0 +1,91 @@
+//! Those who hold content: one file a kind behind one small trait.
+
+pub mod aleph;
+mod fetch;
+mod gateway;
+mod kubo;
+mod probe;
+
+use async_trait::async_trait;
+use url::Url;
+
+pub use crate::ledger::NodeKind;
+pub use fetch::{Body, FetchError, Fetcher};
+pub use gateway::Gateway;
+pub use kubo::Kubo;
+pub use probe::{Seen, probe};
+
+use crate::{
+    config::{Config, NodeConfig},
+    content::ContentId,
+};
+
+/// Something that may hold content.
+#[async_trait]
+pub trait ContentNode: Send + Sync + std::fmt::Debug {
+    /// Its base URL, as configured.
+    fn url(&self) -> &Url;
+
+    /// What it is.
+    fn kind(&self) -> NodeKind;
+
+    /// Whether bytes that it serves for `id` are proved to be its own copy.
+    fn holds_what_it_serves(&self, id: &ContentId) -> Option<bool>;
+
+    /// Begins a full GET of `id`.
+    async fn open(&self, id: &ContentId) -> Result<Body, FetchError>;
+}
+
+/// A configured node, and whose it is.
+#[derive(Debug)]
+pub struct Configured {
+    /// The node.
+    pub node: Box<dyn ContentNode>,
+    /// The same node's aleph interface, if it has one.
+    pub aleph: Option<aleph::Client>,
+    /// Who runs it, where the configuration says so.
+    pub operator: Option<String>,
+}
+
+/// The nodes of the configuration, in its order.
+pub fn configured(config: &Config, fetcher: &Fetcher) -> Vec<Configured> {
+    let aleph = config.aleph.nodes.iter().map(|node| {
+        let client = aleph::Client::new(node.url.clone(), fetcher.clone());
+        Configured {
+            node: Box::new(client.clone()),
+            aleph: Some(client),
+            operator: node.operator.clone(),
+        }
+    });
+    let other = |node: Box<dyn ContentNode>, from: &NodeConfig| Configured {
+        node,
+        aleph: None,
+        operator: from.operator.clone(),
+    };
+    let gateways = config.ipfs.gateways.iter().map(|node| {
+        other(
+            Box::new(Gateway::new(node.url.clone(), fetcher.clone())),
+            node,
+        )
+    });
+    let kubo = config
+        .ipfs
+        .kubo
+        .iter()
+        .map(|node| other(Box::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
+    aleph.chain(gateways).chain(kubo).collect()
+}
+
+/// The text by which a node is known everywhere: its URL without a final slash.
+pub fn name(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// `base` with `path` below it, whatever `base`'s own path is.
+fn join(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    let prefix = base.path().trim_end_matches('/');
+    url.set_path(&format!("{prefix}/{path}"));
+    url.set_query(None);
+    url
+}

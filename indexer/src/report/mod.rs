@@ -1,0 +1,7 @@
+//! What Everhold tells of its ledger, in the JSON shapes that other programs rely on.
+
+mod status;
+mod token;
+
+pub use status::{CollectionStatus, IncidentStatus, NodeStatus, RepairStatus, Status};
+pub use token::{ChangeReport, ContentReport, ReplicaReport, TokenReport};

@@ -1,0 +1,241 @@
+//! `everhold token`: one token, its contents, their replicas, and the evidence.
+
+use alloy::primitives::{Address, U256};
+use serde::Serialize;
+
+use super::RepairStatus;
+use crate::{
+    content::Codec,
+    health::{Health, Policy, ReplicaState},
+    ledger::{LedgerError, Millis, RowId, StateChange, Token, Tx},
+    picture::{ContentPicture, Picture, TokenPicture},
+    time_text,
+};
+
+/// A token and what it hangs on.
+#[derive(Clone, Debug, Serialize)]
+pub struct TokenReport {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// EIP-55 address.
+    pub collection: String,
+    /// Decimal.
+    pub token_id: String,
+    /// EIP-55 address.
+    pub owner: String,
+    /// `0x` and 64 hex digits.
+    pub digest: Option<String>,
+    /// How the digest names content.
+    pub codec: Codec,
+    /// What `tokenURI` gives.
+    pub uri: Option<String>,
+    /// 1 as it was minted.
+    pub revision: u64,
+    /// Whether its content can't change any more.
+    pub frozen: bool,
+    /// The worst of its contents.
+    pub health: Health,
+    /// Why nobody can tell whether it is whole, if so.
+    pub unverifiable: Vec<String>,
+    /// Block of its mint.
+    pub minted_block: u64,
+    /// Hash of that block.
+    pub minted_block_hash: String,
+    /// Block in which its content was set.
+    pub content_block: Option<u64>,
+    /// Hash of that block: what the verdict rests on.
+    pub content_block_hash: Option<String>,
+    /// Whether that block is final.
+    pub finalized: bool,
+    /// Its metadata, and what that refers to.
+    pub contents: Vec<ContentReport>,
+}
+
+/// A content and its replicas.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContentReport {
+    /// `metadata`, `image`, …
+    pub role: String,
+    /// Its name, as aleph nodes take it.
+    pub id: String,
+    /// The same as CIDv1.
+    pub cid: String,
+    /// Bytes, once verified.
+    pub size: Option<u64>,
+    /// Its health.
+    pub health: Health,
+    /// Independent verified replicas it needs.
+    pub required: u32,
+    /// Verified replicas.
+    pub verified: u32,
+    /// How many of them are independent.
+    pub independent: u32,
+    /// How many independent ones are held by their nodes.
+    pub held: u32,
+    /// Each node.
+    pub replicas: Vec<ReplicaReport>,
+    /// What was done about it.
+    pub repairs: Vec<RepairStatus>,
+}
+
+/// A replica with its evidence.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplicaReport {
+    /// The node's URL.
+    pub node: String,
+    /// The verdict; null before the first.
+    pub state: Option<ReplicaState>,
+    /// Whether the node is proved to hold its own copy; null where that can't be told.
+    pub held: Option<bool>,
+    /// When it was last probed.
+    pub checked_at: Option<String>,
+    /// When the right bytes were last seen.
+    pub verified_at: Option<String>,
+    /// Bytes the last probe saw.
+    pub bytes: Option<u64>,
+    /// HTTP status of the last probe.
+    pub http_status: Option<u16>,
+    /// The name that those bytes really have.
+    pub computed: Option<String>,
+    /// In words, what was wrong.
+    pub detail: Option<String>,
+    /// Probes in a row that failed to say anything.
+    pub failures: u32,
+    /// The last ten changes of state, oldest first.
+    pub history: Vec<ChangeReport>,
+}
+
+/// A change of state.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeReport {
+    /// The new state.
+    pub state: ReplicaState,
+    /// When.
+    pub at: String,
+    /// In words, what was wrong.
+    pub detail: Option<String>,
+}
+
+impl From<StateChange> for ChangeReport {
+    fn from(change: StateChange) -> Self {
+        Self {
+            state: change.state,
+            at: time_text(change.at),
+            detail: change.detail,
+        }
+    }
+}
+
+impl TokenReport {
+    /// Reads one token; `None` where collection or token are not in the ledger.
+    pub async fn read(
+        tx: &mut Tx,
+        policy: &Policy,
+        address: Address,
+        id: U256,
+        now: Millis,
+    ) -> Result<Option<Self>, LedgerError> {
+        let picture = Picture::take(tx, policy, now).await?;
+        let found = picture
+            .collections
+            .iter()
+            .find(|c| c.collection.address == address);
+        let Some(collection) = found else {
+            return Ok(None);
+        };
+        let tokens = &collection.tokens;
+        let Some(seen) = tokens.iter().find(|token| token.token_id == id) else {
+            return Ok(None);
+        };
+        let Some(token) = tx.token(collection.collection.id, id).await? else {
+            return Ok(None);
+        };
+        let mut contents = Vec::new();
+        for (role, row) in &seen.contents {
+            if let Some(content) = picture.contents.get(row) {
+                contents.push(content_report(tx, &picture, policy, role, *row, content).await?);
+            }
+        }
+        let finalized = collection.collection.finalized_block;
+        let base = Self::new(&collection.collection, &token, seen, finalized);
+        let named = token.content_id.and_then(|row| picture.contents.get(&row));
+        Ok(Some(Self {
+            digest: named.map(|known| known.content.id.digest.to_string()),
+            uri: named.map(|known| known.content.id.uri()),
+            contents,
+            ..base
+        }))
+    }
+
+    fn new(
+        collection: &crate::ledger::Collection,
+        token: &Token,
+        seen: &TokenPicture,
+        finalized: Option<u64>,
+    ) -> Self {
+        let set = token.content_set;
+        Self {
+            chain_id: collection.chain_id,
+            collection: collection.address.to_checksum(None),
+            token_id: token.token_id.to_string(),
+            owner: token.owner.to_checksum(None),
+            digest: None,
+            codec: collection.codec,
+            uri: None,
+            revision: token.revision,
+            frozen: token.frozen,
+            health: seen.health,
+            unverifiable: seen.unverifiable.clone(),
+            minted_block: token.minted.0,
+            minted_block_hash: token.minted.1.to_string(),
+            content_block: set.map(|(number, _)| number),
+            content_block_hash: set.map(|(_, hash)| hash.to_string()),
+            finalized: set.is_some_and(|(number, _)| finalized.is_some_and(|last| number <= last)),
+            contents: Vec::new(),
+        }
+    }
+}
+
+async fn content_report(
+    tx: &mut Tx,
+    picture: &Picture,
+    policy: &Policy,
+    role: &str,
+    row: RowId,
+    seen: &ContentPicture,
+) -> Result<ContentReport, LedgerError> {
+    let mut replicas = Vec::new();
+    for replica in &seen.replicas {
+        let history = tx.changes(row, replica.node).await?;
+        replicas.push(ReplicaReport {
+            node: picture
+                .node(replica.node)
+                .map(|node| node.url.clone())
+                .unwrap_or_default(),
+            state: replica.view.state,
+            held: replica.held,
+            checked_at: replica.checked_at.map(time_text),
+            verified_at: replica.view.verified_at.map(time_text),
+            bytes: replica.bytes,
+            http_status: replica.http_status,
+            computed: replica.computed.clone(),
+            detail: replica.detail.clone(),
+            failures: replica.failures,
+            history: history.into_iter().map(ChangeReport::from).collect(),
+        });
+    }
+    let repairs = tx.repairs_since(row, 0).await?;
+    Ok(ContentReport {
+        role: role.to_owned(),
+        id: seen.content.id.to_string(),
+        cid: seen.content.id.cid(),
+        size: seen.content.size,
+        health: seen.assessment.health,
+        required: policy.min,
+        verified: seen.assessment.verified,
+        independent: seen.assessment.independent,
+        held: seen.assessment.held,
+        replicas,
+        repairs: repairs.into_iter().map(RepairStatus::from).collect(),
+    })
+}

@@ -1,0 +1,320 @@
+//! From health to incidents: opened, changed, recovered, each told once.
+
+use std::collections::HashMap;
+
+use alloy::primitives::U256;
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::{Watch, WatchError};
+use crate::{
+    health::{Health, ReplicaState},
+    ledger::{self, Incident, Millis, NewAlert, RowId, Transition, Tx},
+    picture::{CollectionPicture, ContentPicture, Picture},
+    time_text,
+};
+
+/// Of the tokens that share a content, an alert names this many.
+const MOST_TOKENS: usize = 20;
+
+impl Watch {
+    /// Judges every content, and opens, changes and closes incidents accordingly. An incident
+    /// and its alerts are written in one transaction.
+    pub(super) async fn assess(&self) -> Result<(), WatchError> {
+        let now = ledger::now();
+        let mut tx = self.ledger.write().await?;
+        let picture = Picture::take(&mut tx, &self.settings.policy, now).await?;
+        for content in picture.contents.values() {
+            let healthy = content.assessment.health == Health::Healthy;
+            if healthy && !content.content.past.was_healthy {
+                tx.mark_healthy(content.content.row).await?;
+            }
+        }
+        let open = tx.incidents(Millis::MAX).await?;
+        let mut open: HashMap<_, _> = open
+            .into_iter()
+            .map(|i| ((i.collection_id, i.content_row), i))
+            .collect();
+        for ((collection, row), tokens) in picture.used() {
+            let incident = open.remove(&(collection, row));
+            let Some(story) = self.story(&picture, collection, row, &tokens) else {
+                continue;
+            };
+            self.judge(&mut tx, &story, incident, now).await?;
+        }
+        for (_, incident) in open {
+            self.abandon(&mut tx, &picture, incident, now).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    fn story<'a>(
+        &self,
+        picture: &'a Picture,
+        collection: RowId,
+        row: RowId,
+        tokens: &'a [U256],
+    ) -> Option<Story<'a>> {
+        let collection = picture
+            .collections
+            .iter()
+            .find(|c| c.collection.id == collection)?;
+        let content = picture.contents.get(&row)?;
+        Some(Story {
+            picture,
+            collection,
+            content,
+            tokens,
+            required: self.settings.policy.min,
+        })
+    }
+
+    async fn judge(
+        &self,
+        tx: &mut Tx,
+        story: &Story<'_>,
+        incident: Option<Incident>,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        let health = story.content.assessment.health;
+        let summary = story.summary();
+        match incident {
+            None if health.is_problem() => {
+                let incident = story.open(health, &summary, now);
+                if tx.open_incident(&incident).await? {
+                    warn!("{}", story.message(Transition::Opened, None));
+                    self.tell(tx, story, &incident, Transition::Opened, None, now)
+                        .await?;
+                }
+            }
+            Some(incident) if !health.is_problem() => {
+                info!(
+                    "{}",
+                    story.message(Transition::Recovered, Some(incident.health))
+                );
+                tx.close_incident(&incident.id, "recovered", now).await?;
+                let before = Some(incident.health);
+                self.tell(tx, story, &incident, Transition::Recovered, before, now)
+                    .await?;
+            }
+            Some(incident) if incident.health != health || incident.summary != summary => {
+                warn!(
+                    "{}",
+                    story.message(Transition::Changed, Some(incident.health))
+                );
+                tx.change_incident(&incident.id, health, &summary).await?;
+                let before = Some(incident.health);
+                self.tell(tx, story, &incident, Transition::Changed, before, now)
+                    .await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Closes an incident whose content no token names any more: burned, updated, or minted in a
+    /// block that a reorg took back.
+    async fn abandon(
+        &self,
+        tx: &mut Tx,
+        picture: &Picture,
+        incident: Incident,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        let reason = "no token names this content any more";
+        info!("incident over {} is closed: {reason}", incident.content);
+        tx.close_incident(&incident.id, reason, now).await?;
+        let collection = picture
+            .collections
+            .iter()
+            .find(|c| c.collection.id == incident.collection_id);
+        let body = json!({
+            "event": Transition::Recovered.event(),
+            "at": time_text(now),
+            "incident": incident.id,
+            "chain_id": collection.map(|c| c.collection.chain_id),
+            "collection": incident.collection.to_checksum(None),
+            "content": { "id": incident.content.to_string(), "cid": incident.content.cid() },
+            "tokens": [],
+            "health": null,
+            "previous": incident.health,
+            "message": format!("{}: {reason}; nothing is to be done.", incident.content),
+        });
+        self.enqueue(tx, &incident.id, Transition::Recovered, body, now)
+            .await
+    }
+
+    async fn tell(
+        &self,
+        tx: &mut Tx,
+        story: &Story<'_>,
+        incident: &Incident,
+        transition: Transition,
+        previous: Option<Health>,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        let body = story.alert(incident, transition, previous, now);
+        self.enqueue(tx, &incident.id, transition, body, now).await
+    }
+
+    async fn enqueue(
+        &self,
+        tx: &mut Tx,
+        incident: &str,
+        transition: Transition,
+        mut body: serde_json::Value,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        for sink in &self.sinks {
+            let id = random_id();
+            if let Some(body) = body.as_object_mut() {
+                body.insert("id".to_owned(), id.clone().into());
+            }
+            let alert = NewAlert {
+                id,
+                sink: sink.url.to_string(),
+                payload: body.to_string(),
+            };
+            tx.enqueue_alert(incident, transition, &alert, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// 128 random bits in hex.
+fn random_id() -> String {
+    alloy::hex::encode(rand::random::<[u8; 16]>())
+}
+
+/// A content in a collection, and all that is told of it.
+struct Story<'a> {
+    picture: &'a Picture,
+    collection: &'a CollectionPicture,
+    content: &'a ContentPicture,
+    tokens: &'a [U256],
+    required: u32,
+}
+
+impl Story<'_> {
+    fn open(&self, health: Health, summary: &str, now: Millis) -> Incident {
+        Incident {
+            id: random_id(),
+            collection_id: self.collection.collection.id,
+            collection: self.collection.collection.address,
+            content_row: self.content.content.row,
+            content: self.content.content.id,
+            health,
+            summary: summary.to_owned(),
+            opened_at: now,
+            closed_at: None,
+            close_reason: None,
+        }
+    }
+
+    /// Which nodes are not well, and how: what makes two states of an incident differ.
+    fn summary(&self) -> String {
+        let unwell = self.content.replicas.iter().filter_map(|replica| {
+            let state = replica.view.state?;
+            let node = self.picture.node(replica.node)?;
+            (state != ReplicaState::Verified).then(|| format!("{} {state}", node.url))
+        });
+        unwell.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What happened, for a person.
+    fn message(&self, transition: Transition, previous: Option<Health>) -> String {
+        let assessment = &self.content.assessment;
+        let of = match self.tokens {
+            [one] => format!("of token {one}"),
+            many => format!("of {} tokens", many.len()),
+        };
+        let counts = format!(
+            "{} of {} required independent replicas verified",
+            assessment.independent, self.required
+        );
+        let summary = self.summary();
+        let detail = if summary.is_empty() {
+            String::new()
+        } else {
+            format!("; {summary}")
+        };
+        let name = &self.collection.collection.name;
+        let content = self.content.content.id;
+        match (transition, previous) {
+            (Transition::Recovered, _) => {
+                format!("{name}: content {content} {of} is well again: {counts}{detail}")
+            }
+            (_, Some(previous)) if previous != assessment.health => format!(
+                "{name}: content {content} {of} went from {previous} to {}: {counts}{detail}",
+                assessment.health
+            ),
+            _ => format!(
+                "{name}: content {content} {of} is {}: {counts}{detail}",
+                assessment.health
+            ),
+        }
+    }
+
+    fn role(&self) -> Option<&str> {
+        let tokens = self.collection.tokens.iter();
+        let mut contents = tokens.flat_map(|token| &token.contents);
+        contents
+            .find(|(_, row)| *row == self.content.content.row)
+            .map(|(role, _)| role.as_str())
+    }
+
+    fn alert(
+        &self,
+        incident: &Incident,
+        transition: Transition,
+        previous: Option<Health>,
+        now: Millis,
+    ) -> serde_json::Value {
+        let content = &self.content.content;
+        let assessment = &self.content.assessment;
+        let tokens: Vec<_> = self
+            .tokens
+            .iter()
+            .take(MOST_TOKENS)
+            .map(U256::to_string)
+            .collect();
+        json!({
+            "event": transition.event(),
+            "at": time_text(now),
+            "incident": incident.id,
+            "chain_id": self.collection.collection.chain_id,
+            "collection": incident.collection.to_checksum(None),
+            "content": {
+                "id": content.id.to_string(),
+                "cid": content.id.cid(),
+                "role": self.role(),
+                "size": content.size,
+            },
+            "tokens": tokens,
+            "token_count": self.tokens.len(),
+            "health": assessment.health,
+            "previous": previous,
+            "required": self.required,
+            "independent": assessment.independent,
+            "verified": assessment.verified,
+            "replicas": self.evidence(),
+            "message": self.message(transition, previous),
+        })
+    }
+
+    fn evidence(&self) -> Vec<serde_json::Value> {
+        let replicas = self.content.replicas.iter();
+        let evidence = replicas.map(|replica| {
+            json!({
+                "node": self.picture.node(replica.node).map(|node| &node.url),
+                "state": replica.view.state,
+                "checked_at": replica.checked_at.map(time_text),
+                "http_status": replica.http_status,
+                "bytes": replica.bytes,
+                "computed": replica.computed,
+                "detail": replica.detail,
+            })
+        });
+        evidence.collect()
+    }
+}

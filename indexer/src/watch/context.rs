@@ -1,0 +1,330 @@
+//! What every stage of the indexer works with.
+
+use std::{collections::HashMap, net::IpAddr, path::PathBuf, time::Duration};
+
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use tracing::warn;
+use url::{Host, Url};
+
+use crate::{
+    chain::{self, CollectionError, KeyError, Rpc, RpcError},
+    config::{CollectionConfig, Config, ConfigError, Finality, History, Payment},
+    health::{Holder, Policy, Schedule},
+    ledger::{Ledger, LedgerError, NewCollection, Node, RowId},
+    nodes::{self, Configured, Fetcher},
+};
+
+/// What can stop the indexer or one of its rounds.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The settings can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The chain.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// A collection.
+    #[error(transparent)]
+    Collection(#[from] CollectionError),
+    /// The repairer's key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The secret of a webhook.
+    #[error("secret_file {}: {source}", path.display())]
+    Secret {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A reorg deeper than what is remembered.
+    #[error(
+        "the chain was rewritten below block {oldest}, the oldest block remembered: \
+         nothing was changed in the ledger; index again into an empty `database`"
+    )]
+    ReorgTooDeep {
+        /// The oldest block of the window.
+        oldest: u64,
+    },
+    /// HTTP can't be set up.
+    #[error("can't set up HTTP: {0}")]
+    Http(#[from] reqwest::Error),
+    /// A temporary file, for bytes on their way from one node to another.
+    #[error("can't write a temporary file: {0}")]
+    Temporary(#[from] std::io::Error),
+}
+
+/// Settings in the units the stages use.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// When a content is healthy.
+    pub policy: Policy,
+    /// When replicas are probed.
+    pub schedule: Schedule,
+    /// What marks a block final.
+    pub finality: Finality,
+    /// Blocks until then, where confirmations mark it.
+    pub confirmations: u64,
+    /// Between looks at the chain, the schedule and the outbox.
+    pub poll: Duration,
+    /// Whether content of earlier revisions stays wanted.
+    pub keep_history: bool,
+    /// How long a node gets to fetch before it is sent the bytes.
+    pub wait: Duration,
+    /// Probes under way at once.
+    pub concurrency: usize,
+    /// aleph channel.
+    pub channel: String,
+    /// How STOREs are paid.
+    pub payment: Payment,
+}
+
+/// After a failed probe, the next comes after this; doubled each time.
+const RETRY: i64 = 1000;
+
+impl Settings {
+    /// From the configuration.
+    pub fn new(config: &Config) -> Self {
+        let replicas = &config.replicas;
+        Self {
+            policy: policy(config),
+            schedule: Schedule {
+                recheck: replicas.recheck.millis(),
+                retry: RETRY,
+            },
+            finality: config.chain.finality,
+            confirmations: config.chain.confirmations,
+            poll: config.chain.poll.0.max(Duration::from_millis(50)),
+            keep_history: replicas.history == History::Keep,
+            wait: config.repair.wait.0,
+            concurrency: config.limits.concurrency.max(1) as usize,
+            channel: config.aleph.channel.clone(),
+            payment: config.aleph.payment,
+        }
+    }
+}
+
+/// The policy of a configuration.
+pub fn policy(config: &Config) -> Policy {
+    Policy {
+        min: config.replicas.min,
+        min_held: config.replicas.min_held,
+        grace: config.replicas.grace.millis(),
+        recheck: config.replicas.recheck.millis(),
+    }
+}
+
+/// A webhook and its secret.
+pub(super) struct Sink {
+    pub(super) url: Url,
+    pub(super) secret: Option<Vec<u8>>,
+}
+
+/// The indexer: everything its stages share.
+pub struct Watch {
+    pub(super) ledger: Ledger,
+    pub(super) rpc: Rpc,
+    pub(super) fetcher: Fetcher,
+    pub(super) nodes: HashMap<RowId, Configured>,
+    pub(super) sinks: Vec<Sink>,
+    pub(super) repairer: Option<PrivateKeySigner>,
+    pub(super) settings: Settings,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Opens the ledger, looks at chain, collections and nodes, and ties them together.
+    pub async fn start(
+        config: &Config,
+        repairer: Option<PrivateKeySigner>,
+    ) -> Result<Self, WatchError> {
+        if config.collection.is_empty() {
+            return Err(invalid(
+                "no [[collection]] is configured: there is nothing to watch",
+            ));
+        }
+        if let Some(shortage) = shortage(config) {
+            return Err(WatchError::Config(ConfigError::Invalid(shortage)));
+        }
+        let sinks = sinks(config)?;
+        let fetcher = Fetcher::new(&config.limits)?;
+        let rpc = Rpc::connect(&config.chain.rpc).await?;
+        let ledger = Ledger::open(&config.database).await?;
+        let collections = inspect(&rpc, &config.collection).await?;
+        let configured = nodes::configured(config, &fetcher);
+        let holders = holders(&configured).await;
+        let mut tx = ledger.write().await?;
+        tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
+        tx.deactivate_collections().await?;
+        for new in &collections {
+            tx.add_collection(new).await?;
+        }
+        tx.set_nodes(&holders).await?;
+        let rows = tx.nodes().await?;
+        tx.commit().await?;
+        let mut by_url: HashMap<_, _> = configured
+            .into_iter()
+            .map(|node| (nodes::name(node.node.url()), node))
+            .collect();
+        let nodes = rows
+            .iter()
+            .filter_map(|row| Some((row.id, by_url.remove(&row.url)?)))
+            .collect();
+        let settings = Settings::new(config);
+        Ok(Self {
+            ledger,
+            rpc,
+            fetcher,
+            nodes,
+            sinks,
+            repairer,
+            settings,
+        })
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+fn invalid(text: &str) -> WatchError {
+    WatchError::Config(ConfigError::Invalid(text.to_owned()))
+}
+
+/// Why the configured nodes can't satisfy the policy, if they can't.
+pub fn shortage(config: &Config) -> Option<String> {
+    let (nodes, min) = (config.node_count(), config.replicas.min as usize);
+    (nodes < min).then(|| {
+        format!(
+            "{nodes} node{} configured ([aleph] nodes, [ipfs] gateways and kubo), but \
+             [replicas] min = {min}: configure more nodes or lower min",
+            if nodes == 1 { " is" } else { "s are" }
+        )
+    })
+}
+
+fn sinks(config: &Config) -> Result<Vec<Sink>, WatchError> {
+    let sink = |alert: &crate::config::AlertConfig| {
+        let secret = match &alert.secret_file {
+            None => None,
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|source| WatchError::Secret {
+                    path: path.clone(),
+                    source,
+                })?;
+                Some(text.trim().as_bytes().to_vec())
+            }
+        };
+        Ok(Sink {
+            url: alert.webhook.clone(),
+            secret,
+        })
+    };
+    config.alert.iter().map(sink).collect()
+}
+
+async fn inspect(
+    rpc: &Rpc,
+    configured: &[CollectionConfig],
+) -> Result<Vec<NewCollection>, WatchError> {
+    let provider = rpc.provider().await?;
+    let mut collections = Vec::new();
+    for CollectionConfig {
+        address,
+        start_block,
+    } in configured
+    {
+        let address: Address = *address;
+        let info = chain::inspect(&provider, rpc.chain_id(), address).await?;
+        collections.push(NewCollection {
+            chain_id: rpc.chain_id(),
+            address,
+            name: info.name,
+            codec: info.codec,
+            start_block: *start_block,
+        });
+    }
+    Ok(collections)
+}
+
+/// The nodes as the ledger knows them: whose they are and where.
+async fn holders(configured: &[Configured]) -> Vec<Node> {
+    let mut rows = Vec::new();
+    for node in configured {
+        let url = node.node.url();
+        let address = address_of(url).await;
+        let holder = Holder {
+            operator: node.operator.clone(),
+            address,
+        };
+        rows.push(Node {
+            id: 0,
+            url: nodes::name(url),
+            kind: node.node.kind(),
+            holder,
+        });
+    }
+    rows
+}
+
+/// The public IP address of a node, or host and port where it has none: so are nodes on one
+/// machine or in one private network told apart.
+async fn address_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let ip = match url.host() {
+        Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+        Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+        _ => resolve(host, port).await,
+    };
+    match ip {
+        Some(ip) if is_public(ip) => ip.to_string(),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+async fn resolve(host: &str, port: u16) -> Option<IpAddr> {
+    let looked_up = tokio::net::lookup_host((host, port));
+    match tokio::time::timeout(Duration::from_secs(5), looked_up).await {
+        Ok(Ok(found)) => found.map(|address| address.ip()).min(),
+        _ => {
+            warn!("{host}: its name can't be resolved now; it counts as its own address");
+            None
+        }
+    }
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_documentation()
+                || shared)
+        }
+        IpAddr::V6(ip) => {
+            let mapped = ip
+                .to_ipv4_mapped()
+                .is_some_and(|v4| !is_public(IpAddr::V4(v4)));
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || mapped)
+        }
+    }
+}

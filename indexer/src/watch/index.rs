@@ -1,0 +1,222 @@
+//! Follows the chain: revert what a reorg took back, then commit what is new.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tracing::{debug, info};
+
+use super::{Watch, WatchError};
+use crate::{
+    chain::{BlockRef, RpcError, TokenEvent, View},
+    ledger::{self, Collection, Commit},
+};
+
+/// What indexing did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Indexed {
+    pub(super) events: u64,
+    pub(super) reorgs: u64,
+}
+
+/// Blocks remembered at least, so that a reorg of that depth can be followed.
+const WINDOW: u64 = 128;
+/// Blocks asked for at once at the start; halved when an endpoint refuses, doubled when it
+/// does not.
+const SPAN: u64 = 2_000;
+const MAX_SPAN: u64 = 20_000;
+/// Times a chain that moves under our hands is read again before the round gives up.
+const PATIENCE: u32 = 5;
+
+/// A stretch of blocks that some collections are read in together.
+struct Stretch {
+    collections: Vec<Collection>,
+    from: u64,
+    to: u64,
+}
+
+impl Watch {
+    /// Reads the chain up to its head.
+    pub(super) async fn index(&self) -> Result<Indexed, WatchError> {
+        let mut done = Indexed::default();
+        let mut changes = 0;
+        loop {
+            match self.index_view(&mut done).await {
+                Err(WatchError::Rpc(RpcError::Changed)) if changes < PATIENCE => {
+                    changes += 1;
+                    debug!("the chain moved while it was read; reading again");
+                }
+                other => return other.map(|()| done),
+            }
+        }
+    }
+
+    /// Reads one state of the chain up to its head.
+    async fn index_view(&self, done: &mut Indexed) -> Result<(), WatchError> {
+        let settings = &self.settings;
+        let view = self
+            .rpc
+            .view(settings.finality, settings.confirmations)
+            .await?;
+        if !self.follow_reorg(&view, done).await? {
+            return Ok(());
+        }
+        let mut span = SPAN;
+        loop {
+            let collections = self.ledger.read().await?.collections().await?;
+            let Some(stretch) = next_stretch(&collections, view.head.number, span) else {
+                break;
+            };
+            match self.index_stretch(&view, &stretch).await {
+                Ok(events) => {
+                    done.events += events;
+                    span = (span * 2).min(MAX_SPAN);
+                }
+                Err(WatchError::Rpc(RpcError::Unreachable { url, reason })) if span > 1 => {
+                    span = (stretch.to - stretch.from).div_ceil(2).max(1);
+                    debug!("RPC {url}: {reason}; asking for {span} blocks at once");
+                    if span == 1 && stretch.from == stretch.to {
+                        return Err(RpcError::Unreachable { url, reason }.into());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the window with the chain and takes back what is no longer on it. Gives `false`
+    /// where the endpoints are behind the ledger: then there is nothing to do but wait.
+    async fn follow_reorg(&self, view: &View<'_>, done: &mut Indexed) -> Result<bool, WatchError> {
+        let chain_id = self.rpc.chain_id();
+        let window = self.ledger.read().await?.window(chain_id).await?;
+        let Some(top) = window.first() else {
+            return Ok(true);
+        };
+        let mut oldest = top.number;
+        for known in window
+            .iter()
+            .filter(|block| block.number <= view.head.number)
+        {
+            let now = view.block(known.number).await?;
+            if now.is_some_and(|block| block.hash == known.hash) {
+                if known.number == top.number {
+                    return Ok(true);
+                }
+                if known.number == view.head.number {
+                    debug!(
+                        "the RPC is at block {}, the ledger at {}",
+                        known.number, top.number
+                    );
+                    return Ok(false);
+                }
+                self.take_back(chain_id, known.number, top.number).await?;
+                done.reorgs += 1;
+                return Ok(true);
+            }
+            oldest = known.number;
+        }
+        Err(WatchError::ReorgTooDeep { oldest })
+    }
+
+    async fn take_back(&self, chain: u64, ancestor: u64, top: u64) -> Result<(), WatchError> {
+        info!("reorg: blocks {} to {top} are taken back", ancestor + 1);
+        let mut tx = self.ledger.write().await?;
+        let keep = self.settings.keep_history;
+        tx.revert_blocks(chain, ancestor, keep, ledger::now())
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Reads a stretch and writes it with its checkpoint; gives the number of events.
+    async fn index_stretch(&self, view: &View<'_>, stretch: &Stretch) -> Result<u64, WatchError> {
+        let Stretch {
+            collections,
+            from,
+            to,
+        } = stretch;
+        let window_start = view
+            .head
+            .number
+            .saturating_sub(WINDOW.max(self.settings.confirmations));
+        let before = view.block(*to).await?.ok_or(RpcError::Changed)?;
+        let addresses: Vec<_> = collections.iter().map(|c| c.address).collect();
+        let events = view.events(&addresses, *from, *to).await?;
+        let blocks = recent_blocks(view, (*from).max(window_start), *to).await?;
+        check(&before, &blocks, &events)?;
+        let commit = Commit {
+            chain_id: self.rpc.chain_id(),
+            collections,
+            to: *to,
+            blocks: &blocks,
+            events: &events,
+            finalized: view.finalized,
+            window_start,
+            keep_history: self.settings.keep_history,
+            now: ledger::now(),
+        };
+        let mut tx = self.ledger.write().await?;
+        tx.commit_blocks(&commit).await?;
+        tx.commit().await?;
+        debug!("blocks {from} to {to}: {} events", events.len());
+        Ok(events.len() as u64)
+    }
+}
+
+/// The next blocks to read: from where the collections that are furthest behind stand, until
+/// where the next others do.
+fn next_stretch(collections: &[Collection], head: u64, span: u64) -> Option<Stretch> {
+    let next = |c: &Collection| c.indexed_block.map_or(c.start_block, |block| block + 1);
+    let from = collections.iter().map(next).min()?;
+    if from > head {
+        return None;
+    }
+    let others = collections
+        .iter()
+        .map(next)
+        .filter(|number| *number > from)
+        .min();
+    let to = head
+        .min(from.saturating_add(span - 1))
+        .min(others.map_or(head, |number| number - 1));
+    let collections = collections
+        .iter()
+        .filter(|c| next(c) == from)
+        .cloned()
+        .collect();
+    Some(Stretch {
+        collections,
+        from,
+        to,
+    })
+}
+
+/// The headers of a range, and always that of its last block, read after its logs were.
+async fn recent_blocks(view: &View<'_>, from: u64, to: u64) -> Result<Vec<BlockRef>, RpcError> {
+    stream::iter(from.min(to)..=to)
+        .map(|number| async move { view.fresh_block(number).await?.ok_or(RpcError::Changed) })
+        .buffered(8)
+        .try_collect()
+        .await
+}
+
+/// Whether logs and headers are of one chain: the last block is the same before and after the
+/// logs were read, headers link, and each log is of the header of its number.
+fn check(before: &BlockRef, blocks: &[BlockRef], events: &[TokenEvent]) -> Result<(), RpcError> {
+    let linked = blocks
+        .windows(2)
+        .all(|pair| pair[1].parent_hash == pair[0].hash);
+    let same_end = blocks.last().is_some_and(|last| last.hash == before.hash);
+    let first = blocks.first().map_or(0, |block| block.number);
+    let matching = events
+        .iter()
+        .filter(|event| event.block_number >= first)
+        .all(|event| {
+            let index = usize::try_from(event.block_number - first).unwrap_or(usize::MAX);
+            blocks
+                .get(index)
+                .is_some_and(|block| block.hash == event.block_hash)
+        });
+    if linked && same_end && matching {
+        Ok(())
+    } else {
+        Err(RpcError::Changed)
+    }
+}

@@ -1,0 +1,164 @@
+//! The running indexer: index → verify → assess → repair → alert, each stage one file.
+
+mod alert;
+mod assess;
+mod context;
+mod index;
+mod repair;
+mod verify;
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use context::{Settings, Watch, WatchError, policy, shortage};
+
+use crate::{health::Policy, ledger, picture::Picture};
+
+/// What one round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Round {
+    /// Events read from the chain.
+    pub events: u64,
+    /// Reorgs followed.
+    pub reorgs: u64,
+    /// Probes made.
+    pub probes: u64,
+    /// Repairs tried.
+    pub repairs: u64,
+    /// Repairs that a probe proved.
+    pub repaired: u64,
+    /// Alerts that a sink took.
+    pub alerts: u64,
+}
+
+/// How long a single round waits for sinks before it leaves alerts in the outbox.
+const ALERT_PATIENCE: Duration = Duration::from_secs(15);
+
+impl Watch {
+    /// One round: index to the head, probe what is due, repair through every step, probe again,
+    /// deliver alerts.
+    pub async fn once(&self, repair: bool) -> Result<Round, WatchError> {
+        let mut round = Round::default();
+        self.release_leases().await?;
+        let indexed = self.index().await?;
+        round.events = indexed.events;
+        round.reorgs = indexed.reorgs;
+        round.probes = self.verify_settled().await?;
+        self.assess().await?;
+        if repair {
+            let repaired = self.repair(false).await?;
+            round.repairs = repaired.tried;
+            round.repaired = repaired.proved;
+            round.probes += repaired.probes + self.verify_settled().await?;
+            self.assess().await?;
+        }
+        round.alerts = self.deliver_alerts_for(ALERT_PATIENCE).await?;
+        Ok(round)
+    }
+
+    /// Rounds until `stop`: the chain, the replicas and the outbox each at their own pace.
+    pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
+        self.release_leases().await?;
+        let work = async { tokio::join!(self.follow(), self.care(repair), self.post()) };
+        tokio::select! {
+            _ = work => {}
+            () = stop.cancelled() => info!("stopping; what was done is in the ledger"),
+        }
+        Ok(())
+    }
+
+    /// Follows the chain; whatever goes wrong is said and tried again.
+    async fn follow(&self) {
+        let mut pause = Pause::new(self.settings.poll);
+        loop {
+            let done = self.index().await.map(|_| ());
+            pause.after("following the chain", done).await;
+        }
+    }
+
+    async fn care(&self, repair: bool) {
+        let mut pause = Pause::new(self.settings.poll);
+        loop {
+            let done = self.care_once(repair).await;
+            pause.after("checking replicas", done).await;
+        }
+    }
+
+    async fn care_once(&self, repair: bool) -> Result<(), WatchError> {
+        self.verify_due().await?;
+        self.assess().await?;
+        if repair && self.repair(true).await?.tried > 0 {
+            self.assess().await?;
+        }
+        Ok(())
+    }
+
+    async fn post(&self) {
+        let mut pause = Pause::new(self.settings.poll);
+        loop {
+            let done = self.deliver_alerts().await.map(|_| ());
+            pause.after("delivering alerts", done).await;
+        }
+    }
+
+    async fn release_leases(&self) -> Result<(), WatchError> {
+        let mut tx = self.ledger.write().await?;
+        tx.release_leases().await?;
+        tx.release_alerts().await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        &self.settings.policy
+    }
+
+    /// The state of everything now.
+    pub async fn picture(&self) -> Result<Picture, WatchError> {
+        let mut tx = self.ledger.read().await?;
+        Ok(Picture::take(&mut tx, &self.settings.policy, ledger::now()).await?)
+    }
+}
+
+/// The pause between rounds: longer and longer while a stage fails the same way, and said once.
+struct Pause {
+    usual: Duration,
+    failures: u32,
+    said: String,
+}
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl Pause {
+    fn new(usual: Duration) -> Self {
+        Self {
+            usual,
+            failures: 0,
+            said: String::new(),
+        }
+    }
+
+    async fn after(&mut self, what: &str, done: Result<(), WatchError>) {
+        match done {
+            Ok(()) => {
+                if self.failures > 0 {
+                    info!("{what}: works again");
+                }
+                self.failures = 0;
+                self.said.clear();
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if text != self.said {
+                    warn!("{what}: {text}; it is tried again");
+                }
+                self.said = text;
+                self.failures += 1;
+            }
+        }
+        let factor = 1 << self.failures.min(6);
+        tokio::time::sleep((self.usual * factor).min(LONGEST_PAUSE.max(self.usual))).await;
+    }
+}

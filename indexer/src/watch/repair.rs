@@ -1,0 +1,416 @@
+//! Brings replicas back. What a node answers proves nothing: each step ends with a probe, and
+//! only the probe decides whether the next step is needed.
+
+use std::{io::Write, time::Duration};
+
+use futures::{StreamExt, stream};
+use tempfile::NamedTempFile;
+use tracing::{info, warn};
+
+use super::{Watch, WatchError, verify::Probed};
+use crate::{
+    content::{ContentId, Verifier},
+    health::{Health, ReplicaState},
+    ledger::{self, DueProbe, Millis, RepairState, Replica, RowId},
+    nodes::{
+        ContentNode,
+        aleph::{AlephError, Client, Engine, Message, Payload, sign_store},
+    },
+    picture::ContentPicture,
+};
+
+/// What repairing did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Repaired {
+    pub(super) tried: u64,
+    pub(super) proved: u64,
+    pub(super) probes: u64,
+}
+
+/// Contents under repair at once: each may be a large file on the disk for the while.
+const AT_ONCE: usize = 4;
+/// After a failed repair of a replica the next comes after this (milliseconds); doubled each time.
+const BACKOFF: Millis = 30_000;
+const LONGEST_BACKOFF: Millis = 6 * 60 * 60 * 1000;
+/// Between looks at a node that is fetching.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A way to bring a replica back, from the cheapest on.
+enum Step {
+    /// Upload, for a STORE that the node has: no message, no bill.
+    Upload,
+    /// Upload with a STORE that lives elsewhere: no new bill.
+    WithLive(Message),
+    /// Upload with a new STORE: a new bill.
+    WithNew(Message),
+}
+
+impl Step {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::WithLive(_) => "upload-with-store",
+            Self::WithNew(_) => "new-store",
+        }
+    }
+
+    fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Upload => None,
+            Self::WithLive(message) | Self::WithNew(message) => Some(message),
+        }
+    }
+}
+
+/// A replica to be brought back.
+struct Target<'a> {
+    row: RowId,
+    id: ContentId,
+    node: RowId,
+    client: &'a Client,
+    payload: &'a Payload,
+    /// Live STOREs found on other nodes.
+    elsewhere: &'a [Message],
+}
+
+impl Watch {
+    /// Repairs every content that needs it; gives what was done. With `backoff`, replicas whose
+    /// repair failed lately are left for later.
+    pub(super) async fn repair(&self, backoff: bool) -> Result<Repaired, WatchError> {
+        let picture = self.picture().await?;
+        let used = picture.used();
+        let wanted = |content: &&ContentPicture| {
+            content.assessment.health.is_problem()
+                && used.keys().any(|(_, row)| *row == content.content.row)
+        };
+        let mut unwell: Vec<_> = picture.contents.values().filter(wanted).collect();
+        unwell.sort_by_key(|content| {
+            (
+                std::cmp::Reverse(content.assessment.health),
+                content.content.row,
+            )
+        });
+        let results: Vec<_> = stream::iter(unwell)
+            .map(|content| self.repair_content(content, backoff))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        results
+            .into_iter()
+            .try_fold(Repaired::default(), |sum, one| {
+                let one = one?;
+                Ok(Repaired {
+                    tried: sum.tried + one.tried,
+                    proved: sum.proved + one.proved,
+                    probes: sum.probes + one.probes,
+                })
+            })
+    }
+
+    async fn repair_content(
+        &self,
+        content: &ContentPicture,
+        backoff: bool,
+    ) -> Result<Repaired, WatchError> {
+        let mut done = Repaired::default();
+        let id = content.content.id;
+        let mut targets = Vec::new();
+        for replica in content
+            .replicas
+            .iter()
+            .filter(|replica| can_be_repaired(replica))
+        {
+            let Some(client) = self
+                .nodes
+                .get(&replica.node)
+                .and_then(|node| node.aleph.as_ref())
+            else {
+                continue;
+            };
+            if !backoff || self.is_time(replica).await? {
+                targets.push((replica.node, client));
+            }
+        }
+        if targets.is_empty() {
+            return Ok(done);
+        }
+        if content.assessment.health == Health::Lost {
+            warn!("{id}: no node serves the right bytes: there is nothing to repair it from");
+            return Ok(done);
+        }
+        let Some(file) = self.verified_copy(content).await? else {
+            warn!("{id}: no node served the right bytes just now; repair is tried again later");
+            return Ok(done);
+        };
+        let bytes = file.as_file().metadata()?.len();
+        let payload = Payload::File {
+            path: file.path().to_owned(),
+            bytes,
+        };
+        let elsewhere = self.live_stores(&id).await;
+        for (node, client) in targets {
+            let row = content.content.row;
+            let target = Target {
+                row,
+                id,
+                node,
+                client,
+                payload: &payload,
+                elsewhere: &elsewhere,
+            };
+            done.tried += 1;
+            done.proved += u64::from(self.bring_back(&target, &mut done.probes).await?);
+        }
+        Ok(done)
+    }
+
+    /// Whether the backoff after failed repairs of this replica is over.
+    async fn is_time(&self, replica: &Replica) -> Result<bool, WatchError> {
+        let mut tx = self.ledger.read().await?;
+        let (failed, last) = tx.failed_repairs(replica.content, replica.node).await?;
+        let Some(last) = last else { return Ok(true) };
+        let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(0).min(20);
+        let wait = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+        Ok(ledger::now() >= last.saturating_add(wait))
+    }
+
+    /// The bytes, from a node whose replica is verified, hashed again on their way to the disk.
+    async fn verified_copy(
+        &self,
+        content: &ContentPicture,
+    ) -> Result<Option<NamedTempFile>, WatchError> {
+        let verified = content
+            .replicas
+            .iter()
+            .filter(|r| r.view.state == Some(ReplicaState::Verified));
+        for replica in verified {
+            let Some(node) = self.nodes.get(&replica.node) else {
+                continue;
+            };
+            if let Some(file) = copy(node.node.as_ref(), &content.content.id).await? {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// STOREs of a content that any node lists.
+    async fn live_stores(&self, id: &ContentId) -> Vec<Message> {
+        let mut found: Vec<Message> = Vec::new();
+        for client in self.nodes.values().filter_map(|node| node.aleph.as_ref()) {
+            for message in client.stores_of(id).await.unwrap_or_default() {
+                if found
+                    .iter()
+                    .all(|known| known.item_hash != message.item_hash)
+                {
+                    found.push(message);
+                }
+            }
+        }
+        found
+    }
+
+    /// Goes through the steps until a probe sees the right bytes. Gives whether one did.
+    async fn bring_back(&self, target: &Target<'_>, probes: &mut u64) -> Result<bool, WatchError> {
+        let here = target
+            .client
+            .stores_of(&target.id)
+            .await
+            .unwrap_or_default();
+        let mut reason = None;
+        for step in self.steps(target, &here).await? {
+            let (now, hash) = (ledger::now(), step.message().map(|m| m.item_hash.as_str()));
+            let mut tx = self.ledger.write().await?;
+            let repair = tx
+                .plan_repair(target.row, target.node, step.name(), hash, now)
+                .await?;
+            tx.commit().await?;
+            let sent = self.take_step(target, &step).await;
+            let said = sent.as_ref().err().map(ToString::to_string);
+            let state = if sent.is_ok() {
+                RepairState::Sent
+            } else {
+                RepairState::Failed
+            };
+            self.update(repair, state, said.as_deref()).await?;
+            if sent.is_ok() {
+                *probes += 1;
+                if self.look(target).await? {
+                    info!(
+                        "{}: {} has it again ({})",
+                        target.id,
+                        target.client.url(),
+                        step.name()
+                    );
+                    return Ok(true);
+                }
+                let detail = "the node took the bytes, but a probe still sees none that are right";
+                self.update(repair, RepairState::Failed, Some(detail))
+                    .await?;
+            }
+            reason = Some(said.unwrap_or_else(|| {
+                "it took the bytes, but still serves none that are right; \
+                 the file on its disk must be removed by its operator"
+                    .to_owned()
+            }));
+        }
+        let reason = reason.unwrap_or_else(|| self.why_no_step());
+        warn!(
+            "{}: {} can't be repaired: {reason}",
+            target.id,
+            target.client.url()
+        );
+        Ok(false)
+    }
+
+    fn why_no_step(&self) -> String {
+        if self.repairer.is_some() {
+            "it takes no file of this size".to_owned()
+        } else {
+            "no STORE of it lives, and there is no key for a new one: \
+             set [repair] keystore or private_key_file"
+                .to_owned()
+        }
+    }
+
+    async fn update(
+        &self,
+        repair: RowId,
+        state: RepairState,
+        detail: Option<&str>,
+    ) -> Result<(), WatchError> {
+        let mut tx = self.ledger.write().await?;
+        tx.update_repair(repair, state, detail, ledger::now())
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The steps that may help at this node, cheapest first.
+    async fn steps(&self, target: &Target<'_>, here: &[Message]) -> Result<Vec<Step>, WatchError> {
+        let (signed, unsigned) = target.client.limits(Engine::of(&target.id)).await;
+        let mut steps = Vec::new();
+        if !here.is_empty() && target.payload.len() <= unsigned {
+            steps.push(Step::Upload);
+        }
+        if target.payload.len() > signed {
+            return Ok(steps);
+        }
+        if let Some(message) = here.iter().chain(target.elsewhere).next() {
+            steps.push(Step::WithLive(message.clone()));
+        } else if let Some(message) = self.new_store(target).await? {
+            steps.push(Step::WithNew(message));
+        }
+        Ok(steps)
+    }
+
+    /// A STORE in our own name: the one signed before, if there is one, else a new one, written
+    /// down before it is sent.
+    async fn new_store(&self, target: &Target<'_>) -> Result<Option<Message>, WatchError> {
+        let Some(signer) = &self.repairer else {
+            return Ok(None);
+        };
+        let sender = signer.address().to_checksum(None);
+        let kept = self
+            .ledger
+            .read()
+            .await?
+            .kept_message(target.row, &sender)
+            .await?;
+        if let Some(message) = kept.and_then(|text| serde_json::from_str::<Message>(&text).ok()) {
+            let status = target.client.message_status(&message.item_hash).await;
+            use crate::nodes::aleph::MessageStatus as S;
+            // A message that was taken back stays so: only a new one brings the content back.
+            if !matches!(status, Ok(S::Gone(_) | S::Rejected(_))) {
+                return Ok(Some(message));
+            }
+        }
+        let now = ledger::now();
+        let (channel, payment) = (&self.settings.channel, self.settings.payment);
+        let time = now as f64 / 1000.0;
+        let signed = sign_store(signer, &target.id, channel, payment, time).await;
+        let message = signed.map_err(|error| crate::chain::KeyError::None(error.to_string()))?;
+        let envelope = serde_json::to_string(&message)
+            .map_err(|error| crate::chain::KeyError::None(error.to_string()))?;
+        let mut tx = self.ledger.write().await?;
+        tx.keep_message(target.row, &message.item_hash, &sender, &envelope, now)
+            .await?;
+        tx.commit().await?;
+        Ok(Some(message))
+    }
+
+    /// Does one step. Where the node takes no upload, the message alone may make it fetch.
+    async fn take_step(&self, target: &Target<'_>, step: &Step) -> Result<(), AlephError> {
+        let uploaded = target
+            .client
+            .upload(&target.id, target.payload, step.message())
+            .await;
+        match (uploaded, step.message()) {
+            (Err(error), Some(message)) if error.is_lacking() => {
+                target.client.publish(message).await?;
+                self.let_fetch(target).await;
+                Ok(())
+            }
+            (uploaded, _) => uploaded,
+        }
+    }
+
+    /// Gives the node time to fetch on its own.
+    async fn let_fetch(&self, target: &Target<'_>) {
+        let end = tokio::time::Instant::now() + self.settings.wait;
+        while tokio::time::Instant::now() < end {
+            if target.client.open(&target.id).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Probes a replica now and writes down what is seen; gives whether it is verified.
+    async fn look(&self, target: &Target<'_>) -> Result<bool, WatchError> {
+        let due = DueProbe {
+            content: target.row,
+            id: target.id,
+            size: None,
+            node: target.node,
+            parse: false,
+        };
+        let probed: Probed = self.probe(due).await;
+        let verified = probed.seen.state == ReplicaState::Verified;
+        self.record(&[probed]).await?;
+        Ok(verified)
+    }
+}
+
+/// Whether there is something to repair at a replica: the node is up, and serves no right bytes.
+fn can_be_repaired(replica: &Replica) -> bool {
+    match replica.view.state {
+        Some(ReplicaState::Missing | ReplicaState::Corrupt) => true,
+        // A node that answers, but with errors or cut bodies, may have a broken file.
+        Some(ReplicaState::Unreachable) => replica.http_status.is_some(),
+        _ => false,
+    }
+}
+
+/// Copies content from a node to a temporary file; `None` if what came is not the content.
+async fn copy(
+    node: &dyn ContentNode,
+    id: &ContentId,
+) -> Result<Option<NamedTempFile>, std::io::Error> {
+    let mut file = NamedTempFile::new()?;
+    let mut verifier = Verifier::any_profile(*id);
+    let Ok(mut body) = node.open(id).await else {
+        return Ok(None);
+    };
+    loop {
+        match body.chunk().await {
+            Ok(Some(chunk)) => {
+                verifier.update(&chunk);
+                file.write_all(&chunk)?;
+            }
+            Ok(None) => break,
+            Err(_) => return Ok(None),
+        }
+    }
+    file.flush()?;
+    Ok(verifier.finish().matches.then_some(file))
+}

@@ -1,0 +1,117 @@
+//! Probes what is due, and reads metadata from bytes that proved right.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tracing::debug;
+
+use super::{Watch, WatchError};
+use crate::{
+    content::{Metadata, MetadataLimits},
+    ledger::{self, DueProbe, Millis, ProbeRecord},
+    nodes::{Seen, probe},
+};
+
+/// Nobody else takes a probe that was taken for this long, in milliseconds.
+const LEASE: Millis = 20 * 60 * 1000;
+/// Probes taken from the ledger, and written back, at once.
+const BATCH: u32 = 512;
+
+/// A probe and what it saw.
+pub(super) struct Probed {
+    pub(super) due: DueProbe,
+    pub(super) seen: Seen,
+    pub(super) at: Millis,
+}
+
+impl Watch {
+    /// Probes everything due now; gives the number of probes.
+    pub(super) async fn verify_due(&self) -> Result<u64, WatchError> {
+        self.verify_until(ledger::now(), false).await
+    }
+
+    /// Probes everything due now and waits for the retries of what failed, so that every
+    /// verdict is settled; gives the number of probes.
+    pub(super) async fn verify_settled(&self) -> Result<u64, WatchError> {
+        let mut probes = self.verify_due().await?;
+        loop {
+            let next = self.ledger.read().await?.next_doubtful_probe().await?;
+            let Some(next) = next else { return Ok(probes) };
+            let wait = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            probes += self.verify_until(ledger::now(), true).await?;
+        }
+    }
+
+    async fn verify_until(&self, cutoff: Millis, in_doubt_only: bool) -> Result<u64, WatchError> {
+        let mut probes = 0;
+        loop {
+            let lease = ledger::now() + LEASE;
+            let mut tx = self.ledger.write().await?;
+            let due = tx
+                .take_due_probes(cutoff, lease, BATCH, in_doubt_only)
+                .await?;
+            tx.commit().await?;
+            if due.is_empty() {
+                return Ok(probes);
+            }
+            let probed: Vec<_> = stream::iter(due)
+                .map(|due| self.probe(due))
+                .buffer_unordered(self.settings.concurrency)
+                .collect()
+                .await;
+            probes += probed.len() as u64;
+            self.record(&probed).await?;
+        }
+    }
+
+    /// One probe. A node that is in the ledger but no longer configured can't be asked.
+    pub(super) async fn probe(&self, due: DueProbe) -> Probed {
+        let limits = MetadataLimits::default();
+        let keep = due.parse.then_some(limits.bytes);
+        let seen = match self.nodes.get(&due.node) {
+            Some(node) => probe(node.node.as_ref(), &due.id, due.size, keep).await,
+            None => Seen::unasked("the node is not configured here"),
+        };
+        Probed {
+            due,
+            seen,
+            at: ledger::now(),
+        }
+    }
+
+    /// Writes down what probes saw, in one transaction.
+    pub(super) async fn record(&self, probed: &[Probed]) -> Result<(), WatchError> {
+        let mut tx = self.ledger.write().await?;
+        for Probed { due, seen, at } in probed {
+            let record = ProbeRecord {
+                content: due.content,
+                node: due.node,
+                seen: seen.state,
+                held: seen.held,
+                bytes: seen.bytes,
+                http_status: seen.http_status,
+                computed: seen.computed.clone(),
+                detail: seen.detail.clone(),
+                at: *at,
+            };
+            tx.record_probe(&record, &self.settings.schedule).await?;
+            if due.parse && seen.state == crate::health::ReplicaState::Verified {
+                let parsed = parse(seen);
+                if let Err(error) = &parsed {
+                    debug!("metadata {}: {error}", due.id);
+                }
+                tx.record_metadata(due.content, &parsed, *at).await?;
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+fn parse(seen: &Seen) -> Result<Metadata, String> {
+    let limits = MetadataLimits::default();
+    match &seen.body {
+        Some(bytes) => Metadata::parse(bytes, &limits).map_err(|error| error.to_string()),
+        None => Err(format!("it is larger than {} bytes", limits.bytes)),
+    }
+}
