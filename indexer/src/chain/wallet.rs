@@ -93,6 +93,8 @@ mod tests {
     use super::*;
     use std::io::Write;
 
+    /// [`KEY`], encrypted by Foundry's `cast wallet import` with the password `right`.
+    const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6f70e565e6a837a26f5751075f2304e5"},"ciphertext":"90d24d50cfbfb23252d6bf9fee5858c699b963f2543103e92ea5acad8203923d","kdf":"scrypt","kdfparams":{"dklen":32,"n":8192,"p":1,"r":8,"salt":"691b1cc8bf4b77429a7c2474156c9b11b4db4a12c37a0ae62dbfac08ffb5a63a"},"mac":"d24a410714db364c9a0e6a90159b2126882f8d0a7dadff542769cce2cf7985d8"},"id":"c466e8ec-7cef-4168-97c4-a1d579b290a9","version":3}"#;
     const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -135,12 +137,8 @@ mod tests {
 
     #[test]
     fn opens_a_keystore_with_its_password_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let bytes = alloy::hex::decode(KEY).unwrap();
-        let mut rng = rand_core_of_alloy();
-        PrivateKeySigner::encrypt_keystore(dir.path(), &mut rng, bytes, "right", Some("k"))
-            .unwrap();
-        let path = dir.path().join("k");
+        let keystore = file(KEYSTORE);
+        let path = keystore.path().to_owned();
         let source = |password: &str| KeySource::Keystore {
             path: path.clone(),
             password: password.into(),

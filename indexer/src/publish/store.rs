@@ -116,6 +116,8 @@ const AT_ONCE: usize = 8;
 /// A node that has not heard of a message after this is not connected to the one that has.
 const GOSSIP: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(400);
+/// Uploads up to this length need no signed message (the network's default).
+const UNSIGNED: u64 = 25 << 20;
 
 impl Storer {
     /// Stores on the aleph nodes of the configuration.
@@ -245,7 +247,7 @@ impl Storer {
             } else if verified(node) {
                 client.publish(&message).await
             } else {
-                self.upload(client, item, &message).await
+                self.upload(client, item, Some(&message)).await
             };
             match sent {
                 Ok(()) if verified(node) || self.serves(client, &item.id).await => {
@@ -287,9 +289,9 @@ impl Storer {
         &self,
         client: &Client,
         item: &Item,
-        message: &Message,
+        message: Option<&Message>,
     ) -> Result<(), AlephError> {
-        let done = client.upload(&item.id, &item.payload, Some(message)).await;
+        let done = client.upload(&item.id, &item.payload, message).await;
         if done.is_ok() {
             debug!("{} uploaded to {}", item.id, client_name(client));
             self.uploads.fetch_add(1, Ordering::Relaxed);
@@ -388,7 +390,13 @@ impl Storer {
         message: &Message,
         waited: Duration,
     ) -> Look {
-        let send = match client.message_status(&message.item_hash).await {
+        let status = client.message_status(&message.item_hash).await;
+        // A node that knows the message needs the bytes only, and may balk at the message again.
+        let known = !matches!(
+            status,
+            Ok(MessageStatus::Unknown | MessageStatus::Gone(_)) | Err(_)
+        );
+        let send = match status {
             Ok(MessageStatus::Processed) if self.serves(client, &item.id).await => {
                 return Look::Verified;
             }
@@ -402,7 +410,11 @@ impl Storer {
         if !send {
             return Look::Waiting;
         }
-        match self.upload(client, item, message).await {
+        let sent = match known && item.payload.len() <= UNSIGNED {
+            true => self.upload(client, item, None).await,
+            false => self.upload(client, item, Some(message)).await,
+        };
+        match sent {
             Ok(()) if self.serves(client, &item.id).await => Look::Verified,
             Ok(()) => Look::Failed("it took the bytes, but does not serve them".to_owned()),
             Err(AlephError::Fetch(FetchError::Connect(why))) => Look::Down(why),
