@@ -25,9 +25,7 @@ pub mod watch;
 pub fn time_text(millis: ledger::Millis) -> String {
     let nanos = i128::from(millis) * 1_000_000;
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
-    let text = time.and_then(|time| {
-        time.format(&time::format_description::well_known::Rfc3339)
-            .ok()
-    });
+    let text =
+        time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
     text.unwrap_or_else(|| format!("{millis} ms since 1970"))
 }

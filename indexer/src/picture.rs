@@ -66,19 +66,9 @@ impl Picture {
         let mut contents = HashMap::new();
         for content in tx.wanted_contents().await? {
             let replicas = replicas.remove(&content.row).unwrap_or_default();
-            let views: Vec<_> = replicas
-                .iter()
-                .map(|replica| replica.view.clone())
-                .collect();
+            let views: Vec<_> = replicas.iter().map(|replica| replica.view.clone()).collect();
             let assessment = assess(&views, policy, content.past, now);
-            contents.insert(
-                content.row,
-                ContentPicture {
-                    content,
-                    replicas,
-                    assessment,
-                },
-            );
+            contents.insert(content.row, ContentPicture { content, replicas, assessment });
         }
         let mut links: HashMap<RowId, Vec<LinkRow>> = HashMap::new();
         for link in tx.links().await? {
@@ -89,31 +79,18 @@ impl Picture {
             let picture = token_picture(token.token_id, token.content, &contents, &links);
             tokens.entry(token.collection).or_default().push(picture);
         }
-        let collections = tx
-            .collections()
-            .await?
-            .into_iter()
-            .map(|collection| CollectionPicture {
-                tokens: tokens.remove(&collection.id).unwrap_or_default(),
-                collection,
-            });
+        let collections = tx.collections().await?.into_iter().map(|collection| CollectionPicture {
+            tokens: tokens.remove(&collection.id).unwrap_or_default(),
+            collection,
+        });
         let collections = collections.collect();
-        Ok(Self {
-            collections,
-            contents,
-            nodes: tx.nodes().await?,
-        })
+        Ok(Self { collections, contents, nodes: tx.nodes().await? })
     }
 
     /// Whether every token of every collection is healthy.
     pub fn all_healthy(&self) -> bool {
-        let tokens = self
-            .collections
-            .iter()
-            .flat_map(|collection| &collection.tokens);
-        tokens
-            .into_iter()
-            .all(|token| token.health == Health::Healthy)
+        let tokens = self.collections.iter().flat_map(|collection| &collection.tokens);
+        tokens.into_iter().all(|token| token.health == Health::Healthy)
     }
 
     /// Each content that tokens of a collection hang on, with those tokens.
@@ -123,9 +100,7 @@ impl Picture {
             for token in &collection.tokens {
                 let contents: BTreeSet<_> = token.contents.iter().map(|(_, row)| *row).collect();
                 for row in contents {
-                    used.entry((collection.collection.id, row))
-                        .or_default()
-                        .push(token.token_id);
+                    used.entry((collection.collection.id, row)).or_default().push(token.token_id);
                 }
             }
         }
@@ -141,10 +116,7 @@ impl Picture {
 impl CollectionPicture {
     /// How many tokens have this health.
     pub fn count(&self, health: Health) -> usize {
-        self.tokens
-            .iter()
-            .filter(|token| token.health == health)
-            .count()
+        self.tokens.iter().filter(|token| token.health == health).count()
     }
 }
 
@@ -158,9 +130,7 @@ fn token_picture(
     let mut unverifiable = Vec::new();
     if let Some(row) = metadata {
         hangs_on.push(("metadata".to_owned(), row));
-        let error = contents
-            .get(&row)
-            .and_then(|known| known.content.parse_error.as_ref());
+        let error = contents.get(&row).and_then(|known| known.content.parse_error.as_ref());
         unverifiable.extend(error.map(|error| format!("its metadata can't be read: {error}")));
         for link in links.get(&row).into_iter().flatten() {
             match link.child {
@@ -175,21 +145,10 @@ fn token_picture(
     } else {
         unverifiable.push("it has no digest".to_owned());
     }
-    let healths = hangs_on.iter().map(|(_, row)| {
-        contents
-            .get(row)
-            .map_or(Health::Pending, |known| known.assessment.health)
-    });
-    let none = if unverifiable.is_empty() {
-        Health::Healthy
-    } else {
-        Health::Unverifiable
-    };
+    let healths = hangs_on
+        .iter()
+        .map(|(_, row)| contents.get(row).map_or(Health::Pending, |known| known.assessment.health));
+    let none = if unverifiable.is_empty() { Health::Healthy } else { Health::Unverifiable };
     let health = healths.chain([none]).max().unwrap_or(none);
-    TokenPicture {
-        token_id,
-        contents: hangs_on,
-        unverifiable,
-        health,
-    }
+    TokenPicture { token_id, contents: hangs_on, unverifiable, health }
 }

@@ -101,17 +101,11 @@ fn name_revert(data: &Bytes) -> String {
             format!("its content is {} by now, not {}", e.current, e.given)
         }
         Ok(E::NotNextTokenId(e)) => {
-            format!(
-                "the next token is {}, not {}: somebody minted meanwhile",
-                e.expected, e.given
-            )
+            format!("the next token is {}, not {}: somebody minted meanwhile", e.expected, e.given)
         }
         Ok(E::ERC721NonexistentToken(e)) => format!("there is no token {}", e.tokenId),
         Ok(E::OwnableUnauthorizedAccount(e)) => {
-            format!(
-                "{} is not the creator of this collection: only the creator mints",
-                e.account
-            )
+            format!("{} is not the creator of this collection: only the creator mints", e.account)
         }
         Ok(E::ERC721InvalidReceiver(e)) => format!("{} can't receive tokens", e.receiver),
         Ok(E::ZeroDigest(_)) => "a digest of zeros names nothing".to_owned(),
@@ -133,28 +127,15 @@ pub async fn inspect(
     let unreachable = |error: alloy::transports::TransportError| {
         CollectionError::NotSent(crate::cause::root_cause(&error))
     };
-    if provider
-        .get_code_at(address)
-        .await
-        .map_err(unreachable)?
-        .is_empty()
-    {
+    if provider.get_code_at(address).await.map_err(unreachable)?.is_empty() {
         return Err(CollectionError::NoCode { address, chain_id });
     }
     let contract = IEverhold::new(address, provider);
-    let erc721 = contract
-        .supportsInterface([0x80, 0xac, 0x58, 0xcd].into())
-        .call()
-        .await;
+    let erc721 = contract.supportsInterface([0x80, 0xac, 0x58, 0xcd].into()).call().await;
     if !erc721.unwrap_or(false) {
         return Err(CollectionError::NotErc721(address));
     }
-    let codec = contract
-        .codec()
-        .call()
-        .await
-        .ok()
-        .and_then(Codec::from_multicodec);
+    let codec = contract.codec().call().await.ok().and_then(Codec::from_multicodec);
     let codec = codec.ok_or(CollectionError::NotEverhold(address))?;
     Ok(CollectionInfo {
         name: contract.name().call().await.map_err(refused)?,
@@ -196,10 +177,7 @@ pub async fn deploy(
 fn bytecode() -> Result<Vec<u8>> {
     let artifact: serde_json::Value = serde_json::from_str(ARTIFACT)
         .map_err(|error| CollectionError::Artifact(error.to_string()))?;
-    let code = artifact
-        .get("bytecode")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
+    let code = artifact.get("bytecode").and_then(serde_json::Value::as_str).unwrap_or_default();
     alloy::hex::decode(code).map_err(|error| CollectionError::Artifact(error.to_string()))
 }
 
@@ -209,9 +187,7 @@ async fn send(
     request: TransactionRequest,
 ) -> Result<TransactionReceipt> {
     let wallet = EthereumWallet::from(signer.clone());
-    let provider = ProviderBuilder::new()
-        .wallet(wallet)
-        .connect_provider(provider.clone());
+    let provider = ProviderBuilder::new().wallet(wallet).connect_provider(provider.clone());
     let request = request.with_from(signer.address());
     let failed = |error: alloy::transports::TransportError| refused(error.into());
     let pending = provider.send_transaction(request).await.map_err(failed)?;
@@ -220,11 +196,7 @@ async fn send(
         .get_receipt()
         .await
         .map_err(|error| CollectionError::NotSent(format!("{hash}: {error}")))?;
-    if receipt.status() {
-        Ok(receipt)
-    } else {
-        Err(CollectionError::Failed(hash))
-    }
+    if receipt.status() { Ok(receipt) } else { Err(CollectionError::Failed(hash)) }
 }
 
 /// A collection, with a key that acts on it.
@@ -246,12 +218,7 @@ impl Contract {
 
     /// The digest of a token's content.
     pub async fn digest(&self, token: U256) -> Result<Digest> {
-        let digest = self
-            .bound()
-            .contentDigest(token)
-            .call()
-            .await
-            .map_err(refused)?;
+        let digest = self.bound().contentDigest(token).call().await.map_err(refused)?;
         Ok(Digest(digest.0))
     }
 
@@ -279,10 +246,7 @@ impl Contract {
         digests: &[Digest],
     ) -> Result<TransactionReceipt> {
         let digests = digests.iter().map(|digest| B256::from(digest.0)).collect();
-        let request = self
-            .bound()
-            .mintBatch(to, first, digests)
-            .into_transaction_request();
+        let request = self.bound().mintBatch(to, first, digests).into_transaction_request();
         send(&self.provider, signer, request).await
     }
 
@@ -295,10 +259,7 @@ impl Contract {
         new: Digest,
     ) -> Result<TransactionReceipt> {
         let (current, new) = (B256::from(current.0), B256::from(new.0));
-        let request = self
-            .bound()
-            .updateContent(token, current, new)
-            .into_transaction_request();
+        let request = self.bound().updateContent(token, current, new).into_transaction_request();
         send(&self.provider, signer, request).await
     }
 
@@ -308,11 +269,6 @@ impl Contract {
         signer: &PrivateKeySigner,
         token: U256,
     ) -> Result<TransactionReceipt> {
-        send(
-            &self.provider,
-            signer,
-            self.bound().freeze(token).into_transaction_request(),
-        )
-        .await
+        send(&self.provider, signer, self.bound().freeze(token).into_transaction_request()).await
     }
 }

@@ -141,8 +141,5 @@ fn tokens_of(log: &Log) -> Result<Vec<(U256, TokenEventKind)>, alloy_sol_types::
 }
 
 fn content(digest: B256, revision: u64) -> TokenEventKind {
-    TokenEventKind::Content {
-        digest: Digest(digest.0),
-        revision,
-    }
+    TokenEventKind::Content { digest: Digest(digest.0), revision }
 }

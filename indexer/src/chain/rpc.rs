@@ -113,18 +113,12 @@ impl Endpoint {
             Transport::Transport(_) => crate::cause::root_cause(&error),
             other => other.to_string(),
         };
-        RpcError::Unreachable {
-            url: self.shown.clone(),
-            reason,
-        }
+        RpcError::Unreachable { url: self.shown.clone(), reason }
     }
 
     async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<BlockRef>> {
-        let block: Option<Block> = self
-            .provider
-            .get_block_by_number(tag)
-            .await
-            .map_err(|error| self.failed(error))?;
+        let block: Option<Block> =
+            self.provider.get_block_by_number(tag).await.map_err(|error| self.failed(error))?;
         Ok(block.map(|block| BlockRef {
             number: block.header.number,
             hash: block.header.hash,
@@ -136,10 +130,7 @@ impl Endpoint {
 /// An endpoint's scheme, host and port: paths and queries hold API keys.
 fn without_secrets(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{host}{port}", url.scheme())
 }
 
@@ -177,11 +168,7 @@ impl Rpc {
             }
         }
         let (_, chain_id, genesis) = known.ok_or(failure)?;
-        Ok(Self {
-            endpoints,
-            chain_id,
-            genesis,
-        })
+        Ok(Self { endpoints, chain_id, genesis })
     }
 
     /// EIP-155 chain id.
@@ -235,20 +222,14 @@ impl Rpc {
         let (endpoint, head) = agreed(&alive, number, majority).await?;
         let finalized = match finality {
             Finality::Confirmations => head.number.checked_sub(confirmations),
-            Finality::Safe => endpoint
-                .block(BlockNumberOrTag::Safe)
-                .await?
-                .map(|block| block.number),
-            Finality::Finalized => endpoint
-                .block(BlockNumberOrTag::Finalized)
-                .await?
-                .map(|block| block.number),
+            Finality::Safe => {
+                endpoint.block(BlockNumberOrTag::Safe).await?.map(|block| block.number)
+            }
+            Finality::Finalized => {
+                endpoint.block(BlockNumberOrTag::Finalized).await?.map(|block| block.number)
+            }
         };
-        Ok(View {
-            endpoint,
-            head,
-            finalized: finalized.map(|block| block.min(head.number)),
-        })
+        Ok(View { endpoint, head, finalized: finalized.map(|block| block.min(head.number)) })
     }
 }
 
@@ -262,11 +243,7 @@ async fn agreed<'a>(
         if head.number == number {
             return Some((*endpoint, *head));
         }
-        let block = endpoint
-            .block(BlockNumberOrTag::Number(number))
-            .await
-            .ok()
-            .flatten();
+        let block = endpoint.block(BlockNumberOrTag::Number(number)).await.ok().flatten();
         block.map(|block| (*endpoint, block))
     }))
     .await;
@@ -277,11 +254,7 @@ async fn agreed<'a>(
     blocks
         .into_iter()
         .flatten()
-        .find(|(_, block)| {
-            votes
-                .get(&block.hash)
-                .is_some_and(|count| *count >= majority)
-        })
+        .find(|(_, block)| votes.get(&block.hash).is_some_and(|count| *count >= majority))
         .ok_or(RpcError::Disagree { number })
 }
 

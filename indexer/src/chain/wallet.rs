@@ -63,19 +63,15 @@ pub fn load_key(source: &KeySource) -> Result<PrivateKeySigner, KeyError> {
             let text = read(path)?;
             let digits = text.trim().trim_start_matches("0x");
             let whole = digits.len() == 64;
-            let key = whole
-                .then(|| digits.parse::<PrivateKeySigner>().ok())
-                .flatten();
+            let key = whole.then(|| digits.parse::<PrivateKeySigner>().ok()).flatten();
             key.ok_or_else(|| KeyError::NotAKey(path.clone()))
         }
     }
 }
 
 fn read(path: &Path) -> Result<String, KeyError> {
-    std::fs::read_to_string(path).map_err(|source| KeyError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(path)
+        .map_err(|source| KeyError::Unreadable { path: path.to_owned(), source })
 }
 
 fn decrypt(path: &Path, password: &str) -> Result<PrivateKeySigner, KeyError> {
@@ -108,28 +104,17 @@ mod tests {
         for text in [KEY.to_owned(), format!("0x{KEY}\n"), format!("{KEY}\r\n")] {
             let file = file(&text);
             let key = load_key(&KeySource::PrivateKeyFile(file.path().into())).unwrap();
-            assert_eq!(
-                key.address().to_string(),
-                "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-            );
+            assert_eq!(key.address().to_string(), "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
         }
     }
 
     #[test]
     fn errors_name_the_file_and_never_the_key() {
-        for text in [
-            "",
-            &KEY[..60],
-            &KEY.replace('a', "x"),
-            &format!("{KEY} {KEY}"),
-        ] {
+        for text in ["", &KEY[..60], &KEY.replace('a', "x"), &format!("{KEY} {KEY}")] {
             let file = file(text);
             let error = load_key(&KeySource::PrivateKeyFile(file.path().into())).unwrap_err();
             let error = error.to_string();
-            assert!(
-                error.contains("64 hex digits") && !error.contains(&KEY[..8]),
-                "{error}"
-            );
+            assert!(error.contains("64 hex digits") && !error.contains(&KEY[..8]), "{error}");
         }
         let error = load_key(&KeySource::PrivateKeyFile("/no/such".into())).unwrap_err();
         assert!(error.to_string().starts_with("key file /no/such: "));
@@ -139,20 +124,12 @@ mod tests {
     fn opens_a_keystore_with_its_password_only() {
         let keystore = file(KEYSTORE);
         let path = keystore.path().to_owned();
-        let source = |password: &str| KeySource::Keystore {
-            path: path.clone(),
-            password: password.into(),
-        };
+        let source =
+            |password: &str| KeySource::Keystore { path: path.clone(), password: password.into() };
         assert!(load_key(&source("right")).is_ok());
-        assert!(matches!(
-            load_key(&source("wrong")),
-            Err(KeyError::WrongPassword(_))
-        ));
+        assert!(matches!(load_key(&source("wrong")), Err(KeyError::WrongPassword(_))));
         let junk = file("{}");
-        let source = KeySource::Keystore {
-            path: junk.path().into(),
-            password: "x".into(),
-        };
+        let source = KeySource::Keystore { path: junk.path().into(), password: "x".into() };
         assert!(matches!(load_key(&source), Err(KeyError::NotAKeystore(_))));
     }
 }

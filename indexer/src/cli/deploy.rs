@@ -38,13 +38,7 @@ impl Deploy {
         let rpc = Rpc::connect(&config.chain.rpc).await?;
         let provider = rpc.provider().await?;
         let chain_id = rpc.chain_id();
-        let Self {
-            name,
-            symbol,
-            codec,
-            first_id,
-            ..
-        } = self;
+        let Self { name, symbol, codec, first_id, .. } = self;
         context.output.confirm(&format!(
             "deploy \"{name}\" ({symbol}, {codec}) on chain {chain_id} as {}?",
             signer.address()

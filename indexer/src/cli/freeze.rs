@@ -38,16 +38,8 @@ impl Freeze {
         let transaction = if contract.is_frozen(token).await? {
             None
         } else {
-            context
-                .output
-                .confirm(&format!("freeze token {token} for ever?"))?;
-            Some(
-                contract
-                    .freeze(&owner, token)
-                    .await?
-                    .transaction_hash
-                    .to_string(),
-            )
+            context.output.confirm(&format!("freeze token {token} for ever?"))?;
+            Some(contract.freeze(&owner, token).await?.transaction_hash.to_string())
         };
         let value = json!({
             "collection": self.collection.to_checksum(None),

@@ -68,10 +68,8 @@ pub(super) async fn load_either(
     password_file: Option<&Path>,
     variable: &str,
 ) -> Result<PrivateKeySigner, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| KeyError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| KeyError::Unreadable { path: path.to_owned(), source })?;
     let source = if text.trim_start().starts_with('{') {
         keystore(path, password_file, variable)?
     } else {
@@ -93,10 +91,8 @@ fn keystore(
 ) -> Result<KeySource, Failure> {
     let password = match (password_file, std::env::var(variable)) {
         (Some(file), _) => {
-            let text = std::fs::read_to_string(file).map_err(|source| KeyError::Unreadable {
-                path: file.to_owned(),
-                source,
-            })?;
+            let text = std::fs::read_to_string(file)
+                .map_err(|source| KeyError::Unreadable { path: file.to_owned(), source })?;
             text.trim_end_matches(['\r', '\n']).to_owned()
         }
         (None, Ok(password)) => password,
@@ -111,8 +107,5 @@ fn keystore(
             )));
         }
     };
-    Ok(KeySource::Keystore {
-        path: path.to_owned(),
-        password,
-    })
+    Ok(KeySource::Keystore { path: path.to_owned(), password })
 }

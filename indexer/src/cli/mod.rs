@@ -176,9 +176,5 @@ fn start_log(global: &Global, with_time: bool) {
         .with_writer(std::io::stderr)
         .with_ansi(ansi)
         .with_target(false);
-    if with_time {
-        log.init()
-    } else {
-        log.without_time().init()
-    }
+    if with_time { log.init() } else { log.without_time().init() }
 }

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use crate::{
@@ -30,25 +30,16 @@ pub(super) struct Failure {
 impl Failure {
     /// Something did not work.
     pub(super) fn failed(text: impl Into<String>) -> Self {
-        Self {
-            code: 1,
-            text: text.into(),
-        }
+        Self { code: 1, text: text.into() }
     }
 
     /// Wrong usage or configuration.
     pub(super) fn usage(text: impl Into<String>) -> Self {
-        Self {
-            code: 2,
-            text: text.into(),
-        }
+        Self { code: 2, text: text.into() }
     }
 
     pub(super) fn interrupted() -> Self {
-        Self {
-            code: 130,
-            text: "interrupted; the same command goes on from here".to_owned(),
-        }
+        Self { code: 130, text: "interrupted; the same command goes on from here".to_owned() }
     }
 
     pub(super) fn report(self) -> ExitCode {
@@ -119,11 +110,7 @@ fn collection_code(error: &CollectionError) -> u8 {
 }
 
 fn store_code(error: &StoreError) -> u8 {
-    if matches!(error, StoreError::NoNodes) {
-        2
-    } else {
-        1
-    }
+    if matches!(error, StoreError::NoNodes) { 2 } else { 1 }
 }
 
 /// Prints for people or for programs.
@@ -164,12 +151,13 @@ impl Output {
     }
 }
 
+/// One line under the header, none between rows: a row is a line to grep.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
+
 /// A table in the house's style.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_header(header.to_vec());
+    table.load_style(STYLE).set_header(header.to_vec());
     table
 }
 
@@ -181,13 +169,7 @@ pub(super) fn plain(text: &str) -> String {
             && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars()
-        .flat_map(|c| {
-            if harmless(c) {
-                vec![c]
-            } else {
-                c.escape_unicode().collect()
-            }
-        })
+        .flat_map(|c| if harmless(c) { vec![c] } else { c.escape_unicode().collect() })
         .collect()
 }
 
@@ -203,9 +185,5 @@ pub(super) fn bytes_text(bytes: u64) -> String {
         size /= 1000.0;
         unit = next;
     }
-    if unit == "B" {
-        format!("{bytes} B")
-    } else {
-        format!("{size:.1} {unit}")
-    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
 }

@@ -86,26 +86,23 @@ impl Publish {
             context.output.result(&value, dry_text(&value, &minting));
             return Ok(ExitCode::SUCCESS);
         }
-        context
-            .output
-            .confirm(&question(&plan, &minting, &before))?;
+        context.output.confirm(&question(&plan, &minting, &before))?;
         let stored = storer.store(&plan.items, &mut survey).await?;
         let to = self.to.unwrap_or(signer.address());
         let minted = publish::mint(&contract, &signer, to, &minting.missing).await?;
         let value = self.published(&plan, &minting, &stored, minted);
         context.output.result(&value, text(&value, &info));
-        let short = stored.fewest < config.replicas.min as usize;
+        // Gateways can't be stored on, so they are not missed here.
+        let required = stored.nodes.len().min(config.replicas.min as usize);
+        let short = stored.fewest < required;
         if short {
             warn!(
-                "some content is on {} of {} required nodes; `everhold watch` brings it to the others",
-                stored.fewest, config.replicas.min
+                "some content is on {} of {required} required nodes; `everhold watch` brings it \
+                 to the others",
+                stored.fewest
             );
         }
-        Ok(if short {
-            ExitCode::from(SHORT)
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(if short { ExitCode::from(SHORT) } else { ExitCode::SUCCESS })
     }
 
     async fn plan(&self, info: &CollectionInfo) -> Result<Plan, Failure> {
@@ -114,14 +111,9 @@ impl Publish {
         let read = tokio::task::spawn_blocking(move || {
             publish::plan_folder(&Folder::read(&dir, first)?, codec)
         });
-        let plan = read
-            .await
-            .map_err(|error| Failure::failed(error.to_string()))??;
+        let plan = read.await.map_err(|error| Failure::failed(error.to_string()))??;
         let (items, tokens) = (plan.items.len(), plan.tokens.len());
-        info!(
-            "{tokens} tokens, {items} contents, {} hashed",
-            bytes_text(plan.bytes())
-        );
+        info!("{tokens} tokens, {items} contents, {} hashed", bytes_text(plan.bytes()));
         if codec == Codec::Raw {
             warn!("{RAW_WARNING}");
         }
@@ -184,11 +176,7 @@ fn question(plan: &Plan, minting: &MintState, before: &StoreReport) -> String {
 fn node_table(nodes: &[NodeReport]) -> String {
     let mut table = table(&["node", "verified", "lacking", ""]);
     for node in nodes {
-        let down = node
-            .down
-            .as_ref()
-            .map(|why| format!("down: {why}"))
-            .unwrap_or_default();
+        let down = node.down.as_ref().map(|why| format!("down: {why}")).unwrap_or_default();
         table.add_row([
             node.url.clone(),
             node.verified.to_string(),
@@ -196,7 +184,7 @@ fn node_table(nodes: &[NodeReport]) -> String {
             down,
         ]);
     }
-    table.to_string()
+    table.trim_fmt()
 }
 
 fn dry_text(value: &Published, minting: &MintState) -> String {

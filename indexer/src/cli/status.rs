@@ -43,8 +43,7 @@ pub(super) fn people(status: &Status) -> String {
                 `everhold watch`\n"
             .to_owned();
     }
-    let mut text = format!("{}\n", collections(status));
-    let _ = writeln!(text, "{}", nodes(status));
+    let mut text = format!("{}\n\n{}\n\n", collections(status), nodes(status));
     let open: Vec<_> = status.open_incidents().collect();
     if open.is_empty() {
         let _ = writeln!(text, "no open incidents");
@@ -86,7 +85,7 @@ fn collections(status: &Status) -> String {
         row.extend(collection.health.values().map(usize::to_string));
         table.add_row(row);
     }
-    table.to_string()
+    table.trim_fmt()
 }
 
 fn nodes(status: &Status) -> String {
@@ -98,5 +97,5 @@ fn nodes(status: &Status) -> String {
         row.extend(node.replicas.values().map(usize::to_string));
         table.add_row(row);
     }
-    table.to_string()
+    table.trim_fmt()
 }

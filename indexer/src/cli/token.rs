@@ -60,16 +60,8 @@ impl TokenArgs {
 fn people(report: &TokenReport) -> String {
     let mut text = String::new();
     let frozen = if report.frozen { ", frozen" } else { "" };
-    let finality = if report.finalized {
-        "final"
-    } else {
-        "not final yet"
-    };
-    let _ = writeln!(
-        text,
-        "token {} of {}: {}",
-        report.token_id, report.collection, report.health
-    );
+    let finality = if report.finalized { "final" } else { "not final yet" };
+    let _ = writeln!(text, "token {} of {}: {}", report.token_id, report.collection, report.health);
     let _ = writeln!(text, "owner    {}", report.owner);
     let _ = writeln!(text, "content  {}", report.uri.as_deref().unwrap_or("none"));
     let _ = writeln!(text, "revision {}{frozen}", report.revision);
@@ -77,10 +69,7 @@ fn people(report: &TokenReport) -> String {
         text,
         "block    {} {} ({finality})",
         report.content_block.unwrap_or(report.minted_block),
-        report
-            .content_block_hash
-            .as_deref()
-            .unwrap_or(&report.minted_block_hash)
+        report.content_block_hash.as_deref().unwrap_or(&report.minted_block_hash)
     );
     for reason in &report.unverifiable {
         let _ = writeln!(text, "unverifiable: {}", plain(reason));
@@ -103,11 +92,7 @@ fn content_text(content: &ContentReport) -> String {
     );
     let mut table = table(&["node", "state", "held", "checked", "evidence", "history"]);
     for replica in &content.replicas {
-        let history: Vec<_> = replica
-            .history
-            .iter()
-            .map(|change| change.state.as_str())
-            .collect();
+        let history: Vec<_> = replica.history.iter().map(|change| change.state.as_str()).collect();
         let evidence = match (&replica.detail, replica.http_status, replica.bytes) {
             (Some(detail), ..) => plain(detail),
             (None, Some(status), Some(bytes)) => format!("HTTP {status}, {bytes} bytes"),
@@ -115,25 +100,18 @@ fn content_text(content: &ContentReport) -> String {
         };
         table.add_row([
             replica.node.clone(),
-            replica
-                .state
-                .map_or("not probed yet", |state| state.as_str())
-                .to_owned(),
+            replica.state.map_or("not probed yet", |state| state.as_str()).to_owned(),
             replica.held.map_or("–".to_owned(), |held| held.to_string()),
             replica.checked_at.clone().unwrap_or_default(),
             evidence,
             history.join(" → "),
         ]);
     }
-    let _ = write!(text, "{table}");
+    text += &table.trim_fmt();
     for repair in &content.repairs {
         let detail = repair.detail.as_deref().map(|d| format!(": {}", plain(d)));
         let (action, node, state) = (&repair.action, &repair.node, repair.state);
-        let _ = write!(
-            text,
-            "\n{action} at {node}: {state}{}",
-            detail.unwrap_or_default()
-        );
+        let _ = write!(text, "\n{action} at {node}: {state}{}", detail.unwrap_or_default());
     }
     text
 }

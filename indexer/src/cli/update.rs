@@ -59,9 +59,7 @@ impl Update {
         let contract = Contract::new(provider, self.collection);
         let storer = Storer::new(&config, &Fetcher::new(&config.limits)?, payer)?;
         let token = self.token;
-        context
-            .output
-            .confirm(&format!("point token {token} at {}?", content.uri()))?;
+        context.output.confirm(&format!("point token {token} at {}?", content.uri()))?;
         let updated = publish::update(&contract, &owner, token, content, &plan, &storer).await?;
         let transaction = updated.transaction.map(|hash| hash.to_string());
         let fewest = updated.stored.as_ref().map_or(0, |stored| stored.fewest);
@@ -76,21 +74,12 @@ impl Update {
             "stored": updated.stored,
         });
         let people = match &transaction {
-            Some(hash) => format!(
-                "token {token} now names {} (transaction {hash})",
-                content.uri()
-            ),
-            None => format!(
-                "token {token} names {} already; it is stored",
-                content.uri()
-            ),
+            Some(hash) => format!("token {token} now names {} (transaction {hash})", content.uri()),
+            None => format!("token {token} names {} already; it is stored", content.uri()),
         };
         context.output.result(&value, people);
         if fewest < config.replicas.min as usize {
-            warn!(
-                "its content is on {fewest} of {} required nodes",
-                config.replicas.min
-            );
+            warn!("its content is on {fewest} of {} required nodes", config.replicas.min);
             return Ok(ExitCode::from(SHORT));
         }
         Ok(ExitCode::SUCCESS)

@@ -43,11 +43,8 @@ impl WatchArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config()?;
         let repair = config.repair.enabled && !self.no_repair;
-        let repairer = if repair {
-            self.key.or(&config.repair).load_if_named().await?
-        } else {
-            None
-        };
+        let repairer =
+            if repair { self.key.or(&config.repair).load_if_named().await? } else { None };
         if repair && repairer.is_none() {
             info!("no [repair] key: content whose STORE is gone can't be stored anew");
         }

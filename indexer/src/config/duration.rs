@@ -21,13 +21,8 @@ impl Span {
 }
 
 /// Milliseconds in one of each unit, largest first.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl FromStr for Span {
     type Err = String;
@@ -41,10 +36,7 @@ impl FromStr for Span {
             )
         };
         let number: u64 = number.parse().map_err(|_| wrong())?;
-        let (_, millis) = UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .ok_or_else(wrong)?;
+        let (_, millis) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
         number
             .checked_mul(*millis)
             .filter(|total| i64::try_from(*total).is_ok())
@@ -56,9 +48,7 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        let unit = UNITS
-            .iter()
-            .find(|(_, size)| millis != 0 && millis % u128::from(*size) == 0);
+        let unit = UNITS.iter().find(|(_, size)| millis != 0 && millis % u128::from(*size) == 0);
         match unit {
             Some((name, size)) => write!(f, "{}{name}", millis / u128::from(*size)),
             None => write!(f, "0s"),
@@ -68,9 +58,7 @@ impl fmt::Display for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -87,25 +75,14 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for (text, seconds) in [
-            ("0s", 0),
-            ("30s", 30),
-            ("10m", 600),
-            ("24h", 86_400),
-            ("7d", 604_800),
-        ] {
+        for (text, seconds) in
+            [("0s", 0), ("30s", 30), ("10m", 600), ("24h", 86_400), ("7d", 604_800)]
+        {
             assert_eq!(text.parse::<Span>().unwrap(), Span::secs(seconds), "{text}");
         }
-        for text in [
-            "",
-            "30",
-            "s",
-            "-1s",
-            "1.5h",
-            "10 m",
-            "99999999999999999999s",
-            "9999999999999999d",
-        ] {
+        for text in
+            ["", "30", "s", "-1s", "1.5h", "10 m", "99999999999999999999s", "9999999999999999d"]
+        {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

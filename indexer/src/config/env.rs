@@ -12,9 +12,7 @@ type Setter = fn(&mut Config, &str) -> Result<(), String>;
 const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_DATABASE", |c, v| set(&mut c.database, v)),
     ("EVERHOLD_CHAIN_RPC", |c, v| set_list(&mut c.chain.rpc, v)),
-    ("EVERHOLD_CHAIN_CONFIRMATIONS", |c, v| {
-        set(&mut c.chain.confirmations, v)
-    }),
+    ("EVERHOLD_CHAIN_CONFIRMATIONS", |c, v| set(&mut c.chain.confirmations, v)),
     ("EVERHOLD_CHAIN_FINALITY", |c, v| {
         c.chain.finality = word(
             v,
@@ -28,89 +26,46 @@ const SETTINGS: &[(&str, Setter)] = &[
     }),
     ("EVERHOLD_CHAIN_POLL", |c, v| set(&mut c.chain.poll, v)),
     ("EVERHOLD_COLLECTION", |c, v| set_list(&mut c.collection, v)),
-    ("EVERHOLD_ALEPH_NODES", |c, v| {
-        set_list(&mut c.aleph.nodes, v)
-    }),
-    ("EVERHOLD_ALEPH_CHANNEL", |c, v| {
-        set(&mut c.aleph.channel, v)
-    }),
+    ("EVERHOLD_ALEPH_NODES", |c, v| set_list(&mut c.aleph.nodes, v)),
+    ("EVERHOLD_ALEPH_CHANNEL", |c, v| set(&mut c.aleph.channel, v)),
     ("EVERHOLD_ALEPH_PAYMENT", |c, v| {
         c.aleph.payment = word(v, &[("credit", Payment::Credit), ("hold", Payment::Hold)])?;
         Ok(())
     }),
-    ("EVERHOLD_IPFS_GATEWAYS", |c, v| {
-        set_list(&mut c.ipfs.gateways, v)
-    }),
+    ("EVERHOLD_IPFS_GATEWAYS", |c, v| set_list(&mut c.ipfs.gateways, v)),
     ("EVERHOLD_IPFS_KUBO", |c, v| set_list(&mut c.ipfs.kubo, v)),
     ("EVERHOLD_REPLICAS_MIN", |c, v| set(&mut c.replicas.min, v)),
-    ("EVERHOLD_REPLICAS_MIN_HELD", |c, v| {
-        set(&mut c.replicas.min_held, v)
-    }),
-    ("EVERHOLD_REPLICAS_GRACE", |c, v| {
-        set(&mut c.replicas.grace, v)
-    }),
-    ("EVERHOLD_REPLICAS_RECHECK", |c, v| {
-        set(&mut c.replicas.recheck, v)
-    }),
+    ("EVERHOLD_REPLICAS_MIN_HELD", |c, v| set(&mut c.replicas.min_held, v)),
+    ("EVERHOLD_REPLICAS_GRACE", |c, v| set(&mut c.replicas.grace, v)),
+    ("EVERHOLD_REPLICAS_RECHECK", |c, v| set(&mut c.replicas.recheck, v)),
     ("EVERHOLD_REPLICAS_HISTORY", |c, v| {
         c.replicas.history = word(v, &[("drop", History::Drop), ("keep", History::Keep)])?;
         Ok(())
     }),
-    ("EVERHOLD_REPAIR_ENABLED", |c, v| {
-        set(&mut c.repair.enabled, v)
-    }),
-    ("EVERHOLD_REPAIR_KEYSTORE", |c, v| {
-        set_some(&mut c.repair.keystore, v)
-    }),
-    ("EVERHOLD_REPAIR_PRIVATE_KEY_FILE", |c, v| {
-        set_some(&mut c.repair.private_key_file, v)
-    }),
-    ("EVERHOLD_REPAIR_PASSWORD_FILE", |c, v| {
-        set_some(&mut c.repair.password_file, v)
-    }),
+    ("EVERHOLD_REPAIR_ENABLED", |c, v| set(&mut c.repair.enabled, v)),
+    ("EVERHOLD_REPAIR_KEYSTORE", |c, v| set_some(&mut c.repair.keystore, v)),
+    ("EVERHOLD_REPAIR_PRIVATE_KEY_FILE", |c, v| set_some(&mut c.repair.private_key_file, v)),
+    ("EVERHOLD_REPAIR_PASSWORD_FILE", |c, v| set_some(&mut c.repair.password_file, v)),
     ("EVERHOLD_REPAIR_WAIT", |c, v| set(&mut c.repair.wait, v)),
-    ("EVERHOLD_ALERT_WEBHOOK", |c, v| {
-        set_webhook(&mut c.alert, v)
-    }),
+    ("EVERHOLD_ALERT_WEBHOOK", |c, v| set_webhook(&mut c.alert, v)),
     ("EVERHOLD_ALERT_SECRET_FILE", |c, v| {
-        c.alert
-            .iter_mut()
-            .try_for_each(|alert| set_some(&mut alert.secret_file, v))
+        c.alert.iter_mut().try_for_each(|alert| set_some(&mut alert.secret_file, v))
     }),
     ("EVERHOLD_API_LISTEN", |c, v| set_some(&mut c.api.listen, v)),
-    ("EVERHOLD_LIMITS_CONNECT_TIMEOUT", |c, v| {
-        set(&mut c.limits.connect_timeout, v)
-    }),
-    ("EVERHOLD_LIMITS_IDLE_TIMEOUT", |c, v| {
-        set(&mut c.limits.idle_timeout, v)
-    }),
-    ("EVERHOLD_LIMITS_TOTAL_TIMEOUT", |c, v| {
-        set(&mut c.limits.total_timeout, v)
-    }),
-    ("EVERHOLD_LIMITS_MAX_CONTENT", |c, v| {
-        set(&mut c.limits.max_content, v)
-    }),
-    ("EVERHOLD_LIMITS_CONCURRENCY", |c, v| {
-        set(&mut c.limits.concurrency, v)
-    }),
+    ("EVERHOLD_LIMITS_CONNECT_TIMEOUT", |c, v| set(&mut c.limits.connect_timeout, v)),
+    ("EVERHOLD_LIMITS_IDLE_TIMEOUT", |c, v| set(&mut c.limits.idle_timeout, v)),
+    ("EVERHOLD_LIMITS_TOTAL_TIMEOUT", |c, v| set(&mut c.limits.total_timeout, v)),
+    ("EVERHOLD_LIMITS_MAX_CONTENT", |c, v| set(&mut c.limits.max_content, v)),
+    ("EVERHOLD_LIMITS_CONCURRENCY", |c, v| set(&mut c.limits.concurrency, v)),
 ];
 
 /// Variables that commands read themselves.
-const OTHERS: &[&str] = &[
-    "EVERHOLD_CONFIG",
-    "EVERHOLD_KEYSTORE_PASSWORD",
-    "EVERHOLD_PAYER_PASSWORD",
-    "EVERHOLD_LOG",
-];
+const OTHERS: &[&str] =
+    &["EVERHOLD_CONFIG", "EVERHOLD_KEYSTORE_PASSWORD", "EVERHOLD_PAYER_PASSWORD", "EVERHOLD_LOG"];
 
 /// Every variable Everhold reads, in the order of the file.
-pub const DOCUMENTED: fn() -> Vec<&'static str> = || {
-    SETTINGS
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(OTHERS.iter().copied())
-        .collect()
-};
+pub const DOCUMENTED: fn() -> Vec<&'static str> =
+    || SETTINGS.iter().map(|(name, _)| *name).chain(OTHERS.iter().copied()).collect();
 
 /// Lays the variables over `config`. `lookup` is `std::env::var` but for tests.
 pub fn apply(
@@ -119,10 +74,8 @@ pub fn apply(
 ) -> Result<(), ConfigError> {
     for (name, setter) in SETTINGS {
         let Some(value) = lookup(name) else { continue };
-        setter(config, value.trim()).map_err(|reason| ConfigError::Environment {
-            name: (*name).to_owned(),
-            reason,
-        })?;
+        setter(config, value.trim())
+            .map_err(|reason| ConfigError::Environment { name: (*name).to_owned(), reason })?;
     }
     Ok(())
 }
@@ -137,20 +90,13 @@ fn set<T: FromStr<Err: Display>>(field: &mut T, value: &str) -> Result<(), Strin
 }
 
 fn set_some<T: FromStr<Err: Display>>(field: &mut Option<T>, value: &str) -> Result<(), String> {
-    *field = if value.is_empty() {
-        None
-    } else {
-        Some(parse(value)?)
-    };
+    *field = if value.is_empty() { None } else { Some(parse(value)?) };
     Ok(())
 }
 
 /// Comma-separated.
 fn set_list<T: FromStr<Err: Display>>(field: &mut Vec<T>, value: &str) -> Result<(), String> {
-    let items = value
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty());
+    let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
     *field = items.map(parse).collect::<Result<_, _>>()?;
     Ok(())
 }
@@ -160,23 +106,16 @@ fn set_webhook(alerts: &mut Vec<AlertConfig>, value: &str) -> Result<(), String>
     *alerts = if value.is_empty() {
         Vec::new()
     } else {
-        vec![AlertConfig {
-            webhook: parse(value)?,
-            secret_file,
-        }]
+        vec![AlertConfig { webhook: parse(value)?, secret_file }]
     };
     Ok(())
 }
 
 fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
-    words
-        .iter()
-        .find(|(word, _)| *word == value)
-        .map(|(_, meaning)| *meaning)
-        .ok_or_else(|| {
-            let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            format!("`{value}` is none of {}", all.join(", "))
-        })
+    words.iter().find(|(word, _)| *word == value).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("`{value}` is none of {}", all.join(", "))
+    })
 }
 
 /// `ADDRESS` or `ADDRESS@START_BLOCK`.
@@ -185,10 +124,7 @@ impl FromStr for CollectionConfig {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (address, start) = text.split_once('@').unwrap_or((text, "0"));
-        Ok(Self {
-            address: parse(address)?,
-            start_block: parse(start)?,
-        })
+        Ok(Self { address: parse(address)?, start_block: parse(start)? })
     }
 }
 
@@ -196,10 +132,7 @@ impl FromStr for NodeConfig {
     type Err = url::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self {
-            url: text.parse()?,
-            operator: None,
-        })
+        Ok(Self { url: text.parse()?, operator: None })
     }
 }
 
@@ -211,10 +144,7 @@ mod tests {
         let mut config = Config::default();
         let pairs = pairs.to_vec();
         apply(&mut config, |name| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })?;
         Ok(config)
     }
@@ -225,10 +155,7 @@ mod tests {
             ("EVERHOLD_REPLICAS_MIN", "5"),
             ("EVERHOLD_REPLICAS_RECHECK", "0s"),
             ("EVERHOLD_ALEPH_NODES", "http://a:1, http://b:2"),
-            (
-                "EVERHOLD_COLLECTION",
-                "0x5FbDB2315678afecb367f032d93F642f64180aa3@7",
-            ),
+            ("EVERHOLD_COLLECTION", "0x5FbDB2315678afecb367f032d93F642f64180aa3@7"),
             ("EVERHOLD_ALERT_WEBHOOK", "http://c:3/x"),
             ("EVERHOLD_ALERT_SECRET_FILE", "/s"),
         ])

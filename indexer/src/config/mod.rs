@@ -110,10 +110,7 @@ pub struct NodeConfig {
 }
 
 #[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a node is a URL or { url = \"…\", operator = \"…\" }"
-)]
+#[serde(untagged, expecting = "a node is a URL or { url = \"…\", operator = \"…\" }")]
 enum NodeText {
     Url(Url),
     Named { url: Url, operator: Option<String> },
@@ -122,10 +119,7 @@ enum NodeText {
 impl From<NodeText> for NodeConfig {
     fn from(text: NodeText) -> Self {
         match text {
-            NodeText::Url(url) => Self {
-                url,
-                operator: None,
-            },
+            NodeText::Url(url) => Self { url, operator: None },
             NodeText::Named { url, operator } => Self { url, operator },
         }
     }
@@ -237,22 +231,13 @@ impl Default for Config {
 impl Default for ChainConfig {
     fn default() -> Self {
         let rpc = Url::parse("http://127.0.0.1:8545").into_iter().collect();
-        Self {
-            rpc,
-            confirmations: 12,
-            finality: Finality::Confirmations,
-            poll: Span::secs(2),
-        }
+        Self { rpc, confirmations: 12, finality: Finality::Confirmations, poll: Span::secs(2) }
     }
 }
 
 impl Default for AlephConfig {
     fn default() -> Self {
-        Self {
-            nodes: Vec::new(),
-            channel: "EVERHOLD".to_owned(),
-            payment: Payment::Credit,
-        }
+        Self { nodes: Vec::new(), channel: "EVERHOLD".to_owned(), payment: Payment::Credit }
     }
 }
 
@@ -335,10 +320,7 @@ impl Config {
                 Self::default()
             }
             Err(source) => {
-                return Err(ConfigError::Unreadable {
-                    path: path.to_owned(),
-                    source,
-                });
+                return Err(ConfigError::Unreadable { path: path.to_owned(), source });
             }
         };
         env::apply(&mut config, |name| std::env::var(name).ok())?;
@@ -361,11 +343,7 @@ impl Config {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 #[cfg(test)]
@@ -373,9 +351,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        Config::parse(Path::new("everhold.toml"), text)
-            .unwrap_err()
-            .to_string()
+        Config::parse(Path::new("everhold.toml"), text).unwrap_err().to_string()
     }
 
     #[test]

@@ -31,17 +31,10 @@ enum Open {
 impl Leaves {
     pub(super) fn new(profile: &Profile) -> Leaves {
         let open = match profile.raw_leaves {
-            true => Open::Raw {
-                hasher: Sha256::new(),
-                size: 0,
-            },
+            true => Open::Raw { hasher: Sha256::new(), size: 0 },
             false => Open::File { buffer: Vec::new() },
         };
-        Leaves {
-            chunk_size: profile.chunk_size.max(1),
-            open,
-            any: false,
-        }
+        Leaves { chunk_size: profile.chunk_size.max(1), open, any: false }
     }
 
     /// The next bytes of the file; `emit` gets each leaf that they complete.

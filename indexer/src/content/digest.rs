@@ -33,9 +33,7 @@ impl Digest {
     pub fn to_hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        nibbles
-            .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-            .collect()
+        nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
     }
 
     /// Reads 64 hexadecimal digits, no prefix.

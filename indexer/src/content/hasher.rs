@@ -33,10 +33,7 @@ impl Hasher {
     pub fn new(codec: Codec) -> Hasher {
         match codec {
             Codec::DagPb => Hasher::with_profile(Profile::DEFAULT),
-            Codec::Raw => Hasher {
-                kind: Kind::Raw(Sha256::new()),
-                bytes: 0,
-            },
+            Codec::Raw => Hasher { kind: Kind::Raw(Sha256::new()), bytes: 0 },
         }
     }
 

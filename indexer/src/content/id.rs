@@ -112,13 +112,8 @@ impl ContentId {
         let hash = cid.hash();
         let digest = Digest::from_slice(hash.digest())
             .filter(|_| hash.code() == u64::from(SHA2_256))
-            .ok_or(ContentIdError::UnsupportedHash {
-                code: hash.code(),
-                size: hash.size(),
-            })?;
-        let codec = u8::try_from(cid.codec())
-            .ok()
-            .and_then(Codec::from_multicodec);
+            .ok_or(ContentIdError::UnsupportedHash { code: hash.code(), size: hash.size() })?;
+        let codec = u8::try_from(cid.codec()).ok().and_then(Codec::from_multicodec);
         let codec = codec.ok_or(ContentIdError::UnsupportedCodec { code: cid.codec() })?;
         Ok(ContentId { codec, digest })
     }

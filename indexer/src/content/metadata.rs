@@ -25,11 +25,7 @@ pub struct MetadataLimits {
 impl Default for MetadataLimits {
     /// 1 MiB, 64 levels, 64 links.
     fn default() -> MetadataLimits {
-        MetadataLimits {
-            bytes: 1 << 20,
-            depth: 64,
-            references: 64,
-        }
+        MetadataLimits { bytes: 1 << 20, depth: 64, references: 64 }
     }
 }
 
@@ -127,10 +123,7 @@ impl Metadata {
                 Kind::Link => Reference::parse(&value),
                 Kind::Inline => inline(&value),
             };
-            metadata.links.push(Link {
-                role: slot.role.clone(),
-                reference,
-            });
+            metadata.links.push(Link { role: slot.role.clone(), reference });
         }
         Ok(metadata)
     }

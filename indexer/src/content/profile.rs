@@ -44,31 +44,18 @@ impl Profile {
     };
 
     /// `ipfs add --cid-version=1` before profiles had names: 256 KiB raw leaves, 174 links.
-    pub const KUBO_V1: Profile = Profile {
-        raw_leaves: true,
-        cid_version: CidVersion::V1,
-        ..Profile::DEFAULT
-    };
+    pub const KUBO_V1: Profile =
+        Profile { raw_leaves: true, cid_version: CidVersion::V1, ..Profile::DEFAULT };
 
     /// 1 MiB raw leaves, 174 links (Kubo's `test-cid-v1`).
-    pub const MIB_174: Profile = Profile {
-        chunk_size: 1 << 20,
-        ..Profile::KUBO_V1
-    };
+    pub const MIB_174: Profile = Profile { chunk_size: 1 << 20, ..Profile::KUBO_V1 };
 
     /// 1 MiB raw leaves, 1024 links (`unixfs-v1-2025`; earlier nft.storage and web3.storage).
-    pub const MIB_1024: Profile = Profile {
-        max_links: 1024,
-        ..Profile::MIB_174
-    };
+    pub const MIB_1024: Profile = Profile { max_links: 1024, ..Profile::MIB_174 };
 
     /// Every profile that is tried on content of unknown origin, the commonest first.
-    pub const KNOWN: [Profile; 4] = [
-        Profile::DEFAULT,
-        Profile::KUBO_V1,
-        Profile::MIB_174,
-        Profile::MIB_1024,
-    ];
+    pub const KNOWN: [Profile; 4] =
+        [Profile::DEFAULT, Profile::KUBO_V1, Profile::MIB_174, Profile::MIB_1024];
 
     /// Whether both cut and hash leaves alike, so that these need to be hashed only once.
     pub(super) fn same_leaves(&self, other: &Profile) -> bool {

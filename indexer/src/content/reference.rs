@@ -77,8 +77,7 @@ impl FromStr for ReferenceClass {
 
     fn from_str(text: &str) -> Result<ReferenceClass, ReferenceClassError> {
         let mut all = ReferenceClass::ALL.into_iter();
-        all.find(|class| class.as_str() == text)
-            .ok_or(ReferenceClassError)
+        all.find(|class| class.as_str() == text).ok_or(ReferenceClassError)
     }
 }
 
@@ -121,23 +120,13 @@ impl Reference {
             ReferenceClass::Unknown => &text[..text.floor_char_boundary(MAX_REFERENCE_BYTES)],
             _ => text,
         };
-        Reference {
-            text: kept.to_owned(),
-            class,
-            content,
-            path,
-        }
+        Reference { text: kept.to_owned(), class, content, path }
     }
 
     /// Data that stands in the metadata itself, such as an SVG in `image_data`.
     pub fn inline(text: &str) -> Reference {
         let class = ReferenceClass::OnChain;
-        Reference {
-            text: text.to_owned(),
-            class,
-            content: None,
-            path: None,
-        }
+        Reference { text: text.to_owned(), class, content: None, path: None }
     }
 
     /// Whether the bytes behind the reference can be checked against it (or are part of what

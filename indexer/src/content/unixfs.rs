@@ -37,11 +37,7 @@ impl Block {
     /// The leaf that is these bytes and nothing else, once they have gone through `hasher`.
     pub(super) fn raw_leaf(hasher: Sha256, size: u64) -> Block {
         let id = ContentId::new(Codec::Raw, Digest(hasher.finalize().into()));
-        Block {
-            id,
-            file_size: size,
-            total_size: size,
-        }
+        Block { id, file_size: size, total_size: size }
     }
 
     /// The UnixFS leaf that holds `bytes`, hashed without copying them.
@@ -55,17 +51,10 @@ impl Block {
         put(&mut tail, FILE_SIZE, size);
 
         let mut frame = Vec::new();
-        put(
-            &mut frame,
-            NODE_DATA,
-            head.len() as u64 + size + tail.len() as u64,
-        );
+        put(&mut frame, NODE_DATA, head.len() as u64 + size + tail.len() as u64);
         frame.append(&mut head);
 
-        let hasher = Sha256::new()
-            .chain_update(&frame)
-            .chain_update(bytes)
-            .chain_update(&tail);
+        let hasher = Sha256::new().chain_update(&frame).chain_update(bytes).chain_update(&tail);
         Block {
             id: ContentId::new(Codec::DagPb, Digest(hasher.finalize().into())),
             file_size: size,

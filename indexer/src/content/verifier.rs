@@ -63,17 +63,10 @@ impl Verifier {
     pub fn with_profiles(expected: ContentId, profiles: &[Profile]) -> Verifier {
         let mut lanes = Vec::new();
         if expected.codec == Codec::DagPb {
-            let profiles = [Profile::DEFAULT]
-                .into_iter()
-                .chain(profiles.iter().copied());
+            let profiles = [Profile::DEFAULT].into_iter().chain(profiles.iter().copied());
             profiles.for_each(|profile| add(&mut lanes, profile));
         }
-        Verifier {
-            expected,
-            plain: Sha256::new(),
-            lanes,
-            bytes: 0,
-        }
+        Verifier { expected, plain: Sha256::new(), lanes, bytes: 0 }
     }
 
     /// The next bytes, in pieces of any size.
@@ -110,18 +103,14 @@ impl Verifier {
 impl Lane {
     fn update(&mut self, bytes: &[u8]) {
         let Lane { leaves, trees } = self;
-        leaves.update(bytes, |leaf| {
-            trees.iter_mut().for_each(|(_, tree)| tree.push(leaf))
-        });
+        leaves.update(bytes, |leaf| trees.iter_mut().for_each(|(_, tree)| tree.push(leaf)));
     }
 
     fn roots(mut self) -> impl Iterator<Item = (Profile, ContentId)> {
         if let Some(last) = self.leaves.finish() {
             self.trees.iter_mut().for_each(|(_, tree)| tree.push(last));
         }
-        self.trees
-            .into_iter()
-            .map(|(profile, tree)| (profile, tree.root()))
+        self.trees.into_iter().map(|(profile, tree)| (profile, tree.root()))
     }
 
     /// Whether the leaves of `profile` are this lane's.
@@ -136,9 +125,6 @@ fn add(lanes: &mut Vec<Lane>, profile: Profile) {
     match lanes.iter_mut().find(|lane| lane.cuts_like(&profile)) {
         Some(lane) if lane.trees.iter().any(|(own, _)| *own == profile) => {}
         Some(lane) => lane.trees.push(tree),
-        None => lanes.push(Lane {
-            leaves: Leaves::new(&profile),
-            trees: vec![tree],
-        }),
+        None => lanes.push(Lane { leaves: Leaves::new(&profile), trees: vec![tree] }),
     }
 }

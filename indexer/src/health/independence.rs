@@ -37,13 +37,10 @@ pub fn independent<'a>(holders: impl Iterator<Item = &'a Holder>) -> u32 {
 }
 
 fn position<T: PartialEq>(known: &mut Vec<T>, item: T) -> usize {
-    known
-        .iter()
-        .position(|other| *other == item)
-        .unwrap_or_else(|| {
-            known.push(item);
-            known.len() - 1
-        })
+    known.iter().position(|other| *other == item).unwrap_or_else(|| {
+        known.push(item);
+        known.len() - 1
+    })
 }
 
 /// Finds an address for the operator `from`, moving others along if need be.

@@ -124,11 +124,7 @@ impl Policy {
     /// A `verified` older than this no longer counts: twice `recheck`; two days where every
     /// round rechecks, since rounds may be far apart.
     pub fn max_age(&self) -> i64 {
-        if self.recheck == 0 {
-            MAX_AGE_OF_EVERY_ROUND
-        } else {
-            self.recheck.saturating_mul(2)
-        }
+        if self.recheck == 0 { MAX_AGE_OF_EVERY_ROUND } else { self.recheck.saturating_mul(2) }
     }
 }
 
@@ -171,22 +167,16 @@ pub struct Assessment {
 pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -> Assessment {
     let counts = |replica: &&ReplicaView| {
         replica.state == Some(ReplicaState::Verified)
-            && replica
-                .verified_at
-                .is_some_and(|at| now.saturating_sub(at) <= policy.max_age())
+            && replica.verified_at.is_some_and(|at| now.saturating_sub(at) <= policy.max_age())
     };
     let verified: Vec<_> = replicas.iter().filter(counts).collect();
     let holders = |held_only: bool| {
-        let chosen = verified
-            .iter()
-            .filter(move |replica| !held_only || replica.held);
+        let chosen = verified.iter().filter(move |replica| !held_only || replica.held);
         independent(chosen.map(|replica| &replica.holder))
     };
     let (all, held) = (holders(false), holders(true));
     let young = !past.was_healthy
-        && past
-            .wanted_since
-            .is_none_or(|since| now.saturating_sub(since) < policy.grace);
+        && past.wanted_since.is_none_or(|since| now.saturating_sub(since) < policy.grace);
     let health = if all >= policy.min.max(1) && held >= policy.min_held {
         Health::Healthy
     } else if young {

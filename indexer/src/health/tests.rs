@@ -5,28 +5,15 @@ use super::*;
 const DAY: i64 = 86_400_000;
 
 fn policy(min: u32) -> Policy {
-    Policy {
-        min,
-        min_held: 0,
-        grace: 600_000,
-        recheck: DAY,
-    }
+    Policy { min, min_held: 0, grace: 600_000, recheck: DAY }
 }
 
 fn holder(operator: Option<u8>, address: u8) -> Holder {
-    Holder {
-        operator: operator.map(|o| o.to_string()),
-        address: format!("10.0.0.{address}"),
-    }
+    Holder { operator: operator.map(|o| o.to_string()), address: format!("10.0.0.{address}") }
 }
 
 fn replica(state: ReplicaState, node: u8, verified_at: Option<i64>) -> ReplicaView {
-    ReplicaView {
-        state: Some(state),
-        verified_at,
-        held: true,
-        holder: holder(None, node),
-    }
+    ReplicaView { state: Some(state), verified_at, held: true, holder: holder(None, node) }
 }
 
 fn states() -> impl Strategy<Value = ReplicaState> {
@@ -41,14 +28,12 @@ fn replicas() -> impl Strategy<Value = Vec<ReplicaView>> {
         prop::option::of(0u8..4),
         0u8..6,
     )
-        .prop_map(
-            |(state, verified_at, held, operator, address)| ReplicaView {
-                state,
-                verified_at,
-                held,
-                holder: holder(operator, address),
-            },
-        );
+        .prop_map(|(state, verified_at, held, operator, address)| ReplicaView {
+            state,
+            verified_at,
+            held,
+            holder: holder(operator, address),
+        });
     prop::collection::vec(one, 0..9)
 }
 
@@ -60,11 +45,9 @@ fn independent_by_force(holders: &[Holder]) -> u32 {
     (0u32..1 << holders.len())
         .filter(|set| {
             let chosen: Vec<_> = (0..holders.len()).filter(|i| set >> i & 1 == 1).collect();
-            chosen.iter().all(|&i| {
-                chosen
-                    .iter()
-                    .all(|&j| i >= j || !clash(&holders[i], &holders[j]))
-            })
+            chosen
+                .iter()
+                .all(|&i| chosen.iter().all(|&j| i >= j || !clash(&holders[i], &holders[j])))
         })
         .map(u32::count_ones)
         .max()
@@ -73,56 +56,27 @@ fn independent_by_force(holders: &[Holder]) -> u32 {
 
 #[test]
 fn says_what_the_words_mean() {
-    let three: Vec<_> = (0..3)
-        .map(|n| replica(ReplicaState::Verified, n, Some(DAY)))
-        .collect();
-    let past = Past {
-        wanted_since: Some(0),
-        was_healthy: true,
-    };
+    let three: Vec<_> = (0..3).map(|n| replica(ReplicaState::Verified, n, Some(DAY))).collect();
+    let past = Past { wanted_since: Some(0), was_healthy: true };
     let health = |replicas: &[ReplicaView], past| assess(replicas, &policy(3), past, DAY).health;
     assert_eq!(health(&three, past), Health::Healthy);
     assert_eq!(health(&three[..2], past), Health::Degraded);
     assert_eq!(health(&[], past), Health::Lost);
-    let young = Past {
-        wanted_since: Some(DAY - 1),
-        was_healthy: false,
-    };
+    let young = Past { wanted_since: Some(DAY - 1), was_healthy: false };
     assert_eq!(health(&[], young), Health::Pending);
     assert_eq!(health(&three, young), Health::Healthy);
-    assert_eq!(
-        health(
-            &[],
-            Past {
-                was_healthy: true,
-                ..young
-            }
-        ),
-        Health::Lost
-    );
+    assert_eq!(health(&[], Past { was_healthy: true, ..young }), Health::Lost);
     // Without grace nothing is ever pending.
-    let strict = Policy {
-        grace: 0,
-        ..policy(3)
-    };
+    let strict = Policy { grace: 0, ..policy(3) };
     assert_eq!(assess(&[], &strict, young, DAY).health, Health::Lost);
 }
 
 #[test]
 fn old_verdicts_stop_counting() {
     let replicas = [replica(ReplicaState::Verified, 1, Some(0))];
-    let past = Past {
-        wanted_since: Some(0),
-        was_healthy: true,
-    };
-    assert_eq!(
-        assess(&replicas, &policy(1), past, 2 * DAY).health,
-        Health::Healthy
-    );
-    assert_eq!(
-        assess(&replicas, &policy(1), past, 2 * DAY + 1).health,
-        Health::Lost
-    );
+    let past = Past { wanted_since: Some(0), was_healthy: true };
+    assert_eq!(assess(&replicas, &policy(1), past, 2 * DAY).health, Health::Healthy);
+    assert_eq!(assess(&replicas, &policy(1), past, 2 * DAY + 1).health, Health::Lost);
 }
 
 #[test]
@@ -135,10 +89,7 @@ fn only_three_failures_in_a_row_make_unreachable() {
     let thrice = twice.after(ReplicaState::Unreachable);
     assert_eq!(thrice.state, Some(ReplicaState::Unreachable));
     assert!(!thrice.is_in_doubt());
-    assert_eq!(
-        twice.after(ReplicaState::Missing).state,
-        Some(ReplicaState::Missing)
-    );
+    assert_eq!(twice.after(ReplicaState::Missing).state, Some(ReplicaState::Missing));
 }
 
 proptest! {

@@ -21,10 +21,7 @@ impl Verdict {
     /// [`FAILURES_THAT_COUNT`] probes in a row have failed.
     pub fn after(self, seen: ReplicaState) -> Self {
         if seen != ReplicaState::Unreachable {
-            return Self {
-                state: Some(seen),
-                failures: 0,
-            };
+            return Self { state: Some(seen), failures: 0 };
         }
         let failures = self.failures.saturating_add(1);
         let state = if failures >= FAILURES_THAT_COUNT {

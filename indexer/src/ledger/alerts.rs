@@ -52,20 +52,9 @@ impl Tx {
             "SELECT id, sink, event, payload, attempts FROM alerts
              WHERE due_at <= $1 ORDER BY created_at, id LIMIT 100 FOR UPDATE SKIP LOCKED",
         );
-        let rows = fetch!(
-            fetch_all,
-            self,
-            (String, String, String, String, i64),
-            sql,
-            now
-        )?;
+        let rows = fetch!(fetch_all, self, (String, String, String, String, i64), sql, now)?;
         for (id, ..) in &rows {
-            execute!(
-                self,
-                "UPDATE alerts SET due_at = $2 WHERE id = $1",
-                id,
-                lease
-            )?;
+            execute!(self, "UPDATE alerts SET due_at = $2 WHERE id = $1", id, lease)?;
         }
         let alert = |(id, sink, event, payload, attempts)| PendingAlert {
             id,
@@ -109,10 +98,7 @@ impl Tx {
 
     /// Makes alerts due that a process took and did not bring back.
     pub async fn release_alerts(&mut self) -> Result<()> {
-        execute!(
-            self,
-            "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL"
-        )?;
+        execute!(self, "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL")?;
         Ok(())
     }
 }

@@ -66,22 +66,17 @@ impl Collection {
 impl Tx {
     /// Ties the ledger to a chain, or finds that it is tied to another.
     pub async fn bind_chain(&mut self, chain_id: u64, genesis: B256) -> Result<()> {
-        let known = fetch!(
-            fetch_all,
-            self,
-            (i64, Vec<u8>),
-            "SELECT chain_id, genesis FROM chains"
-        )?;
+        let known =
+            fetch!(fetch_all, self, (i64, Vec<u8>), "SELECT chain_id, genesis FROM chains")?;
         match known.first() {
             None => {
                 let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)";
                 execute!(self, insert, int(chain_id), genesis.as_slice())?;
                 Ok(())
             }
-            Some((id, _)) if uint(*id) != chain_id => Err(LedgerError::OtherChain {
-                ledger: uint(*id),
-                rpc: chain_id,
-            }),
+            Some((id, _)) if uint(*id) != chain_id => {
+                Err(LedgerError::OtherChain { ledger: uint(*id), rpc: chain_id })
+            }
             Some((_, hash)) if hash != genesis.as_slice() => {
                 Err(LedgerError::OtherGenesis(chain_id))
             }

@@ -23,15 +23,7 @@ pub struct Content {
     pub parse_error: Option<String>,
 }
 
-type ContentRow = (
-    i64,
-    i64,
-    Vec<u8>,
-    Option<i64>,
-    Option<i64>,
-    i64,
-    Option<String>,
-);
+type ContentRow = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64, Option<String>);
 
 impl Content {
     fn from_row(row: ContentRow) -> Result<Self> {
@@ -40,10 +32,7 @@ impl Content {
             row: id,
             id: content_id(codec, &digest)?,
             size: size.map(uint),
-            past: Past {
-                wanted_since,
-                was_healthy: was_healthy != 0,
-            },
+            past: Past { wanted_since, was_healthy: was_healthy != 0 },
             parse_error,
         })
     }
@@ -90,11 +79,7 @@ impl Tx {
 
     /// Remembers that a content was healthy: its grace is over.
     pub async fn mark_healthy(&mut self, row: RowId) -> Result<()> {
-        execute!(
-            self,
-            "UPDATE contents SET was_healthy = 1 WHERE id = $1",
-            row
-        )?;
+        execute!(self, "UPDATE contents SET was_healthy = 1 WHERE id = $1", row)?;
         Ok(())
     }
 
@@ -157,11 +142,7 @@ impl Tx {
         .0;
         match (was, wanted) {
             (0, 1) => {
-                self.want(
-                    row,
-                    since.map_or(now, |at| at.saturating_mul(1000).min(now)),
-                )
-                .await?
+                self.want(row, since.map_or(now, |at| at.saturating_mul(1000).min(now))).await?
             }
             (1, 0) => self.unwant(row).await?,
             _ => return Ok(false),
@@ -187,16 +168,8 @@ impl Tx {
     }
 
     async fn unwant(&mut self, row: RowId) -> Result<()> {
-        execute!(
-            self,
-            "UPDATE contents SET wanted = 0, wanted_since = NULL WHERE id = $1",
-            row
-        )?;
-        execute!(
-            self,
-            "UPDATE replicas SET due_at = NULL WHERE content_id = $1",
-            row
-        )?;
+        execute!(self, "UPDATE contents SET wanted = 0, wanted_since = NULL WHERE id = $1", row)?;
+        execute!(self, "UPDATE replicas SET due_at = NULL WHERE content_id = $1", row)?;
         Ok(())
     }
 

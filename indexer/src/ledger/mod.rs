@@ -18,7 +18,7 @@ mod views;
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    Postgres, Sqlite, Transaction,
+    Connection, Postgres, Sqlite, Transaction,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -158,21 +158,18 @@ use {execute, fetch};
 impl Ledger {
     /// Opens the database and brings its tables up to date. An SQLite file is made if absent.
     pub async fn open(url: &str) -> Result<Self> {
-        let failed = |source| LedgerError::Open {
-            url: without_password(url),
-            source,
-        };
+        let failed = |source| LedgerError::Open { url: without_password(url), source };
         let pool = if url.starts_with("sqlite:") {
             let pool = open_sqlite(url).await.map_err(failed)?;
             sqlx::migrate!("../migrations/sqlite").run(&pool).await?;
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            // One connection by itself first: a pool says only that time ran out, not why.
+            let first = tokio::time::timeout(CONNECT, sqlx::PgConnection::connect(url)).await;
+            let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(failed)?;
+            first.close().await.map_err(failed)?;
             let options = PgPoolOptions::new().max_connections(8);
-            let pool = options
-                .acquire_timeout(CONNECT)
-                .connect(url)
-                .await
-                .map_err(failed)?;
+            let pool = options.acquire_timeout(CONNECT).connect(url).await.map_err(failed)?;
             sqlx::migrate!("../migrations/postgres").run(&pool).await?;
             Pool::Postgres(pool)
         } else {
@@ -186,8 +183,7 @@ impl Ledger {
         Ok(match &self.pool {
             Pool::Sqlite(pool) => Tx::Sqlite(pool.begin().await?),
             Pool::Postgres(pool) => Tx::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await?,
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
             ),
         })
     }
@@ -220,9 +216,7 @@ async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool, sqlx::Error> {
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30));
-    let pool = SqlitePoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(Duration::from_secs(60));
+    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
     pool.connect_with(options).await
 }
 
@@ -230,7 +224,7 @@ async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool, sqlx::Error> {
 fn without_password(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() => {
-            let _ = parsed.set_password(Some("…"));
+            let _ = parsed.set_password(Some("***"));
             parsed.to_string()
         }
         _ => url.to_owned(),
@@ -240,9 +234,7 @@ fn without_password(url: &str) -> String {
 /// The current time.
 pub fn now() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |elapsed| {
-        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-    })
+    since.map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Block numbers and counts fit an `i64` on every chain; a hostile larger one is capped.

@@ -52,12 +52,7 @@ type NodeRow = (i64, String, String, Option<String>, String);
 
 impl Node {
     fn from_row((id, url, kind, operator, address): NodeRow) -> Result<Self> {
-        Ok(Self {
-            id,
-            url,
-            kind: NodeKind::parse(&kind)?,
-            holder: Holder { operator, address },
-        })
+        Ok(Self { id, url, kind: NodeKind::parse(&kind)?, holder: Holder { operator, address } })
     }
 }
 

@@ -55,16 +55,7 @@ pub struct Repair {
     pub finished_at: Option<Millis>,
 }
 
-type RepairRow = (
-    i64,
-    String,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-    i64,
-    Option<i64>,
-);
+type RepairRow = (i64, String, String, String, Option<String>, Option<String>, i64, Option<i64>);
 
 impl Tx {
     /// Writes a repair down before anything is sent.
@@ -164,21 +155,19 @@ impl Tx {
             since,
         )?;
         rows.into_iter()
-            .map(
-                |(id, node, action, state, message_hash, detail, started_at, finished_at)| {
-                    let state = RepairState::parse(&state)?;
-                    Ok(Repair {
-                        id,
-                        node,
-                        action,
-                        state,
-                        message_hash,
-                        detail,
-                        started_at,
-                        finished_at,
-                    })
-                },
-            )
+            .map(|(id, node, action, state, message_hash, detail, started_at, finished_at)| {
+                let state = RepairState::parse(&state)?;
+                Ok(Repair {
+                    id,
+                    node,
+                    action,
+                    state,
+                    message_hash,
+                    detail,
+                    started_at,
+                    finished_at,
+                })
+            })
             .collect()
     }
 

@@ -116,16 +116,11 @@ impl ReplicaRow {
                 state: self.state.as_deref().map(state).transpose()?,
                 verified_at: self.verified_at,
                 held: self.held == Some(1),
-                holder: crate::health::Holder {
-                    operator: self.operator,
-                    address: self.address,
-                },
+                holder: crate::health::Holder { operator: self.operator, address: self.address },
             },
             held: self.held.map(|held| held != 0),
             bytes: self.bytes.map(uint),
-            http_status: self
-                .http_status
-                .and_then(|status| u16::try_from(status).ok()),
+            http_status: self.http_status.and_then(|status| u16::try_from(status).ok()),
             computed: self.computed,
             detail: self.detail,
             checked_at: self.checked_at,
@@ -168,13 +163,7 @@ impl Tx {
                           WHERE content_id = $1 AND node_id = $2";
             execute!(self, update, content, node, lease)?;
             let id = content_id(codec, &digest)?;
-            due.push(DueProbe {
-                content,
-                id,
-                size: size.map(uint),
-                node,
-                parse: parse != 0,
-            });
+            due.push(DueProbe { content, id, size: size.map(uint), node, parse: parse != 0 });
         }
         Ok(due)
     }
@@ -215,14 +204,8 @@ impl Tx {
     ) -> Result<Verdict> {
         let (content, node) = (record.content, record.node);
         let select = "SELECT state, failures FROM replicas WHERE content_id = $1 AND node_id = $2";
-        let (old, failures) = fetch!(
-            fetch_one,
-            self,
-            (Option<String>, i64),
-            select,
-            content,
-            node
-        )?;
+        let (old, failures) =
+            fetch!(fetch_one, self, (Option<String>, i64), select, content, node)?;
         let before = Verdict {
             state: old.as_deref().map(state).transpose()?,
             failures: u32::try_from(failures).unwrap_or(u32::MAX),
@@ -332,13 +315,7 @@ impl Tx {
             node,
         )?;
         rows.into_iter()
-            .map(|(text, at, detail)| {
-                Ok(StateChange {
-                    state: state(&text)?,
-                    at,
-                    detail,
-                })
-            })
+            .map(|(text, at, detail)| Ok(StateChange { state: state(&text)?, at, detail }))
             .collect()
     }
 }

@@ -61,18 +61,8 @@ pub struct Token {
     pub content_set: Option<(u64, B256)>,
 }
 
-type TokenRow = (
-    i64,
-    Vec<u8>,
-    Vec<u8>,
-    Option<i64>,
-    i64,
-    i64,
-    i64,
-    Vec<u8>,
-    Option<i64>,
-    Option<Vec<u8>>,
-);
+type TokenRow =
+    (i64, Vec<u8>, Vec<u8>, Option<i64>, i64, i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>);
 
 impl Token {
     fn from_row(row: TokenRow) -> Result<Self> {
@@ -96,16 +86,7 @@ impl Token {
     }
 }
 
-type EventRow = (
-    i64,
-    i64,
-    i64,
-    Vec<u8>,
-    i64,
-    Option<Vec<u8>>,
-    Option<i64>,
-    Option<i64>,
-);
+type EventRow = (i64, i64, i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>, Option<i64>);
 
 /// A token while its events are folded.
 #[derive(Default)]
@@ -194,12 +175,8 @@ impl Tx {
             execute!(self, advance, collection.id, int(commit.to))?;
         }
         let mut contents = self.fold_tokens(&touched).await?;
-        contents.extend(
-            self.advance_finality(commit.chain_id, commit.finalized)
-                .await?,
-        );
-        self.refresh_wanted(&contents, commit.keep_history, commit.now)
-            .await
+        contents.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
+        self.refresh_wanted(&contents, commit.keep_history, commit.now).await
     }
 
     /// Takes back every block above `ancestor`.
@@ -233,12 +210,7 @@ impl Tx {
             chain,
             above,
         )?;
-        execute!(
-            self,
-            "DELETE FROM blocks WHERE chain_id = $1 AND number > $2",
-            chain,
-            above
-        )?;
+        execute!(self, "DELETE FROM blocks WHERE chain_id = $1 AND number > $2", chain, above)?;
         execute!(
             self,
             "UPDATE collections SET indexed_block = $2 WHERE chain_id = $1 AND indexed_block > $2",
@@ -286,9 +258,7 @@ impl Tx {
         let (kind, owner, content, revision) = match event.kind {
             TokenEventKind::Transfer { to } => (TRANSFER, Some(to.to_vec()), None, None),
             TokenEventKind::Content { digest, revision } => {
-                let id = self
-                    .content_row(ContentId::new(collection.codec, digest))
-                    .await?;
+                let id = self.content_row(ContentId::new(collection.codec, digest)).await?;
                 (CONTENT, None, Some(id), Some(int(revision)))
             }
             TokenEventKind::Frozen => (FROZEN, None, None, None),

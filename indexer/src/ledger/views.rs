@@ -68,11 +68,7 @@ impl Tx {
             .map(|(collection, id, content)| {
                 let token_id = U256::try_from_be_slice(&id)
                     .ok_or_else(|| LedgerError::Corrupt("a token id".to_owned()))?;
-                Ok(TokenContents {
-                    collection,
-                    token_id,
-                    content,
-                })
+                Ok(TokenContents { collection, token_id, content })
             })
             .collect()
     }

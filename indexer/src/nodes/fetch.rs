@@ -61,19 +61,12 @@ impl FetchError {
 
     /// Whether the node is up: it answered, though not well.
     pub fn answered(&self) -> bool {
-        matches!(
-            self,
-            Self::Status { .. } | Self::Cut { .. } | Self::TooLarge { .. }
-        )
+        matches!(self, Self::Status { .. } | Self::Cut { .. } | Self::TooLarge { .. })
     }
 }
 
 fn text_of(body: &str) -> String {
-    if body.is_empty() {
-        String::new()
-    } else {
-        format!(": {body}")
-    }
+    if body.is_empty() { String::new() } else { format!(": {body}") }
 }
 
 /// Fetches within limits. Cheap to clone.
@@ -100,10 +93,7 @@ impl Fetcher {
             .connect_timeout(limits.connect_timeout.0)
             .pool_idle_timeout(Duration::from_secs(30))
             .build()?;
-        Ok(Self {
-            client,
-            limits: Arc::new(limits.clone()),
-        })
+        Ok(Self { client, limits: Arc::new(limits.clone()) })
     }
 
     /// The HTTP client, to build requests with.
@@ -118,16 +108,12 @@ impl Fetcher {
 
     /// Sends a request whose answer should be content.
     pub async fn open(&self, request: RequestBuilder) -> Result<Body, FetchError> {
-        let mut body = self
-            .send(request, self.limits.max_content, self.limits.idle_timeout.0)
-            .await?;
+        let mut body =
+            self.send(request, self.limits.max_content, self.limits.idle_timeout.0).await?;
         if body.status() == 200 {
             return Ok(body);
         }
-        Err(FetchError::Status {
-            status: body.status(),
-            body: body.shown().await,
-        })
+        Err(FetchError::Status { status: body.status(), body: body.shown().await })
     }
 
     /// Sends a request whose answer is short; gives status and body whatever the status is.
@@ -154,10 +140,7 @@ impl Fetcher {
     ) -> Result<T, FetchError> {
         let (status, bytes) = self.ask(self.client.get(url)).await?;
         if status != 200 {
-            return Err(FetchError::Status {
-                status,
-                body: shown(&bytes),
-            });
+            return Err(FetchError::Status { status, body: shown(&bytes) });
         }
         serde_json::from_slice(&bytes).map_err(|error| FetchError::Nonsense(error.to_string()))
     }
@@ -193,11 +176,8 @@ impl Fetcher {
 /// The start of a body, fit to be shown on one line.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_SHOWN)
-        .collect();
+    let line: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SHOWN).collect();
     line.trim().to_owned()
 }
 
@@ -236,10 +216,7 @@ impl Body {
             Err(_) if left <= self.idle => return Err(FetchError::TooSlow(self.total)),
             Err(_) => return Err(FetchError::Idle(self.idle)),
             Ok(Err(error)) => {
-                return Err(FetchError::Cut {
-                    bytes: self.received,
-                    reason: root_cause(&error),
-                });
+                return Err(FetchError::Cut { bytes: self.received, reason: root_cause(&error) });
             }
             Ok(Ok(chunk)) => chunk,
         };

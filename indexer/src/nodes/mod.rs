@@ -62,12 +62,11 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Vec<Configured> {
         aleph: None,
         operator: from.operator.clone(),
     };
-    let gateways = config.ipfs.gateways.iter().map(|node| {
-        other(
-            Box::new(Gateway::new(node.url.clone(), fetcher.clone())),
-            node,
-        )
-    });
+    let gateways = config
+        .ipfs
+        .gateways
+        .iter()
+        .map(|node| other(Box::new(Gateway::new(node.url.clone(), fetcher.clone())), node));
     let kubo = config
         .ipfs
         .kubo

@@ -114,27 +114,17 @@ fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) -> Seen {
 }
 
 fn failed(kind: NodeKind, error: &FetchError, bytes: u64) -> Seen {
-    let state = if says_missing(kind, error) {
-        ReplicaState::Missing
-    } else {
-        ReplicaState::Unreachable
-    };
-    Seen {
-        detail: Some(error.to_string()),
-        ..bare(state, error.status(), bytes)
-    }
+    let state =
+        if says_missing(kind, error) { ReplicaState::Missing } else { ReplicaState::Unreachable };
+    Seen { detail: Some(error.to_string()), ..bare(state, error.status(), bytes) }
 }
 
 /// Whether an answer says that the node does not have the content: it knows none (404, 410), or
 /// it keeps nothing that is named so (400 and 501, from nodes without IPFS).
 fn says_missing(kind: NodeKind, error: &FetchError) -> bool {
     match error {
-        FetchError::Status {
-            status: 404 | 410, ..
-        } => true,
-        FetchError::Status {
-            status: 400 | 501, ..
-        } => kind == NodeKind::Aleph,
+        FetchError::Status { status: 404 | 410, .. } => true,
+        FetchError::Status { status: 400 | 501, .. } => kind == NodeKind::Aleph,
         FetchError::Status { status: 500, body } => {
             kind == NodeKind::Kubo && body.contains("not found")
         }

@@ -110,19 +110,11 @@ const NAMED: usize = 5;
 fn missing_text(missing: &[MissingFile]) -> String {
     let one = |file: &MissingFile| {
         let at = file.pointer.trim_start_matches('/');
-        format!(
-            "{}: {at} \"{}\" is not there",
-            file.document.display(),
-            file.value
-        )
+        format!("{}: {at} \"{}\" is not there", file.document.display(), file.value)
     };
     let named: Vec<_> = missing.iter().take(NAMED).map(one).collect();
     let more = missing.len().saturating_sub(NAMED);
-    let more = if more > 0 {
-        format!("; and {more} more")
-    } else {
-        String::new()
-    };
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     format!(
         "{}{more} (looked beside the JSON, in the folder, in images/ and assets/)",
         named.join("; ")
@@ -141,12 +133,7 @@ impl Folder {
         for (token_id, path) in files {
             let bytes = std::fs::read(&path).map_err(unreadable(&path))?;
             let files = find_files(&root, &path, &bytes, &mut missing)?;
-            documents.push(Document {
-                token_id,
-                path,
-                bytes,
-                files,
-            });
+            documents.push(Document { token_id, path, bytes, files });
         }
         if !missing.is_empty() {
             return Err(FolderError::Missing(missing));
@@ -162,9 +149,7 @@ impl Document {
         let beside = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         let beside = beside.unwrap_or(Path::new("."));
         // A document in metadata/ or json/ may name media in the folder above.
-        let in_subfolder = ["metadata", "json"]
-            .iter()
-            .any(|name| beside.ends_with(name));
+        let in_subfolder = ["metadata", "json"].iter().any(|name| beside.ends_with(name));
         let above = beside.parent().filter(|_| in_subfolder);
         let root = canonical(above.unwrap_or(beside))?;
         let mut missing = Vec::new();
@@ -172,12 +157,7 @@ impl Document {
         if !missing.is_empty() {
             return Err(FolderError::Missing(missing));
         }
-        Ok(Self {
-            token_id,
-            path: path.to_owned(),
-            bytes,
-            files,
-        })
+        Ok(Self { token_id, path: path.to_owned(), bytes, files })
     }
 }
 
@@ -206,32 +186,21 @@ fn numbered(dir: &Path) -> Result<BTreeMap<u64, PathBuf>, FolderError> {
             _ => {}
         }
     }
-    found
-        .map(|(_, files)| files)
-        .ok_or_else(|| FolderError::Empty(dir.to_owned()))
+    found.map(|(_, files)| files).ok_or_else(|| FolderError::Empty(dir.to_owned()))
 }
 
 fn numbered_in(place: &Path) -> Result<BTreeMap<u64, PathBuf>, FolderError> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(place).map_err(unreadable(place))? {
         let path = entry.map_err(unreadable(place))?.path();
-        let json = path
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        let stem = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
+        let json = path.extension().is_some_and(|extension| extension == "json");
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let digits = !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit());
         let Some(number) = (json && digits).then(|| stem.parse().ok()).flatten() else {
             continue;
         };
         if let Some(a) = files.insert(number, path.clone()) {
-            return Err(FolderError::SameToken {
-                a,
-                b: path,
-                token: number,
-            });
+            return Err(FolderError::SameToken { a, b: path, token: number });
         }
     }
     Ok(files)
@@ -244,11 +213,7 @@ fn check_numbers(
 ) -> Result<(), FolderError> {
     let numbers: Vec<_> = files.keys().copied().collect();
     if let Some(&lowest) = numbers.first().filter(|lowest| **lowest != first) {
-        return Err(FolderError::WrongStart {
-            path: dir.to_owned(),
-            first,
-            lowest,
-        });
+        return Err(FolderError::WrongStart { path: dir.to_owned(), first, lowest });
     }
     match numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
         Some(pair) => Err(FolderError::Gap {
@@ -268,25 +233,16 @@ fn find_files(
     bytes: &[u8],
     missing: &mut Vec<MissingFile>,
 ) -> Result<BTreeMap<String, PathBuf>, FolderError> {
-    let references = local_references(bytes).map_err(|source| FolderError::Metadata {
-        path: document.to_owned(),
-        source,
-    })?;
+    let references = local_references(bytes)
+        .map_err(|source| FolderError::Metadata { path: document.to_owned(), source })?;
     let mut files = BTreeMap::new();
     for (pointer, value) in references {
-        debug_assert_eq!(
-            crate::content::Reference::parse(&value).class,
-            ReferenceClass::Relative
-        );
+        debug_assert_eq!(crate::content::Reference::parse(&value).class, ReferenceClass::Relative);
         match find_file(root, document, &value) {
             Some(path) => {
                 files.insert(value, path);
             }
-            None => missing.push(MissingFile {
-                document: document.to_owned(),
-                pointer,
-                value,
-            }),
+            None => missing.push(MissingFile { document: document.to_owned(), pointer, value }),
         }
     }
     Ok(files)
@@ -295,12 +251,7 @@ fn find_files(
 /// A file inside `root`, whatever `value` says: links and `..` do not lead out of it.
 fn find_file(root: &Path, document: &Path, value: &str) -> Option<PathBuf> {
     let beside = document.parent().unwrap_or(root).to_owned();
-    let places = [
-        beside,
-        root.to_owned(),
-        root.join("images"),
-        root.join("assets"),
-    ];
+    let places = [beside, root.to_owned(), root.join("images"), root.join("assets")];
     let candidates = places.into_iter().map(|place| place.join(value));
     candidates
         .filter_map(|path| path.canonicalize().ok())
@@ -322,9 +273,7 @@ mod tests {
     }
 
     fn error(files: &[(&str, &str)]) -> String {
-        Folder::read(folder(files).path(), 1)
-            .unwrap_err()
-            .to_string()
+        Folder::read(folder(files).path(), 1).unwrap_err().to_string()
     }
 
     #[test]
@@ -334,10 +283,7 @@ mod tests {
             ("metadata/1.json", &json("a.png")),
             ("metadata/2.json", &json("./b.png")),
             ("metadata/3.json", &json("images/c.png")),
-            (
-                "metadata/4.json",
-                &json("ipfs://QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH"),
-            ),
+            ("metadata/4.json", &json("ipfs://QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH")),
             ("metadata/a.png", "a"),
             ("b.png", "b"),
             ("images/c.png", "c"),
@@ -350,10 +296,7 @@ mod tests {
     #[test]
     fn says_what_is_missing_and_where_it_looked() {
         let text = error(&[("1.json", r#"{"image":"gone.png"}"#)]);
-        assert!(
-            text.contains("1.json: image \"gone.png\" is not there"),
-            "{text}"
-        );
+        assert!(text.contains("1.json: image \"gone.png\" is not there"), "{text}");
         assert!(error(&[("readme.txt", "")]).contains("no metadata found"));
         assert!(error(&[("1.json", "{}"), ("3.json", "{}")]).contains("2.json is missing"));
         assert!(error(&[("0.json", "{}")]).contains("--first-id 0"));
@@ -374,10 +317,8 @@ mod tests {
         .unwrap();
         let error = Folder::read(inside.path(), 1).unwrap_err();
         assert!(matches!(error, FolderError::Missing(_)));
-        let climbing = folder(&[
-            ("sub/1.json", r#"{"image":"../secret.png"}"#),
-            ("secret.png", "s"),
-        ]);
+        let climbing =
+            folder(&[("sub/1.json", r#"{"image":"../secret.png"}"#), ("secret.png", "s")]);
         let error = Folder::read(&climbing.path().join("sub"), 1).unwrap_err();
         assert!(matches!(error, FolderError::Missing(_)));
     }

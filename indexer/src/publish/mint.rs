@@ -78,9 +78,7 @@ pub async fn mint(
             continue;
         };
         let digests: Vec<_> = batch.iter().map(|(_, digest)| *digest).collect();
-        let receipt = contract
-            .mint(signer, to, U256::from(*first), &digests)
-            .await?;
+        let receipt = contract.mint(signer, to, U256::from(*first), &digests).await?;
         info!(
             "minted tokens {first} to {} ({} gas)",
             first + batch.len() as u64 - 1,

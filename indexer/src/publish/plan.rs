@@ -65,9 +65,7 @@ pub fn plan_folder(folder: &Folder, codec: Codec) -> Result<Plan, FolderError> {
 
 /// Hashes one document and the files it names.
 pub fn plan_document(document: &Document, codec: Codec) -> Result<Plan, FolderError> {
-    let folder = Folder {
-        documents: vec![document.clone()],
-    };
+    let folder = Folder { documents: vec![document.clone()] };
     plan_folder(&folder, codec)
 }
 
@@ -88,40 +86,19 @@ fn plan_one(
         let path = document.files.get(value)?;
         hashed.get(path).map(ContentId::uri)
     };
-    let bytes =
-        rewrite_references(&document.bytes, &uri).map_err(|source| FolderError::Metadata {
-            path: document.path.clone(),
-            source,
-        })?;
+    let bytes = rewrite_references(&document.bytes, &uri)
+        .map_err(|source| FolderError::Metadata { path: document.path.clone(), source })?;
     let id = id_of(codec, &bytes);
-    Ok(Item {
-        id,
-        payload: Payload::Memory(bytes.into()),
-        path: document.path.clone(),
-    })
+    Ok(Item { id, payload: Payload::Memory(bytes.into()), path: document.path.clone() })
 }
 
 fn hash_file(path: &Path, codec: Codec) -> Result<Item, FolderError> {
-    let unreadable = |source| FolderError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| FolderError::Unreadable { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    let codec = if length > STORAGE_LIMIT {
-        Codec::DagPb
-    } else {
-        codec
-    };
+    let codec = if length > STORAGE_LIMIT { Codec::DagPb } else { codec };
     let reader = std::io::BufReader::with_capacity(READ, file);
     let (id, bytes) = id_of_reader(codec, reader).map_err(unreadable)?;
-    let payload = Payload::File {
-        path: path.to_owned(),
-        bytes,
-    };
-    Ok(Item {
-        id,
-        payload,
-        path: path.to_owned(),
-    })
+    let payload = Payload::File { path: path.to_owned(), bytes };
+    Ok(Item { id, payload, path: path.to_owned() })
 }

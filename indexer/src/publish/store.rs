@@ -202,12 +202,7 @@ impl Storer {
         let nodes = self.clients.iter().enumerate().map(|(node, client)| {
             let verified = survey.verified.iter().filter(|(n, _)| *n == node).count();
             let down = survey.down.get(&node).cloned();
-            NodeReport {
-                url: client_name(client),
-                verified,
-                lacking: contents - verified,
-                down,
-            }
+            NodeReport { url: client_name(client), verified, lacking: contents - verified, down }
         });
         let holders = |index| survey.verified.iter().filter(|(_, i)| *i == index).count();
         StoreReport {
@@ -263,11 +258,7 @@ impl Storer {
             }
         }
         let id = Box::new(item.id);
-        Err(StoreError::Refused {
-            path: item.path.clone(),
-            id,
-            reason,
-        })
+        Err(StoreError::Refused { path: item.path.clone(), id, reason })
     }
 
     /// A live STORE in our own name, found on a node that is up (`true`), or signed now.
@@ -318,12 +309,7 @@ impl Storer {
         if let Some(credits) = credits {
             reason = format!("it has {credits} credits; {reason}");
         }
-        StoreError::Payment {
-            node: client_name(client),
-            path: item.path.clone(),
-            account,
-            reason,
-        }
+        StoreError::Payment { node: client_name(client), path: item.path.clone(), account, reason }
     }
 
     /// Waits for the nodes that lag, and uploads to those that will not come by themselves:
@@ -348,12 +334,8 @@ impl Storer {
             let waited = started.elapsed();
             let looks: Vec<_> = stream::iter(waiting)
                 .map(|(node, index)| async move {
-                    let look = self.look(
-                        &self.clients[node],
-                        &items[index],
-                        &messages[&index],
-                        waited,
-                    );
+                    let look =
+                        self.look(&self.clients[node], &items[index], &messages[&index], waited);
                     (node, index, look.await)
                 })
                 .buffer_unordered(AT_ONCE)
@@ -368,10 +350,7 @@ impl Storer {
                     Look::Waiting => waiting.push((node, index)),
                     Look::Failed(why) => {
                         let name = client_name(&self.clients[node]);
-                        warn!(
-                            "{name}: {}: {why}; left to `everhold watch`",
-                            items[index].id
-                        );
+                        warn!("{name}: {}: {why}; left to `everhold watch`", items[index].id);
                     }
                     Look::Down(why) => {
                         survey.down.insert(node, why);
@@ -392,10 +371,7 @@ impl Storer {
     ) -> Look {
         let status = client.message_status(&message.item_hash).await;
         // A node that knows the message needs the bytes only, and may balk at the message again.
-        let known = !matches!(
-            status,
-            Ok(MessageStatus::Unknown | MessageStatus::Gone(_)) | Err(_)
-        );
+        let known = !matches!(status, Ok(MessageStatus::Unknown | MessageStatus::Gone(_)) | Err(_));
         let send = match status {
             Ok(MessageStatus::Processed) if self.serves(client, &item.id).await => {
                 return Look::Verified;

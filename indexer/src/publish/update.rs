@@ -69,23 +69,11 @@ pub async fn update(
     let mut survey = storer.survey(&plan.items).await?;
     let stored = storer.store(&plan.items, &mut survey).await?;
     if before == content.digest {
-        return Ok(Updated {
-            content,
-            before,
-            transaction: None,
-            stored: Some(stored),
-        });
+        return Ok(Updated { content, before, transaction: None, stored: Some(stored) });
     }
-    let receipt = contract
-        .update(owner, token, before, content.digest)
-        .await?;
+    let receipt = contract.update(owner, token, before, content.digest).await?;
     let transaction = Some(receipt.transaction_hash);
-    Ok(Updated {
-        content,
-        before,
-        transaction,
-        stored: Some(stored),
-    })
+    Ok(Updated { content, before, transaction, stored: Some(stored) })
 }
 
 /// Whether the key is the token's owner's.
@@ -98,9 +86,5 @@ pub async fn check_owner(
     if owner == key.address() {
         return Ok(());
     }
-    Err(UpdateError::NotOwner {
-        token,
-        owner,
-        key: key.address(),
-    })
+    Err(UpdateError::NotOwner { token, owner, key: key.address() })
 }

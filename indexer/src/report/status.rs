@@ -120,28 +120,16 @@ impl Status {
         let picture = Picture::take(tx, policy, now).await?;
         let mut incidents = Vec::new();
         for incident in tx.incidents(now.saturating_sub(RECENT)).await? {
-            let repairs = tx
-                .repairs_since(incident.content_row, incident.opened_at)
-                .await?;
+            let repairs = tx.repairs_since(incident.content_row, incident.opened_at).await?;
             incidents.push(IncidentStatus::new(incident, repairs));
         }
-        let collections = picture
-            .collections
-            .iter()
-            .map(CollectionStatus::new)
-            .collect();
-        Ok(Self {
-            collections,
-            nodes: nodes(&picture),
-            incidents,
-        })
+        let collections = picture.collections.iter().map(CollectionStatus::new).collect();
+        Ok(Self { collections, nodes: nodes(&picture), incidents })
     }
 
     /// Incidents that are not over.
     pub fn open_incidents(&self) -> impl Iterator<Item = &IncidentStatus> {
-        self.incidents
-            .iter()
-            .filter(|incident| incident.closed_at.is_none())
+        self.incidents.iter().filter(|incident| incident.closed_at.is_none())
     }
 }
 
@@ -155,10 +143,7 @@ impl CollectionStatus {
             tokens: picture.tokens.len(),
             indexed_block: collection.indexed_block,
             finalized_block: collection.finalized_block,
-            health: Health::ALL
-                .iter()
-                .map(|health| (*health, picture.count(*health)))
-                .collect(),
+            health: Health::ALL.iter().map(|health| (*health, picture.count(*health))).collect(),
         }
     }
 }
@@ -166,9 +151,7 @@ impl CollectionStatus {
 impl IncidentStatus {
     fn new(incident: Incident, repairs: Vec<Repair>) -> Self {
         let closed = incident.closed_at.unwrap_or(Millis::MAX);
-        let repairs = repairs
-            .into_iter()
-            .filter(|repair| repair.started_at <= closed);
+        let repairs = repairs.into_iter().filter(|repair| repair.started_at <= closed);
         Self {
             id: incident.id,
             collection: incident.collection.to_checksum(None),
@@ -184,25 +167,14 @@ impl IncidentStatus {
 }
 
 fn nodes(picture: &Picture) -> Vec<NodeStatus> {
-    let replicas = || {
-        picture
-            .contents
-            .values()
-            .flat_map(|content| &content.replicas)
-    };
-    let count = |node, state| {
-        replicas()
-            .filter(|r| r.node == node && r.view.state == Some(state))
-            .count()
-    };
+    let replicas = || picture.contents.values().flat_map(|content| &content.replicas);
+    let count =
+        |node, state| replicas().filter(|r| r.node == node && r.view.state == Some(state)).count();
     let nodes = picture.nodes.iter().map(|node| NodeStatus {
         url: node.url.clone(),
         kind: node.kind,
         operator: node.holder.operator.clone(),
-        replicas: ReplicaState::ALL
-            .iter()
-            .map(|state| (*state, count(node.id, *state)))
-            .collect(),
+        replicas: ReplicaState::ALL.iter().map(|state| (*state, count(node.id, *state))).collect(),
     });
     nodes.collect()
 }

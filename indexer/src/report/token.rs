@@ -118,11 +118,7 @@ pub struct ChangeReport {
 
 impl From<StateChange> for ChangeReport {
     fn from(change: StateChange) -> Self {
-        Self {
-            state: change.state,
-            at: time_text(change.at),
-            detail: change.detail,
-        }
+        Self { state: change.state, at: time_text(change.at), detail: change.detail }
     }
 }
 
@@ -136,10 +132,7 @@ impl TokenReport {
         now: Millis,
     ) -> Result<Option<Self>, LedgerError> {
         let picture = Picture::take(tx, policy, now).await?;
-        let found = picture
-            .collections
-            .iter()
-            .find(|c| c.collection.address == address);
+        let found = picture.collections.iter().find(|c| c.collection.address == address);
         let Some(collection) = found else {
             return Ok(None);
         };
@@ -208,10 +201,7 @@ async fn content_report(
     for replica in &seen.replicas {
         let history = tx.changes(row, replica.node).await?;
         replicas.push(ReplicaReport {
-            node: picture
-                .node(replica.node)
-                .map(|node| node.url.clone())
-                .unwrap_or_default(),
+            node: picture.node(replica.node).map(|node| node.url.clone()).unwrap_or_default(),
             state: replica.view.state,
             held: replica.held,
             checked_at: replica.checked_at.map(time_text),

@@ -54,10 +54,7 @@ impl Watch {
     }
 
     async fn send(&self, alert: &PendingAlert) -> Result<(), String> {
-        let sink = self
-            .sinks
-            .iter()
-            .find(|sink| sink.url.as_str() == alert.sink);
+        let sink = self.sinks.iter().find(|sink| sink.url.as_str() == alert.sink);
         let Some(sink) = sink else {
             return Err("it is no longer configured".to_owned());
         };
@@ -90,11 +87,7 @@ impl Watch {
             Ok(()) => {
                 debug!("alert {} ({}) delivered", alert.id, alert.event);
                 if alert.attempts > 0 {
-                    info!(
-                        "alert {} was delivered at attempt {}",
-                        alert.id,
-                        alert.attempts + 1
-                    );
+                    info!("alert {} was delivered at attempt {}", alert.id, alert.attempts + 1);
                 }
                 tx.alert_delivered(&alert.id, now).await?;
             }
@@ -102,9 +95,7 @@ impl Watch {
                 if alert.attempts == 0 {
                     warn!("alert to {}: {error}; it is tried again", host(&alert.sink));
                 }
-                let wait = RETRY
-                    .saturating_mul(1 << alert.attempts.min(20))
-                    .min(LONGEST_RETRY);
+                let wait = RETRY.saturating_mul(1 << alert.attempts.min(20)).min(LONGEST_RETRY);
                 tx.alert_failed(&alert.id, &error, now + wait).await?;
             }
         }
@@ -115,16 +106,12 @@ impl Watch {
 /// A webhook's URL may hold a secret: only its host is shown.
 fn host(sink: &str) -> String {
     let url = url::Url::parse(sink).ok();
-    url.and_then(|url| url.host_str().map(str::to_owned))
-        .unwrap_or_default()
+    url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// `sha256=` and the hex HMAC-SHA256 of the body.
 fn signature(sink: &Sink, body: &str) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(sink.secret.as_ref()?).ok()?;
     mac.update(body.as_bytes());
-    Some(format!(
-        "sha256={}",
-        alloy::hex::encode(mac.finalize().into_bytes())
-    ))
+    Some(format!("sha256={}", alloy::hex::encode(mac.finalize().into_bytes())))
 }

@@ -31,10 +31,8 @@ impl Watch {
             }
         }
         let open = tx.incidents(Millis::MAX).await?;
-        let mut open: HashMap<_, _> = open
-            .into_iter()
-            .map(|i| ((i.collection_id, i.content_row), i))
-            .collect();
+        let mut open: HashMap<_, _> =
+            open.into_iter().map(|i| ((i.collection_id, i.content_row), i)).collect();
         for ((collection, row), tokens) in picture.used() {
             let incident = open.remove(&(collection, row));
             let Some(story) = self.story(&picture, collection, row, &tokens) else {
@@ -55,18 +53,9 @@ impl Watch {
         row: RowId,
         tokens: &'a [U256],
     ) -> Option<Story<'a>> {
-        let collection = picture
-            .collections
-            .iter()
-            .find(|c| c.collection.id == collection)?;
+        let collection = picture.collections.iter().find(|c| c.collection.id == collection)?;
         let content = picture.contents.get(&row)?;
-        Some(Story {
-            picture,
-            collection,
-            content,
-            tokens,
-            required: self.settings.policy.min,
-        })
+        Some(Story { picture, collection, content, tokens, required: self.settings.policy.min })
     }
 
     async fn judge(
@@ -83,29 +72,20 @@ impl Watch {
                 let incident = story.open(health, &summary, now);
                 if tx.open_incident(&incident).await? {
                     warn!("{}", story.message(Transition::Opened, None));
-                    self.tell(tx, story, &incident, Transition::Opened, None, now)
-                        .await?;
+                    self.tell(tx, story, &incident, Transition::Opened, None, now).await?;
                 }
             }
             Some(incident) if !health.is_problem() => {
-                info!(
-                    "{}",
-                    story.message(Transition::Recovered, Some(incident.health))
-                );
+                info!("{}", story.message(Transition::Recovered, Some(incident.health)));
                 tx.close_incident(&incident.id, "recovered", now).await?;
                 let before = Some(incident.health);
-                self.tell(tx, story, &incident, Transition::Recovered, before, now)
-                    .await?;
+                self.tell(tx, story, &incident, Transition::Recovered, before, now).await?;
             }
             Some(incident) if incident.health != health || incident.summary != summary => {
-                warn!(
-                    "{}",
-                    story.message(Transition::Changed, Some(incident.health))
-                );
+                warn!("{}", story.message(Transition::Changed, Some(incident.health)));
                 tx.change_incident(&incident.id, health, &summary).await?;
                 let before = Some(incident.health);
-                self.tell(tx, story, &incident, Transition::Changed, before, now)
-                    .await?;
+                self.tell(tx, story, &incident, Transition::Changed, before, now).await?;
             }
             _ => {}
         }
@@ -124,10 +104,8 @@ impl Watch {
         let reason = "no token names this content any more";
         info!("incident over {} is closed: {reason}", incident.content);
         tx.close_incident(&incident.id, reason, now).await?;
-        let collection = picture
-            .collections
-            .iter()
-            .find(|c| c.collection.id == incident.collection_id);
+        let collection =
+            picture.collections.iter().find(|c| c.collection.id == incident.collection_id);
         let body = json!({
             "event": Transition::Recovered.event(),
             "at": time_text(now),
@@ -140,8 +118,7 @@ impl Watch {
             "previous": incident.health,
             "message": format!("{}: {reason}; nothing is to be done.", incident.content),
         });
-        self.enqueue(tx, &incident.id, Transition::Recovered, body, now)
-            .await
+        self.enqueue(tx, &incident.id, Transition::Recovered, body, now).await
     }
 
     async fn tell(
@@ -170,11 +147,7 @@ impl Watch {
             if let Some(body) = body.as_object_mut() {
                 body.insert("id".to_owned(), id.clone().into());
             }
-            let alert = NewAlert {
-                id,
-                sink: sink.url.to_string(),
-                payload: body.to_string(),
-            };
+            let alert = NewAlert { id, sink: sink.url.to_string(), payload: body.to_string() };
             tx.enqueue_alert(incident, transition, &alert, now).await?;
         }
         Ok(())
@@ -233,11 +206,7 @@ impl Story<'_> {
             assessment.independent, self.required
         );
         let summary = self.summary();
-        let detail = if summary.is_empty() {
-            String::new()
-        } else {
-            format!("; {summary}")
-        };
+        let detail = if summary.is_empty() { String::new() } else { format!("; {summary}") };
         let name = &self.collection.collection.name;
         let content = self.content.content.id;
         match (transition, previous) {
@@ -248,19 +217,16 @@ impl Story<'_> {
                 "{name}: content {content} {of} went from {previous} to {}: {counts}{detail}",
                 assessment.health
             ),
-            _ => format!(
-                "{name}: content {content} {of} is {}: {counts}{detail}",
-                assessment.health
-            ),
+            _ => {
+                format!("{name}: content {content} {of} is {}: {counts}{detail}", assessment.health)
+            }
         }
     }
 
     fn role(&self) -> Option<&str> {
         let tokens = self.collection.tokens.iter();
         let mut contents = tokens.flat_map(|token| &token.contents);
-        contents
-            .find(|(_, row)| *row == self.content.content.row)
-            .map(|(role, _)| role.as_str())
+        contents.find(|(_, row)| *row == self.content.content.row).map(|(role, _)| role.as_str())
     }
 
     fn alert(
@@ -272,12 +238,7 @@ impl Story<'_> {
     ) -> serde_json::Value {
         let content = &self.content.content;
         let assessment = &self.content.assessment;
-        let tokens: Vec<_> = self
-            .tokens
-            .iter()
-            .take(MOST_TOKENS)
-            .map(U256::to_string)
-            .collect();
+        let tokens: Vec<_> = self.tokens.iter().take(MOST_TOKENS).map(U256::to_string).collect();
         json!({
             "event": transition.event(),
             "at": time_text(now),

@@ -9,7 +9,7 @@ use url::{Host, Url};
 use crate::{
     chain::{self, CollectionError, KeyError, Rpc, RpcError},
     config::{CollectionConfig, Config, ConfigError, Finality, History, Payment},
-    health::{Holder, Policy, Schedule},
+    health::{Holder, Policy, Schedule, independent},
     ledger::{Ledger, LedgerError, NewCollection, Node, RowId},
     nodes::{self, Configured, Fetcher},
 };
@@ -91,10 +91,7 @@ impl Settings {
         let replicas = &config.replicas;
         Self {
             policy: policy(config),
-            schedule: Schedule {
-                recheck: replicas.recheck.millis(),
-                retry: RETRY,
-            },
+            schedule: Schedule { recheck: replicas.recheck.millis(), retry: RETRY },
             finality: config.chain.finality,
             confirmations: config.chain.confirmations,
             poll: config.chain.poll.0.max(Duration::from_millis(50)),
@@ -136,9 +133,7 @@ pub struct Watch {
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Watch").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -149,9 +144,7 @@ impl Watch {
         repairer: Option<PrivateKeySigner>,
     ) -> Result<Self, WatchError> {
         if config.collection.is_empty() {
-            return Err(invalid(
-                "no [[collection]] is configured: there is nothing to watch",
-            ));
+            return Err(invalid("no [[collection]] is configured: there is nothing to watch"));
         }
         if let Some(shortage) = shortage(config) {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
@@ -172,24 +165,12 @@ impl Watch {
         tx.set_nodes(&holders).await?;
         let rows = tx.nodes().await?;
         tx.commit().await?;
-        let mut by_url: HashMap<_, _> = configured
-            .into_iter()
-            .map(|node| (nodes::name(node.node.url()), node))
-            .collect();
-        let nodes = rows
-            .iter()
-            .filter_map(|row| Some((row.id, by_url.remove(&row.url)?)))
-            .collect();
+        let mut by_url: HashMap<_, _> =
+            configured.into_iter().map(|node| (nodes::name(node.node.url()), node)).collect();
+        let nodes =
+            rows.iter().filter_map(|row| Some((row.id, by_url.remove(&row.url)?))).collect();
         let settings = Settings::new(config);
-        Ok(Self {
-            ledger,
-            rpc,
-            fetcher,
-            nodes,
-            sinks,
-            repairer,
-            settings,
-        })
+        Ok(Self { ledger, rpc, fetcher, nodes, sinks, repairer, settings })
     }
 
     /// The ledger.
@@ -204,11 +185,17 @@ fn invalid(text: &str) -> WatchError {
 
 /// Why the configured nodes can't satisfy the policy, if they can't.
 pub fn shortage(config: &Config) -> Option<String> {
-    let (nodes, min) = (config.node_count(), config.replicas.min as usize);
+    let all = [&config.aleph.nodes, &config.ipfs.gateways, &config.ipfs.kubo];
+    let holders: Vec<_> = all
+        .into_iter()
+        .flatten()
+        .map(|node| Holder { operator: node.operator.clone(), address: literal_address(&node.url) })
+        .collect();
+    let (nodes, min) = (independent(holders.iter()), config.replicas.min);
     (nodes < min).then(|| {
         format!(
-            "{nodes} node{} configured ([aleph] nodes, [ipfs] gateways and kubo), but \
-             [replicas] min = {min}: configure more nodes or lower min",
+            "{nodes} independent node{} configured ([aleph] nodes, [ipfs] gateways and kubo), \
+             but [replicas] min = {min}: configure more nodes or lower min",
             if nodes == 1 { " is" } else { "s are" }
         )
     })
@@ -219,17 +206,12 @@ fn sinks(config: &Config) -> Result<Vec<Sink>, WatchError> {
         let secret = match &alert.secret_file {
             None => None,
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|source| WatchError::Secret {
-                    path: path.clone(),
-                    source,
-                })?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| WatchError::Secret { path: path.clone(), source })?;
                 Some(text.trim().as_bytes().to_vec())
             }
         };
-        Ok(Sink {
-            url: alert.webhook.clone(),
-            secret,
-        })
+        Ok(Sink { url: alert.webhook.clone(), secret })
     };
     config.alert.iter().map(sink).collect()
 }
@@ -240,11 +222,7 @@ async fn inspect(
 ) -> Result<Vec<NewCollection>, WatchError> {
     let provider = rpc.provider().await?;
     let mut collections = Vec::new();
-    for CollectionConfig {
-        address,
-        start_block,
-    } in configured
-    {
+    for CollectionConfig { address, start_block } in configured {
         let address: Address = *address;
         let info = chain::inspect(&provider, rpc.chain_id(), address).await?;
         collections.push(NewCollection {
@@ -264,16 +242,8 @@ async fn holders(configured: &[Configured]) -> Vec<Node> {
     for node in configured {
         let url = node.node.url();
         let address = address_of(url).await;
-        let holder = Holder {
-            operator: node.operator.clone(),
-            address,
-        };
-        rows.push(Node {
-            id: 0,
-            url: nodes::name(url),
-            kind: node.node.kind(),
-            holder,
-        });
+        let holder = Holder { operator: node.operator.clone(), address };
+        rows.push(Node { id: 0, url: nodes::name(url), kind: node.node.kind(), holder });
     }
     rows
 }
@@ -281,16 +251,26 @@ async fn holders(configured: &[Configured]) -> Vec<Node> {
 /// The public IP address of a node, or host and port where it has none: so are nodes on one
 /// machine or in one private network told apart.
 async fn address_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or_default();
+    let (Some(Host::Domain(host)), Some(port)) = (url.host(), url.port_or_known_default()) else {
+        return literal_address(url);
+    };
+    match resolve(host, port).await {
+        Some(ip) if is_public(ip) => ip.to_string(),
+        _ => literal_address(url),
+    }
+}
+
+/// As [`address_of`], without asking anyone for the address of a name.
+fn literal_address(url: &Url) -> String {
     let ip = match url.host() {
         Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
         Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
-        _ => resolve(host, port).await,
+        _ => None,
     };
-    match ip {
-        Some(ip) if is_public(ip) => ip.to_string(),
-        _ => format!("{host}:{port}"),
+    let port = url.port_or_known_default().unwrap_or_default();
+    match ip.filter(|ip| is_public(*ip)) {
+        Some(ip) => ip.to_string(),
+        None => format!("{}:{port}", url.host_str().unwrap_or_default()),
     }
 }
 
@@ -317,9 +297,7 @@ fn is_public(ip: IpAddr) -> bool {
                 || shared)
         }
         IpAddr::V6(ip) => {
-            let mapped = ip
-                .to_ipv4_mapped()
-                .is_some_and(|v4| !is_public(IpAddr::V4(v4)));
+            let mapped = ip.to_ipv4_mapped().is_some_and(|v4| !is_public(IpAddr::V4(v4)));
             !(ip.is_loopback()
                 || ip.is_unspecified()
                 || ip.is_unique_local()

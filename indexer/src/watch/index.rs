@@ -51,10 +51,7 @@ impl Watch {
     /// Reads one state of the chain up to its head.
     async fn index_view(&self, done: &mut Indexed) -> Result<(), WatchError> {
         let settings = &self.settings;
-        let view = self
-            .rpc
-            .view(settings.finality, settings.confirmations)
-            .await?;
+        let view = self.rpc.view(settings.finality, settings.confirmations).await?;
         if !self.follow_reorg(&view, done).await? {
             return Ok(());
         }
@@ -91,20 +88,14 @@ impl Watch {
             return Ok(true);
         };
         let mut oldest = top.number;
-        for known in window
-            .iter()
-            .filter(|block| block.number <= view.head.number)
-        {
+        for known in window.iter().filter(|block| block.number <= view.head.number) {
             let now = view.block(known.number).await?;
             if now.is_some_and(|block| block.hash == known.hash) {
                 if known.number == top.number {
                     return Ok(true);
                 }
                 if known.number == view.head.number {
-                    debug!(
-                        "the RPC is at block {}, the ledger at {}",
-                        known.number, top.number
-                    );
+                    debug!("the RPC is at block {}, the ledger at {}", known.number, top.number);
                     return Ok(false);
                 }
                 self.take_back(chain_id, known.number, top.number).await?;
@@ -120,22 +111,14 @@ impl Watch {
         info!("reorg: blocks {} to {top} are taken back", ancestor + 1);
         let mut tx = self.ledger.write().await?;
         let keep = self.settings.keep_history;
-        tx.revert_blocks(chain, ancestor, keep, ledger::now())
-            .await?;
+        tx.revert_blocks(chain, ancestor, keep, ledger::now()).await?;
         Ok(tx.commit().await?)
     }
 
     /// Reads a stretch and writes it with its checkpoint; gives the number of events.
     async fn index_stretch(&self, view: &View<'_>, stretch: &Stretch) -> Result<u64, WatchError> {
-        let Stretch {
-            collections,
-            from,
-            to,
-        } = stretch;
-        let window_start = view
-            .head
-            .number
-            .saturating_sub(WINDOW.max(self.settings.confirmations));
+        let Stretch { collections, from, to } = stretch;
+        let window_start = view.head.number.saturating_sub(WINDOW.max(self.settings.confirmations));
         let before = view.block(*to).await?.ok_or(RpcError::Changed)?;
         let addresses: Vec<_> = collections.iter().map(|c| c.address).collect();
         let events = view.events(&addresses, *from, *to).await?;
@@ -168,24 +151,10 @@ fn next_stretch(collections: &[Collection], head: u64, span: u64) -> Option<Stre
     if from > head {
         return None;
     }
-    let others = collections
-        .iter()
-        .map(next)
-        .filter(|number| *number > from)
-        .min();
-    let to = head
-        .min(from.saturating_add(span - 1))
-        .min(others.map_or(head, |number| number - 1));
-    let collections = collections
-        .iter()
-        .filter(|c| next(c) == from)
-        .cloned()
-        .collect();
-    Some(Stretch {
-        collections,
-        from,
-        to,
-    })
+    let others = collections.iter().map(next).filter(|number| *number > from).min();
+    let to = head.min(from.saturating_add(span - 1)).min(others.map_or(head, |number| number - 1));
+    let collections = collections.iter().filter(|c| next(c) == from).cloned().collect();
+    Some(Stretch { collections, from, to })
 }
 
 /// The headers of a range, and always that of its last block, read after its logs were.
@@ -200,23 +169,12 @@ async fn recent_blocks(view: &View<'_>, from: u64, to: u64) -> Result<Vec<BlockR
 /// Whether logs and headers are of one chain: the last block is the same before and after the
 /// logs were read, headers link, and each log is of the header of its number.
 fn check(before: &BlockRef, blocks: &[BlockRef], events: &[TokenEvent]) -> Result<(), RpcError> {
-    let linked = blocks
-        .windows(2)
-        .all(|pair| pair[1].parent_hash == pair[0].hash);
+    let linked = blocks.windows(2).all(|pair| pair[1].parent_hash == pair[0].hash);
     let same_end = blocks.last().is_some_and(|last| last.hash == before.hash);
     let first = blocks.first().map_or(0, |block| block.number);
-    let matching = events
-        .iter()
-        .filter(|event| event.block_number >= first)
-        .all(|event| {
-            let index = usize::try_from(event.block_number - first).unwrap_or(usize::MAX);
-            blocks
-                .get(index)
-                .is_some_and(|block| block.hash == event.block_hash)
-        });
-    if linked && same_end && matching {
-        Ok(())
-    } else {
-        Err(RpcError::Changed)
-    }
+    let matching = events.iter().filter(|event| event.block_number >= first).all(|event| {
+        let index = usize::try_from(event.block_number - first).unwrap_or(usize::MAX);
+        blocks.get(index).is_some_and(|block| block.hash == event.block_hash)
+    });
+    if linked && same_end && matching { Ok(()) } else { Err(RpcError::Changed) }
 }

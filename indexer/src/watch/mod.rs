@@ -51,7 +51,7 @@ impl Watch {
             let repaired = self.repair(false).await?;
             round.repairs = repaired.tried;
             round.repaired = repaired.proved;
-            round.probes += repaired.probes + self.verify_settled().await?;
+            round.probes += repaired.probes + self.settle_doubts().await?;
             self.assess().await?;
         }
         round.alerts = self.deliver_alerts_for(ALERT_PATIENCE).await?;
@@ -133,11 +133,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Pause {
     fn new(usual: Duration) -> Self {
-        Self {
-            usual,
-            failures: 0,
-            said: String::new(),
-        }
+        Self { usual, failures: 0, said: String::new() }
     }
 
     async fn after(&mut self, what: &str, done: Result<(), WatchError>) {

@@ -10,10 +10,10 @@ use tracing::{info, warn};
 use super::{Watch, WatchError, verify::Probed};
 use crate::{
     content::{ContentId, Verifier},
-    health::{Health, ReplicaState},
+    health::ReplicaState,
     ledger::{self, DueProbe, Millis, RepairState, Replica, RowId},
     nodes::{
-        ContentNode,
+        self, ContentNode,
         aleph::{AlephError, Client, Engine, Message, Payload, sign_store},
     },
     picture::ContentPicture,
@@ -34,6 +34,10 @@ const BACKOFF: Millis = 30_000;
 const LONGEST_BACKOFF: Millis = 6 * 60 * 60 * 1000;
 /// Between looks at a node that is fetching.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Why a repair failed whose upload the node answered with success.
+const STILL_WRONG: &str = "the node took the bytes, but still serves none that are right; \
+    its operator must remove the file from its disk";
 
 /// A way to bring a replica back, from the cheapest on.
 enum Step {
@@ -85,26 +89,21 @@ impl Watch {
         };
         let mut unwell: Vec<_> = picture.contents.values().filter(wanted).collect();
         unwell.sort_by_key(|content| {
-            (
-                std::cmp::Reverse(content.assessment.health),
-                content.content.row,
-            )
+            (std::cmp::Reverse(content.assessment.health), content.content.row)
         });
         let results: Vec<_> = stream::iter(unwell)
             .map(|content| self.repair_content(content, backoff))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        results
-            .into_iter()
-            .try_fold(Repaired::default(), |sum, one| {
-                let one = one?;
-                Ok(Repaired {
-                    tried: sum.tried + one.tried,
-                    proved: sum.proved + one.proved,
-                    probes: sum.probes + one.probes,
-                })
+        results.into_iter().try_fold(Repaired::default(), |sum, one| {
+            let one = one?;
+            Ok(Repaired {
+                tried: sum.tried + one.tried,
+                proved: sum.proved + one.proved,
+                probes: sum.probes + one.probes,
             })
+        })
     }
 
     async fn repair_content(
@@ -115,15 +114,8 @@ impl Watch {
         let mut done = Repaired::default();
         let id = content.content.id;
         let mut targets = Vec::new();
-        for replica in content
-            .replicas
-            .iter()
-            .filter(|replica| can_be_repaired(replica))
-        {
-            let Some(client) = self
-                .nodes
-                .get(&replica.node)
-                .and_then(|node| node.aleph.as_ref())
+        for replica in content.replicas.iter().filter(|replica| can_be_repaired(replica)) {
+            let Some(client) = self.nodes.get(&replica.node).and_then(|node| node.aleph.as_ref())
             else {
                 continue;
             };
@@ -134,30 +126,19 @@ impl Watch {
         if targets.is_empty() {
             return Ok(done);
         }
-        if content.assessment.health == Health::Lost {
-            warn!("{id}: no node serves the right bytes: there is nothing to repair it from");
-            return Ok(done);
-        }
         let Some(file) = self.verified_copy(content).await? else {
-            warn!("{id}: no node served the right bytes just now; repair is tried again later");
+            for (node, client) in targets {
+                let reason = "no node serves the right bytes: there is nothing to repair it from";
+                self.give_up(content.content.row, id, node, client, reason).await?;
+            }
             return Ok(done);
         };
         let bytes = file.as_file().metadata()?.len();
-        let payload = Payload::File {
-            path: file.path().to_owned(),
-            bytes,
-        };
+        let payload = Payload::File { path: file.path().to_owned(), bytes };
         let elsewhere = self.live_stores(&id).await;
         for (node, client) in targets {
             let row = content.content.row;
-            let target = Target {
-                row,
-                id,
-                node,
-                client,
-                payload: &payload,
-                elsewhere: &elsewhere,
-            };
+            let target = Target { row, id, node, client, payload: &payload, elsewhere: &elsewhere };
             done.tried += 1;
             done.proved += u64::from(self.bring_back(&target, &mut done.probes).await?);
         }
@@ -179,10 +160,8 @@ impl Watch {
         &self,
         content: &ContentPicture,
     ) -> Result<Option<NamedTempFile>, WatchError> {
-        let verified = content
-            .replicas
-            .iter()
-            .filter(|r| r.view.state == Some(ReplicaState::Verified));
+        let verified =
+            content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));
         for replica in verified {
             let Some(node) = self.nodes.get(&replica.node) else {
                 continue;
@@ -199,10 +178,7 @@ impl Watch {
         let mut found: Vec<Message> = Vec::new();
         for client in self.nodes.values().filter_map(|node| node.aleph.as_ref()) {
             for message in client.stores_of(id).await.unwrap_or_default() {
-                if found
-                    .iter()
-                    .all(|known| known.item_hash != message.item_hash)
-                {
+                if found.iter().all(|known| known.item_hash != message.item_hash) {
                     found.push(message);
                 }
             }
@@ -212,65 +188,62 @@ impl Watch {
 
     /// Goes through the steps until a probe sees the right bytes. Gives whether one did.
     async fn bring_back(&self, target: &Target<'_>, probes: &mut u64) -> Result<bool, WatchError> {
-        let here = target
-            .client
-            .stores_of(&target.id)
-            .await
-            .unwrap_or_default();
-        let mut reason = None;
-        for step in self.steps(target, &here).await? {
-            let (now, hash) = (ledger::now(), step.message().map(|m| m.item_hash.as_str()));
-            let mut tx = self.ledger.write().await?;
-            let repair = tx
-                .plan_repair(target.row, target.node, step.name(), hash, now)
-                .await?;
-            tx.commit().await?;
-            let sent = self.take_step(target, &step).await;
-            let said = sent.as_ref().err().map(ToString::to_string);
-            let state = if sent.is_ok() {
-                RepairState::Sent
-            } else {
-                RepairState::Failed
-            };
-            self.update(repair, state, said.as_deref()).await?;
-            if sent.is_ok() {
-                *probes += 1;
-                if self.look(target).await? {
-                    info!(
-                        "{}: {} has it again ({})",
-                        target.id,
-                        target.client.url(),
-                        step.name()
-                    );
-                    return Ok(true);
-                }
-                let detail = "the node took the bytes, but a probe still sees none that are right";
-                self.update(repair, RepairState::Failed, Some(detail))
-                    .await?;
-            }
-            reason = Some(said.unwrap_or_else(|| {
-                "it took the bytes, but still serves none that are right; \
-                 the file on its disk must be removed by its operator"
-                    .to_owned()
-            }));
+        let here = target.client.stores_of(&target.id).await.unwrap_or_default();
+        let steps = self.steps(target, &here).await?;
+        if steps.is_empty() {
+            let reason = self.why_no_step();
+            self.give_up(target.row, target.id, target.node, target.client, reason).await?;
+            return Ok(false);
         }
-        let reason = reason.unwrap_or_else(|| self.why_no_step());
-        warn!(
-            "{}: {} can't be repaired: {reason}",
-            target.id,
-            target.client.url()
-        );
+        let mut reason = String::new();
+        for step in steps {
+            let hash = step.message().map(|message| message.item_hash.as_str());
+            let mut tx = self.ledger.write().await?;
+            let repair =
+                tx.plan_repair(target.row, target.node, step.name(), hash, ledger::now()).await?;
+            tx.commit().await?;
+            if let Err(error) = self.take_step(target, &step).await {
+                reason = error.to_string();
+                self.update(repair, RepairState::Failed, Some(&reason)).await?;
+                continue;
+            }
+            self.update(repair, RepairState::Sent, None).await?;
+            *probes += 1;
+            if self.look(target).await? {
+                let node = nodes::name(target.client.url());
+                info!("{}: {node} has it again ({})", target.id, step.name());
+                return Ok(true);
+            }
+            STILL_WRONG.clone_into(&mut reason);
+            self.update(repair, RepairState::Failed, Some(&reason)).await?;
+        }
+        warn!("{}: {} is not repaired: {reason}", target.id, nodes::name(target.client.url()));
         Ok(false)
     }
 
-    fn why_no_step(&self) -> String {
+    fn why_no_step(&self) -> &'static str {
         if self.repairer.is_some() {
-            "it takes no file of this size".to_owned()
+            "it takes no file of this size"
         } else {
             "no STORE of it lives, and there is no key for a new one: \
              set [repair] keystore or private_key_file"
-                .to_owned()
         }
+    }
+
+    /// Writes down that nothing can be done about a replica, so that it is not said every round.
+    async fn give_up(
+        &self,
+        row: RowId,
+        id: ContentId,
+        node: RowId,
+        client: &Client,
+        reason: &str,
+    ) -> Result<(), WatchError> {
+        warn!("{id}: {} can't be repaired: {reason}", nodes::name(client.url()));
+        let mut tx = self.ledger.write().await?;
+        let repair = tx.plan_repair(row, node, "none", None, ledger::now()).await?;
+        tx.update_repair(repair, RepairState::Failed, Some(reason), ledger::now()).await?;
+        Ok(tx.commit().await?)
     }
 
     async fn update(
@@ -280,8 +253,7 @@ impl Watch {
         detail: Option<&str>,
     ) -> Result<(), WatchError> {
         let mut tx = self.ledger.write().await?;
-        tx.update_repair(repair, state, detail, ledger::now())
-            .await?;
+        tx.update_repair(repair, state, detail, ledger::now()).await?;
         Ok(tx.commit().await?)
     }
 
@@ -310,12 +282,7 @@ impl Watch {
             return Ok(None);
         };
         let sender = signer.address().to_checksum(None);
-        let kept = self
-            .ledger
-            .read()
-            .await?
-            .kept_message(target.row, &sender)
-            .await?;
+        let kept = self.ledger.read().await?.kept_message(target.row, &sender).await?;
         if let Some(message) = kept.and_then(|text| serde_json::from_str::<Message>(&text).ok()) {
             let status = target.client.message_status(&message.item_hash).await;
             use crate::nodes::aleph::MessageStatus as S;
@@ -332,18 +299,14 @@ impl Watch {
         let envelope = serde_json::to_string(&message)
             .map_err(|error| crate::chain::KeyError::None(error.to_string()))?;
         let mut tx = self.ledger.write().await?;
-        tx.keep_message(target.row, &message.item_hash, &sender, &envelope, now)
-            .await?;
+        tx.keep_message(target.row, &message.item_hash, &sender, &envelope, now).await?;
         tx.commit().await?;
         Ok(Some(message))
     }
 
     /// Does one step. Where the node takes no upload, the message alone may make it fetch.
     async fn take_step(&self, target: &Target<'_>, step: &Step) -> Result<(), AlephError> {
-        let uploaded = target
-            .client
-            .upload(&target.id, target.payload, step.message())
-            .await;
+        let uploaded = target.client.upload(&target.id, target.payload, step.message()).await;
         match (uploaded, step.message()) {
             (Err(error), Some(message)) if error.is_lacking() => {
                 target.client.publish(message).await?;

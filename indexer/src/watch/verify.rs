@@ -33,7 +33,13 @@ impl Watch {
     /// Probes everything due now and waits for the retries of what failed, so that every
     /// verdict is settled; gives the number of probes.
     pub(super) async fn verify_settled(&self) -> Result<u64, WatchError> {
-        let mut probes = self.verify_due().await?;
+        Ok(self.verify_due().await? + self.settle_doubts().await?)
+    }
+
+    /// Waits for the retries of probes that failed, until no verdict is in doubt; gives the
+    /// number of probes.
+    pub(super) async fn settle_doubts(&self) -> Result<u64, WatchError> {
+        let mut probes = 0;
         loop {
             let next = self.ledger.read().await?.next_doubtful_probe().await?;
             let Some(next) = next else { return Ok(probes) };
@@ -48,9 +54,7 @@ impl Watch {
         loop {
             let lease = ledger::now() + LEASE;
             let mut tx = self.ledger.write().await?;
-            let due = tx
-                .take_due_probes(cutoff, lease, BATCH, in_doubt_only)
-                .await?;
+            let due = tx.take_due_probes(cutoff, lease, BATCH, in_doubt_only).await?;
             tx.commit().await?;
             if due.is_empty() {
                 return Ok(probes);
@@ -73,11 +77,7 @@ impl Watch {
             Some(node) => probe(node.node.as_ref(), &due.id, due.size, keep).await,
             None => Seen::unasked("the node is not configured here"),
         };
-        Probed {
-            due,
-            seen,
-            at: ledger::now(),
-        }
+        Probed { due, seen, at: ledger::now() }
     }
 
     /// Writes down what probes saw, in one transaction.

@@ -110,10 +110,7 @@ impl Message {
 
     /// The content's own, signed time.
     pub fn time(&self) -> f64 {
-        self.content
-            .get("time")
-            .and_then(Value::as_f64)
-            .unwrap_or_default()
+        self.content.get("time").and_then(Value::as_f64).unwrap_or_default()
     }
 
     /// The file of a STORE.
@@ -126,11 +123,7 @@ impl Message {
 
     /// How a STORE is paid: by holding, where it does not say.
     pub fn payment(&self) -> Payment {
-        match self
-            .content
-            .pointer("/payment/type")
-            .and_then(Value::as_str)
-        {
+        match self.content.pointer("/payment/type").and_then(Value::as_str) {
             Some("credit") => Payment::Credit,
             _ => Payment::Hold,
         }

@@ -47,11 +47,7 @@ impl FileHash {
                 engine: Engine::Storage,
             });
         }
-        Some(Self {
-            given: text.to_owned(),
-            on_disk: cid_v0(text)?,
-            engine: Engine::Ipfs,
-        })
+        Some(Self { given: text.to_owned(), on_disk: cid_v0(text)?, engine: Engine::Ipfs })
     }
 }
 

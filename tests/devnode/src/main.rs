@@ -31,11 +31,7 @@ struct Options {
         action = ArgAction::Set)]
     trusting: Option<bool>,
     /// The account whose posts set balances and give credits.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-    )]
+    #[arg(long, value_name = "ADDR", default_value = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")]
     corechannel_owner: String,
     /// Credits given at the start (repeatable).
     #[arg(long = "credit", value_name = "ADDR=AMOUNT", value_parser = parse_credit)]

@@ -10,13 +10,7 @@ use std::time::Instant;
 use common::PATIENCE;
 use serde_json::Value;
 
-fn start(
-    args: &[&str],
-) -> (
-    Child,
-    BufReader<std::process::ChildStdout>,
-    tempfile::TempDir,
-) {
+fn start(args: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = Command::new(env!("CARGO_BIN_EXE_everhold-devnode"))
         .arg("--data")
@@ -30,12 +24,7 @@ fn start(
     let mut line = String::new();
     said.read_line(&mut line).expect("a line");
     let said_url: Value = serde_json::from_str(&line).expect("JSON");
-    assert!(
-        said_url["url"]
-            .as_str()
-            .expect("a URL")
-            .starts_with("http://127.0.0.1:")
-    );
+    assert!(said_url["url"].as_str().expect("a URL").starts_with("http://127.0.0.1:"));
     (child, said, folder)
 }
 

@@ -53,12 +53,7 @@ impl World {
         let ccn2 = Devnode::start(&["--trusting", "false", "--peer", &ccn1.url]);
         ccn1.dev("connect", json!({"peer": ccn2.url})).await;
         let (map, files, seed) = (Vec::new(), Vec::new(), 1);
-        Self {
-            nodes: [ccn1, ccn2],
-            map,
-            files,
-            seed,
-        }
+        Self { nodes: [ccn1, ccn2], map, files, seed }
     }
 
     /// What was done on ccn2 between exchanges: to its disk by hand, and by the time a message
@@ -103,11 +98,7 @@ impl World {
                 return;
             };
             let may_wait = exchange.request.method == "GET" && begun.elapsed() < PATIENCE;
-            assert!(
-                may_wait,
-                "exchange {n}, {}: {difference}",
-                exchange.request.path
-            );
+            assert!(may_wait, "exchange {n}, {}: {difference}", exchange.request.path);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -173,10 +164,7 @@ impl World {
         for (name, value) in &recorded.headers {
             // Spaces in JSON are another matter than what it says.
             let counts = !(is_json && name == "content-length");
-            let answered = answer
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok());
+            let answered = answer.headers.get(name).and_then(|value| value.to_str().ok());
             if counts && answered != Some(value) {
                 return Some(format!("{name}: {answered:?}, not {value}"));
             }
@@ -196,10 +184,7 @@ impl World {
             return text.clone().into_bytes();
         }
         let path = &exchange.request.path;
-        let file = self
-            .files
-            .iter()
-            .find(|(cid, _)| path.ends_with(cid.as_str()));
+        let file = self.files.iter().find(|(cid, _)| path.ends_with(cid.as_str()));
         let (_, bytes) = file.expect("a file of ours");
         assert_eq!(body.bytes, Some(bytes.len()));
         bytes.clone()
@@ -212,9 +197,7 @@ impl World {
 
     fn mapped(&self, text: &str) -> String {
         let map = self.map.iter();
-        map.fold(text.to_owned(), |text, (recorded, ours)| {
-            text.replace(recorded, ours)
-        })
+        map.fold(text.to_owned(), |text, (recorded, ours)| text.replace(recorded, ours))
     }
 
     fn map(&mut self, recorded: &str, ours: &str) {

@@ -125,10 +125,7 @@ async fn a_restart_keeps_everything() {
     let options = ["--unlimited-credit", "--trusting", "false"];
     let node = Devnode::start(&options);
     let hash = node.add("kept").await;
-    let (kept, forgotten) = (
-        OWNER.store(&hash),
-        OWNER.store_paid(&hash, "hold", 1_795_330_001.0),
-    );
+    let (kept, forgotten) = (OWNER.store(&hash), OWNER.store_paid(&hash, "hold", 1_795_330_001.0));
     let waiting = OWNER.store(&sha256("late"));
     let aggregate = OWNER.message("AGGREGATE", json!({"key": "k", "content": {"a": 1}}));
     for message in [&kept, &forgotten, &waiting, &aggregate] {

@@ -14,21 +14,13 @@ const MIB: usize = 1 << 20;
 
 #[tokio::test]
 async fn limits_are_kept() {
-    let limits = [
-        "--max-storage",
-        "3000000",
-        "--max-storage-unsigned",
-        "1000000",
-    ];
+    let limits = ["--max-storage", "3000000", "--max-storage-unsigned", "1000000"];
     let ipfs = ["--max-ipfs", "5000000", "--max-ipfs-unsigned", "2000000"];
     let options = [&["--unlimited-credit"], &limits[..], &ipfs[..]].concat();
     let node = Devnode::start(&options);
     let told = node.get("/api/v0/storage/limits.json").await.json();
     assert_eq!(told["storage"]["max_file_size"], json!(3_000_000));
-    assert_eq!(
-        told["ipfs"]["max_unauthenticated_upload_file_size"],
-        json!(2_000_000)
-    );
+    assert_eq!(told["ipfs"]["max_unauthenticated_upload_file_size"], json!(2_000_000));
     let bytes = |size: usize| vec![1; size];
     let path = "/api/v0/storage/add_file";
     let raw = Some("application/octet-stream");
@@ -45,9 +37,7 @@ async fn limits_are_kept() {
         ("ipfs", false, 40_000_000, 413),
     ] {
         let message = OWNER.store(&sha256(bytes(size)));
-        let answer = node
-            .add_form(engine, signed.then_some(&message), &bytes(size))
-            .await;
+        let answer = node.add_form(engine, signed.then_some(&message), &bytes(size)).await;
         assert_eq!(answer.status, status, "{engine} {size}: {}", answer.text());
     }
     let left = std::fs::read_dir(node.folder().join("unfinished")).expect("a folder");
@@ -60,26 +50,15 @@ async fn signed_uploads() {
     let store = OWNER.store(&sha256("right"));
     let wrong = node.add_form("storage", Some(&store), b"wrong").await;
     assert_eq!(wrong.status, 422);
-    let expected = format!(
-        "422: File hash does not match ({} != {})",
-        sha256("wrong"),
-        sha256("right")
-    );
+    let expected =
+        format!("422: File hash does not match ({} != {})", sha256("wrong"), sha256("right"));
     assert_eq!(wrong.text(), expected);
     assert_eq!(node.standing(&store).await, "unknown");
-    assert_eq!(
-        node.add_form("storage", Some(&store), b"right")
-            .await
-            .status,
-        200
-    );
+    assert_eq!(node.add_form("storage", Some(&store), b"right").await.status, 200);
     assert_eq!(node.standing(&store).await, "processed");
     let count = format!("/api/v0/storage/count/{}", sha256("right"));
     assert_eq!(node.get(&count).await.text(), "1");
-    let encoded = node
-        .get(&format!("/api/v0/storage/{}", sha256("right")))
-        .await
-        .json();
+    let encoded = node.get(&format!("/api/v0/storage/{}", sha256("right"))).await.json();
     assert_eq!(encoded["content"], json!("cmlnaHQ=\n"));
     assert_eq!(encoded["engine"], json!("storage"));
 }
@@ -107,10 +86,7 @@ async fn without_ipfs() {
     let v0 = "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4";
     assert_eq!(node.add_form("ipfs", None, b"x").await.status, 501);
     assert_eq!(node.raw(v0).await.status, 404);
-    assert_eq!(
-        node.head(&format!("/api/v0/storage/raw/{v0}")).await.status,
-        404
-    );
+    assert_eq!(node.head(&format!("/api/v0/storage/raw/{v0}")).await.status, 404);
     assert_eq!(node.publish(&OWNER.store(v0)).await.status, 202);
     let limits = node.get("/api/v0/storage/limits.json").await.json();
     assert!(limits.get("ipfs").is_none());
@@ -164,13 +140,7 @@ fn pieces() -> impl futures::Stream<Item = std::io::Result<Vec<u8>>> + Send + 's
 
 async fn hash_of_body(node: &Devnode, hash: &str) -> String {
     let url = format!("{}/api/v0/storage/raw/{hash}", node.url);
-    let answer = node
-        .client
-        .get(url)
-        .timeout(PATIENCE * 4)
-        .send()
-        .await
-        .expect("an answer");
+    let answer = node.client.get(url).timeout(PATIENCE * 4).send().await.expect("an answer");
     assert_eq!(answer.content_length(), Some(500 * MIB as u64));
     let mut hasher = Sha256::new();
     let mut pieces = answer.bytes_stream();

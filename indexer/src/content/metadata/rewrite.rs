@@ -17,9 +17,7 @@ use crate::content::{Reference, ReferenceClass};
 pub fn local_references(bytes: &[u8]) -> Result<Vec<(String, String)>, MetadataError> {
     let document = Document::read(bytes, &MetadataLimits::default())?;
     let local = locals(&document)?.into_iter();
-    Ok(local
-        .map(|(slot, value)| (slot.pointer.clone(), value))
-        .collect())
+    Ok(local.map(|(slot, value)| (slot.pointer.clone(), value)).collect())
 }
 
 /// Replaces each local reference for which `map` has another text. Every other byte stays as it
@@ -53,11 +51,7 @@ fn locals<'d, 'a>(
     document: &'d Document<'a>,
 ) -> Result<Vec<(&'d Slot<'a>, String)>, MetadataError> {
     let mut found = Vec::new();
-    for slot in document
-        .slots()
-        .iter()
-        .filter(|slot| slot.kind == Kind::Link)
-    {
+    for slot in document.slots().iter().filter(|slot| slot.kind == Kind::Link) {
         if let Some(value) = document.value(slot)?
             && Reference::parse(&value).class == ReferenceClass::Relative
         {

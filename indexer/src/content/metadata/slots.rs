@@ -48,9 +48,8 @@ impl<'a> Document<'a> {
         if size > limit {
             return Err(MetadataError::TooLarge { size, limit });
         }
-        let whole = std::str::from_utf8(bytes).map_err(|error| MetadataError::NotUtf8 {
-            offset: error.valid_up_to(),
-        })?;
+        let whole = std::str::from_utf8(bytes)
+            .map_err(|error| MetadataError::NotUtf8 { offset: error.valid_up_to() })?;
         let text = whole.strip_prefix('\u{feff}').unwrap_or(whole);
         check_depth(text, limits.depth.min(MAX_DEPTH))?;
 
@@ -61,9 +60,7 @@ impl<'a> Document<'a> {
         let pairs: Pairs<'a> = serde_json::from_str(text).map_err(not_json)?;
         let slots = find(&pairs);
         if slots.len() > limits.references {
-            return Err(MetadataError::TooManyReferences {
-                limit: limits.references,
-            });
+            return Err(MetadataError::TooManyReferences { limit: limits.references });
         }
         Ok(Document { text, pairs, slots })
     }
@@ -79,9 +76,7 @@ impl<'a> Document<'a> {
             return Ok(None);
         }
         if !slot.raw.starts_with('"') {
-            return Err(MetadataError::WrongType {
-                key: slot.role.clone(),
-            });
+            return Err(MetadataError::WrongType { key: slot.role.clone() });
         }
         let value: String =
             serde_json::from_str(slot.raw).map_err(|error| self.bad_string(slot, &error))?;
@@ -123,11 +118,7 @@ impl<'a> Document<'a> {
 
 impl<'a> Pairs<'a> {
     fn last(&self, key: &str) -> Option<&'a RawValue> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(own, _)| own == key)
-            .map(|(_, value)| *value)
+        self.0.iter().rev().find(|(own, _)| own == key).map(|(_, value)| *value)
     }
 }
 
@@ -160,13 +151,7 @@ fn files<'a>(slots: &mut Vec<Slot<'a>>, properties: &'a RawValue) {
             let file: Pairs<'a> = serde_json::from_str(file.get()).unwrap_or_default();
             for (_, uri) in file.0.iter().filter(|(key, _)| key == "uri") {
                 let pointer = format!("/properties/files/{index}/uri");
-                push(
-                    slots,
-                    &format!("properties.files[{index}]"),
-                    pointer,
-                    Kind::Link,
-                    uri,
-                );
+                push(slots, &format!("properties.files[{index}]"), pointer, Kind::Link, uri);
             }
         }
     }
@@ -179,13 +164,7 @@ fn push<'a>(
     kind: Kind,
     value: &'a RawValue,
 ) {
-    slots.push(Slot {
-        role: role.to_owned(),
-        pointer,
-        kind,
-        counts: false,
-        raw: value.get(),
-    });
+    slots.push(Slot { role: role.to_owned(), pointer, kind, counts: false, raw: value.get() });
 }
 
 /// Refuses a document before any parser recurses into it. Brackets are counted outside strings;
@@ -210,11 +189,7 @@ fn check_depth(text: &str, limit: usize) -> Result<(), MetadataError> {
 }
 
 fn not_json(error: serde_json::Error) -> MetadataError {
-    MetadataError::NotJson {
-        line: error.line(),
-        column: error.column(),
-        reason: reason(&error),
-    }
+    MetadataError::NotJson { line: error.line(), column: error.column(), reason: reason(&error) }
 }
 
 /// The message less its position.

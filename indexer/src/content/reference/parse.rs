@@ -90,19 +90,15 @@ fn http(text: &str) -> Found {
     aleph(&segments)
         .or_else(|| gateway_host(host, &segments))
         .or_else(|| gateway_path(&segments))
-        .unwrap_or_else(
-            || match host == "arweave.net" || host.ends_with(".arweave.net") {
-                true => nothing(Class::Arweave),
-                false => nothing(Class::Http),
-            },
-        )
+        .unwrap_or_else(|| match host == "arweave.net" || host.ends_with(".arweave.net") {
+            true => nothing(Class::Arweave),
+            false => nothing(Class::Http),
+        })
 }
 
 /// `…/api/v0/storage/raw/<item hash>` on any host.
 fn aleph(segments: &[&str]) -> Option<Found> {
-    let at = segments
-        .windows(ALEPH_RAW.len())
-        .position(|window| window == ALEPH_RAW)?;
+    let at = segments.windows(ALEPH_RAW.len()).position(|window| window == ALEPH_RAW)?;
     let (hash, below) = segments[at + ALEPH_RAW.len()..].split_first()?;
     let content = hash.parse().ok()?;
     Some(below_root(Class::Aleph, content, &below.join("/")))
@@ -117,9 +113,7 @@ fn gateway_host(host: &str, segments: &[&str]) -> Option<Found> {
 
 /// `https://host/…/ipfs/CID/path`.
 fn gateway_path(segments: &[&str]) -> Option<Found> {
-    let at = segments
-        .windows(2)
-        .position(|pair| pair[0] == "ipfs" && is_cid(pair[1]))?;
+    let at = segments.windows(2).position(|pair| pair[0] == "ipfs" && is_cid(pair[1]))?;
     gateway(segments[at + 1], &segments[at + 2..].join("/"))
 }
 
@@ -134,10 +128,7 @@ fn gateway(root: &str, path: &str) -> Option<Found> {
 
 /// Whether a text is a CID, be it one that can't be checked.
 fn is_cid(text: &str) -> bool {
-    !matches!(
-        ContentId::from_cid_text(text),
-        Err(ContentIdError::NotAContentAddress)
-    )
+    !matches!(ContentId::from_cid_text(text), Err(ContentIdError::NotAContentAddress))
 }
 
 /// `CID/path?query#fragment` → CID and path.

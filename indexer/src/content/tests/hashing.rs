@@ -15,10 +15,7 @@ const BORDERS: [usize; 16] = [
 ];
 
 fn oracle(bytes: &[u8]) -> ContentId {
-    aleph_cid::verify::compute_cid(bytes)
-        .as_str()
-        .parse()
-        .unwrap()
+    aleph_cid::verify::compute_cid(bytes).as_str().parse().unwrap()
 }
 
 fn verify(mut verifier: Verifier, bytes: &[u8]) -> Verification {
@@ -31,11 +28,7 @@ fn ids_are_aleph_cids_at_every_border() {
     assert_eq!(BORDERS[14], 174 * 262_144);
     let all = sample(BORDERS[15]);
     for size in BORDERS {
-        assert_eq!(
-            id_of(Codec::DagPb, &all[..size]),
-            oracle(&all[..size]),
-            "{size} bytes"
-        );
+        assert_eq!(id_of(Codec::DagPb, &all[..size]), oracle(&all[..size]), "{size} bytes");
     }
 }
 
@@ -51,29 +44,17 @@ fn a_reader_gives_the_same_id() {
 #[test]
 fn raw_is_plain_sha_256() {
     let abc = "0xba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    assert_eq!(
-        id_of(Codec::Raw, b"abc").digest,
-        abc.parse::<Digest>().unwrap()
-    );
+    assert_eq!(id_of(Codec::Raw, b"abc").digest, abc.parse::<Digest>().unwrap());
     assert_eq!(id_of(Codec::Raw, b"abc").digest, Digest::of(b"abc"));
 }
 
 #[test]
 fn nonsense_profiles_do_not_hang() {
     let cid_version = CidVersion::V1;
-    let profile = Profile {
-        chunk_size: 0,
-        raw_leaves: false,
-        max_links: 0,
-        cid_version,
-    };
+    let profile = Profile { chunk_size: 0, raw_leaves: false, max_links: 0, cid_version };
     let mut hasher = Hasher::with_profile(profile);
     hasher.update(&sample(1000));
-    let tight = Profile {
-        chunk_size: 1,
-        max_links: 2,
-        ..profile
-    };
+    let tight = Profile { chunk_size: 1, max_links: 2, ..profile };
     let mut same = Hasher::with_profile(tight);
     same.update(&sample(1000));
     assert_eq!(hasher.finish(), same.finish());
@@ -88,10 +69,7 @@ fn no_memory_but_one_chunk_and_the_open_nodes() {
     // 381 leaves, of which two times 174 have become a parent each; and the start of the next.
     let state = format!("{hasher:?}");
     assert_eq!(state.matches("total_size").count(), 381 - 2 * 174 + 2);
-    assert!(
-        state.contains(&format!("Open({})", 100_000_000 % 262_144)),
-        "{state}"
-    );
+    assert!(state.contains(&format!("Open({})", 100_000_000 % 262_144)), "{state}");
 }
 
 fn size() -> impl Strategy<Value = usize> {

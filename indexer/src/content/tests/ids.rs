@@ -26,10 +26,7 @@ fn spellings_of_the_empty_file() {
     assert_eq!((id.cid(), id.uri()), (cid.into(), format!("ipfs://{cid}")));
     assert_eq!(digest.to_string(), format!("0x{hex}"));
     assert_eq!(hex.to_uppercase().parse(), Ok(id));
-    assert_eq!(
-        ContentId::from_cid_text(hex),
-        Err(ContentIdError::NotAContentAddress)
-    );
+    assert_eq!(ContentId::from_cid_text(hex), Err(ContentIdError::NotAContentAddress));
 }
 
 #[test]
@@ -39,26 +36,11 @@ fn what_cannot_be_checked_is_named() {
     let cbor = parse(&[&[1, 0x71, 0x12, 32], &digest]);
     assert_eq!(cbor, Err(ContentIdError::UnsupportedCodec { code: 0x71 }));
     let blake2b = parse(&[&[1, 0x55, 0xa0, 0xe4, 0x02, 32], &digest]);
-    assert_eq!(
-        blake2b,
-        Err(ContentIdError::UnsupportedHash {
-            code: 0xb220,
-            size: 32
-        })
-    );
+    assert_eq!(blake2b, Err(ContentIdError::UnsupportedHash { code: 0xb220, size: 32 }));
     let identity = parse(&[&[1, 0x55, 0, 32], &digest]);
-    assert_eq!(
-        identity,
-        Err(ContentIdError::UnsupportedHash { code: 0, size: 32 })
-    );
+    assert_eq!(identity, Err(ContentIdError::UnsupportedHash { code: 0, size: 32 }));
     let truncated = parse(&[&[1, 0x70, 0x12, 20], &digest[..20]]);
-    assert_eq!(
-        truncated,
-        Err(ContentIdError::UnsupportedHash {
-            code: 0x12,
-            size: 20
-        })
-    );
+    assert_eq!(truncated, Err(ContentIdError::UnsupportedHash { code: 0x12, size: 20 }));
 }
 
 #[test]
@@ -82,36 +64,21 @@ fn what_is_no_content_address() {
         text_of(&[&[1, 0xd5, 0x00, 0x12, 32], &digest]),
     ];
     for line in lines {
-        assert_eq!(
-            line.parse::<ContentId>(),
-            Err(ContentIdError::NotAContentAddress),
-            "{line:?}"
-        );
+        assert_eq!(line.parse::<ContentId>(), Err(ContentIdError::NotAContentAddress), "{line:?}");
     }
 }
 
 #[test]
 fn codecs_and_digests_as_text() {
     for (codec, text, number) in [(Codec::DagPb, "dag-pb", 0x70), (Codec::Raw, "raw", 0x55)] {
-        assert_eq!(
-            (codec.to_string().as_str(), text.parse()),
-            (text, Ok(codec))
-        );
+        assert_eq!((codec.to_string().as_str(), text.parse()), (text, Ok(codec)));
         assert_eq!(Codec::from_multicodec(number), Some(codec));
         assert_eq!(codec.multicodec(), number);
         assert_eq!(serde_json::to_string(&codec).unwrap(), format!("{text:?}"));
     }
     assert!("Raw".parse::<Codec>().is_err());
     assert_eq!(Codec::from_multicodec(0x71), None);
-    for text in [
-        "",
-        "0x",
-        "0x0x",
-        "zz",
-        &"0".repeat(63),
-        &"0".repeat(65),
-        &"é".repeat(32),
-    ] {
+    for text in ["", "0x", "0x0x", "zz", &"0".repeat(63), &"0".repeat(65), &"é".repeat(32)] {
         assert!(text.parse::<Digest>().is_err(), "{text}");
     }
     assert_eq!(Digest::from_slice(&[0; 31]), None);

@@ -13,9 +13,7 @@ fn parse(bytes: impl AsRef<[u8]>) -> Result<Metadata, MetadataError> {
 /// Role and class of each link.
 fn links(text: &str) -> Vec<(String, ReferenceClass)> {
     let links = parse(text).unwrap().links.into_iter();
-    links
-        .map(|link| (link.role, link.reference.class))
-        .collect()
+    links.map(|link| (link.role, link.reference.class)).collect()
 }
 
 fn rewrite(text: &str) -> String {
@@ -52,17 +50,11 @@ fn what_is_tolerated() {
     ] {
         assert_eq!(parse(text), Ok(Metadata::default()), "{text}");
     }
-    assert_eq!(
-        links(r#"{"image_data":"https://x.example/"}"#)[0].1,
-        ReferenceClass::Http
-    );
+    assert_eq!(links(r#"{"image_data":"https://x.example/"}"#)[0].1, ReferenceClass::Http);
     let twice = parse(r#"{"image":"a.png","name":"1","image":"b.png","name":"2"}"#).unwrap();
     assert_eq!(twice.links.len(), 1);
     assert_eq!(
-        (
-            twice.links[0].reference.text.as_str(),
-            twice.name.as_deref()
-        ),
+        (twice.links[0].reference.text.as_str(), twice.name.as_deref()),
         ("b.png", Some("2"))
     );
 }
@@ -74,10 +66,7 @@ fn every_error_has_its_name() {
     };
     assert_eq!(
         parse(vec![b' '; (1 << 20) + 1]),
-        Err(TooLarge {
-            size: (1 << 20) + 1,
-            limit: 1 << 20
-        })
+        Err(TooLarge { size: (1 << 20) + 1, limit: 1 << 20 })
     );
     assert_eq!(parse(b"{\"name\":\"\xff\"}"), Err(NotUtf8 { offset: 9 }));
     for text in ["[]", "1", "\"x\"", "null"] {
@@ -91,24 +80,14 @@ fn every_error_has_its_name() {
         ("{\"image\":\n \"\\ud800\"}", (2, 2)),
         ("{\"a\":\"\u{1}\"}", (1, 6)),
     ] {
-        let Err(NotJson {
-            line,
-            column,
-            reason,
-        }) = parse(text)
-        else {
-            panic!("{text}")
-        };
+        let Err(NotJson { line, column, reason }) = parse(text) else { panic!("{text}") };
         assert_eq!((line, column), at, "{text:?}: {reason}");
         assert!(!reason.contains("line"), "{reason}");
     }
     for (text, key) in [
         (r#"{"image":{}}"#, "image"),
         (r#"{"animation_url":1}"#, "animation_url"),
-        (
-            r#"{"properties":{"files":[{"uri":[]}]}}"#,
-            "properties.files[0]",
-        ),
+        (r#"{"properties":{"files":[{"uri":[]}]}}"#, "properties.files[0]"),
     ] {
         assert_eq!(parse(text), Err(WrongType { key: key.into() }));
     }
@@ -116,19 +95,13 @@ fn every_error_has_its_name() {
     assert!(parse(nested(63)).is_ok());
     assert_eq!(parse(nested(64)), Err(TooDeep { limit: 64 }));
     assert_eq!(parse("[".repeat(100_000)), Err(TooDeep { limit: 64 }));
-    let boundless = MetadataLimits {
-        depth: usize::MAX,
-        bytes: usize::MAX,
-        ..Default::default()
-    };
+    let boundless = MetadataLimits { depth: usize::MAX, bytes: usize::MAX, ..Default::default() };
     assert_eq!(
         Metadata::parse(nested(200_000).as_bytes(), &boundless),
         Err(TooDeep { limit: 127 })
     );
-    let many = format!(
-        r#"{{"properties":{{"files":[{}]}}}}"#,
-        vec![r#"{"uri":"x"}"#; 65].join(",")
-    );
+    let many =
+        format!(r#"{{"properties":{{"files":[{}]}}}}"#, vec![r#"{"uri":"x"}"#; 65].join(","));
     assert_eq!(parse(many), Err(TooManyReferences { limit: 64 }));
 }
 
@@ -143,10 +116,7 @@ fn local_references_are_found_and_rewritten_in_place() {
         ("/properties/files/0/uri", "d.png"),
         ("/properties/files/1/uri", "e.gif"),
     ];
-    assert_eq!(
-        found,
-        pairs.map(|(pointer, value)| (pointer.to_owned(), value.to_owned()))
-    );
+    assert_eq!(found, pairs.map(|(pointer, value)| (pointer.to_owned(), value.to_owned())));
     let expected = text
         .replace("\"a\\u002epng\"", "\"ipfs://new/a.png\"")
         .replace("\"d.png\"", "\"ipfs://new/d.png\"");

@@ -13,18 +13,8 @@ const CBOR: &str = "bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 
 /// Replaces the short names in a pattern.
 fn full(pattern: &str) -> String {
-    let pairs = [
-        ("{V0}", V0),
-        ("{V1}", V1),
-        ("{RAW}", RAW),
-        ("{HEX}", HEX),
-        ("{CBOR}", CBOR),
-    ];
-    pairs
-        .iter()
-        .fold(pattern.to_owned(), |text, (name, value)| {
-            text.replace(name, value)
-        })
+    let pairs = [("{V0}", V0), ("{V1}", V1), ("{RAW}", RAW), ("{HEX}", HEX), ("{CBOR}", CBOR)];
+    pairs.iter().fold(pattern.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
 fn check(pattern: &str, class: ReferenceClass, content: Option<&str>, path: Option<&str>) {
@@ -32,11 +22,7 @@ fn check(pattern: &str, class: ReferenceClass, content: Option<&str>, path: Opti
     let content = content.map(|text| text.parse::<ContentId>().unwrap());
     let expected = (class, content, path);
     assert_eq!(
-        (
-            reference.class,
-            reference.content,
-            reference.path.as_deref()
-        ),
+        (reference.class, reference.content, reference.path.as_deref()),
         expected,
         "{pattern}"
     );
@@ -63,22 +49,14 @@ fn ipfs() {
     check("ipfs://{RAW}", Ipfs, Some(HEX), None);
     check("ipfs://{V0}/1.json", Ipfs, Some(V0), Some("1.json"));
     check("{V0}/a//b%20c/", Ipfs, Some(V0), Some("a/b c"));
-    for pattern in [
-        "ipfs://",
-        "ipfs://{CBOR}",
-        "ipfs://{HEX}",
-        "ipfs://x",
-        "/ipfs/x/y",
-    ] {
+    for pattern in ["ipfs://", "ipfs://{CBOR}", "ipfs://{HEX}", "ipfs://x", "/ipfs/x/y"] {
         check(pattern, Ipfs, None, None);
     }
 }
 
 #[test]
 fn paths_that_lie_prove_nothing() {
-    for path in [
-        "..", "../x", "a/../b", "%2e%2e/x", "a%2fb", "a%00", "./a", "%ff", "a%0ab",
-    ] {
+    for path in ["..", "../x", "a/../b", "%2e%2e/x", "a%2fb", "a%00", "./a", "%ff", "a%0ab"] {
         check(&format!("ipfs://{{V0}}/{path}"), Ipfs, None, None);
     }
     check("https://gw.example/ipfs/{V0}/a%2fb", Gateway, None, None);
@@ -98,18 +76,8 @@ fn gateways() {
         check(pattern, Gateway, Some(V0), None);
     }
     check("https://{RAW}.ipfs.w3s.link", Gateway, Some(HEX), None);
-    check(
-        "https://{V1}.ipfs.w3s.link/a/1.png?w=9",
-        Gateway,
-        Some(V0),
-        Some("a/1.png"),
-    );
-    check(
-        "https://ipfs.io/ipfs/{V0}/my%20art.png",
-        Gateway,
-        Some(V0),
-        Some("my art.png"),
-    );
+    check("https://{V1}.ipfs.w3s.link/a/1.png?w=9", Gateway, Some(V0), Some("a/1.png"));
+    check("https://ipfs.io/ipfs/{V0}/my%20art.png", Gateway, Some(V0), Some("my art.png"));
     check("https://ipfs.io/ipfs/{CBOR}/x", Gateway, None, None);
     for pattern in [
         "https://ipfs.io/ipfs/",
@@ -126,64 +94,25 @@ fn gateways() {
 
 #[test]
 fn aleph() {
-    check(
-        "http://46.255.204.193:4024/api/v0/storage/raw/{HEX}",
-        Aleph,
-        Some(HEX),
-        None,
-    );
-    check(
-        "https://api3.aleph.im/api/v0/storage/raw/{V0}?find",
-        Aleph,
-        Some(V0),
-        None,
-    );
-    check(
-        "https://api2.aleph.im/api/v0/storage/raw/{V1}/1.png",
-        Aleph,
-        Some(V0),
-        Some("1.png"),
-    );
+    check("http://46.255.204.193:4024/api/v0/storage/raw/{HEX}", Aleph, Some(HEX), None);
+    check("https://api3.aleph.im/api/v0/storage/raw/{V0}?find", Aleph, Some(V0), None);
+    check("https://api2.aleph.im/api/v0/storage/raw/{V1}/1.png", Aleph, Some(V0), Some("1.png"));
     check("{HEX}", Aleph, Some(HEX), None);
-    check(
-        "https://api2.aleph.im/api/v0/storage/metadata/{HEX}",
-        Http,
-        None,
-        None,
-    );
-    check(
-        "https://api2.aleph.im/api/v0/storage/raw/",
-        Http,
-        None,
-        None,
-    );
+    check("https://api2.aleph.im/api/v0/storage/metadata/{HEX}", Http, None, None);
+    check("https://api2.aleph.im/api/v0/storage/raw/", Http, None, None);
 }
 
 #[test]
 fn the_others() {
     check("data:image/svg+xml;utf8,<svg>\n</svg>", OnChain, None, None);
     check("DATA:,", OnChain, None, None);
-    for pattern in [
-        "ar://abc/1",
-        "https://arweave.net/abc",
-        "https://x.arweave.net/",
-    ] {
+    for pattern in ["ar://abc/1", "https://arweave.net/abc", "https://x.arweave.net/"] {
         check(pattern, Arweave, None, None);
     }
-    for pattern in [
-        "https://example.com/1.png",
-        "HTTP://example.com",
-        "https://notarweave.net/",
-    ] {
+    for pattern in ["https://example.com/1.png", "HTTP://example.com", "https://notarweave.net/"] {
         check(pattern, Http, None, None);
     }
-    for pattern in [
-        "1.png",
-        "images/my art #1.png",
-        "../1.png",
-        "{HEX}.png",
-        "a/{V0}",
-    ] {
+    for pattern in ["1.png", "images/my art #1.png", "../1.png", "{HEX}.png", "a/{V0}"] {
         check(pattern, Relative, None, None);
     }
     for pattern in [
@@ -209,14 +138,8 @@ fn the_others() {
 fn long_texts_are_cut_but_for_data() {
     let long = "é".repeat(1 << 20);
     assert!(Reference::parse(&long).text.len() <= crate::content::MAX_REFERENCE_BYTES);
-    assert_eq!(
-        Reference::parse(&format!("ipfs://{V0}/{long}")).class,
-        Unknown
-    );
-    assert_eq!(
-        Reference::parse(&format!("data:,{long}")).text.len(),
-        6 + long.len()
-    );
+    assert_eq!(Reference::parse(&format!("ipfs://{V0}/{long}")).class, Unknown);
+    assert_eq!(Reference::parse(&format!("data:,{long}")).text.len(), 6 + long.len());
 }
 
 #[test]

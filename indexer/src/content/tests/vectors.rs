@@ -9,12 +9,7 @@ use CidVersion::{V0, V1};
 
 /// Leaves of 10 bytes and 3 links: deep trees over few bytes.
 const fn small(raw_leaves: bool, cid_version: CidVersion) -> Profile {
-    Profile {
-        chunk_size: 10,
-        raw_leaves,
-        max_links: 3,
-        cid_version,
-    }
+    Profile { chunk_size: 10, raw_leaves, max_links: 3, cid_version }
 }
 
 /// Profile, length of the sample, its CID.
@@ -65,14 +60,8 @@ const RECORDED: &[(Profile, usize, &str)] = &[
 
 /// 175 MiB of zeros: the shortest file for which 174 and 1024 links of 1 MiB leaves differ.
 const ZEROS: &[(Profile, &str)] = &[
-    (
-        Profile::MIB_174,
-        "bafybeiao7cvcysbrpzqeapfsl57objgfoug63mnx65ei62c3f2ozomrw6y",
-    ),
-    (
-        Profile::MIB_1024,
-        "bafybeiaeoezytzzisxqa4vixgddwnvp4u72ju7cbftk47pp7vlaixtpn5e",
-    ),
+    (Profile::MIB_174, "bafybeiao7cvcysbrpzqeapfsl57objgfoug63mnx65ei62c3f2ozomrw6y"),
+    (Profile::MIB_1024, "bafybeiaeoezytzzisxqa4vixgddwnvp4u72ju7cbftk47pp7vlaixtpn5e"),
 ];
 
 fn hash(profile: Profile, bytes: &[u8]) -> ContentId {
@@ -84,21 +73,14 @@ fn hash(profile: Profile, bytes: &[u8]) -> ContentId {
 #[test]
 fn every_profile_gives_the_recorded_ids() {
     for (profile, size, cid) in RECORDED {
-        assert_eq!(
-            hash(*profile, &sample(*size)),
-            id(cid),
-            "{profile:?}, {size} bytes"
-        );
+        assert_eq!(hash(*profile, &sample(*size)), id(cid), "{profile:?}, {size} bytes");
     }
 }
 
 #[test]
 fn the_widest_profiles_differ_only_above_174_leaves() {
     let mut verifier = Verifier::any_profile(id(ZEROS[1].1));
-    let mut hashers = ZEROS
-        .iter()
-        .map(|(p, _)| Hasher::with_profile(*p))
-        .collect::<Vec<_>>();
+    let mut hashers = ZEROS.iter().map(|(p, _)| Hasher::with_profile(*p)).collect::<Vec<_>>();
     for _ in 0..175 {
         let piece = vec![0; 1 << 20];
         hashers.iter_mut().for_each(|hasher| hasher.update(&piece));
@@ -117,9 +99,7 @@ fn a_verifier_of_any_profile_knows_them_all() {
     for (profile, size, cid) in RECORDED.iter().filter(|(p, ..)| Profile::KNOWN.contains(p)) {
         let (expected, bytes) = (id(cid), sample(*size));
         let mut verifier = Verifier::any_profile(expected);
-        bytes
-            .chunks(100_000)
-            .for_each(|piece| verifier.update(piece));
+        bytes.chunks(100_000).for_each(|piece| verifier.update(piece));
         let verification = verifier.finish();
         assert!(verification.matches, "{profile:?}, {size} bytes");
         assert_eq!(verification.computed, id_of(expected.codec, &bytes));
@@ -135,10 +115,7 @@ fn the_default_verifier_does_not_try_other_profiles() {
     let verification = verifier.finish();
     assert!(!verification.matches);
     assert_eq!(verification.computed, id_of(Codec::DagPb, &sample(600_000)));
-    assert_eq!(
-        verification.sha256,
-        id_of(Codec::Raw, &sample(600_000)).digest
-    );
+    assert_eq!(verification.sha256, id_of(Codec::Raw, &sample(600_000)).digest);
 }
 
 #[test]
@@ -146,14 +123,8 @@ fn the_sample_document_has_its_recorded_names() {
     let document = br#"{"name":"Everhold #1","image":"ipfs://QmaTnbtsrstS9cpbhiHHwFvrhEdbakszkncjEReU3PpwYA"}"#;
     assert_eq!(document.len(), 86);
     let dag = id_of(Codec::DagPb, document);
-    assert_eq!(
-        dag.to_string(),
-        "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4"
-    );
-    assert_eq!(
-        dag.cid(),
-        "bafybeidpyn67vz6loaxz5h4kz3kj36gpkckozrrw5auehzwodlppb5z47e"
-    );
+    assert_eq!(dag.to_string(), "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4");
+    assert_eq!(dag.cid(), "bafybeidpyn67vz6loaxz5h4kz3kj36gpkckozrrw5auehzwodlppb5z47e");
 }
 
 fn id(text: &str) -> ContentId {

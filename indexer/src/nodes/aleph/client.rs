@@ -78,17 +78,10 @@ impl Payload {
         match self {
             Self::Memory(bytes) => Ok(RequestBody::from(bytes.clone())),
             Self::File { path, .. } => {
-                let file =
-                    tokio::fs::File::open(path)
-                        .await
-                        .map_err(|source| AlephError::File {
-                            path: path.clone(),
-                            source,
-                        })?;
-                Ok(RequestBody::wrap_stream(ReaderStream::with_capacity(
-                    file,
-                    256 * 1024,
-                )))
+                let file = tokio::fs::File::open(path)
+                    .await
+                    .map_err(|source| AlephError::File { path: path.clone(), source })?;
+                Ok(RequestBody::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024)))
             }
         }
     }
@@ -134,13 +127,7 @@ impl AlephError {
 
     /// Whether the node has no such endpoint or engine.
     pub fn is_lacking(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused {
-                status: 400 | 404 | 405 | 501,
-                ..
-            }
-        )
+        matches!(self, Self::Refused { status: 400 | 404 | 405 | 501, .. })
     }
 }
 
@@ -206,18 +193,12 @@ impl Client {
             Err(FetchError::Status { status: 404, .. }) => return Ok(MessageStatus::Unknown),
             other => other?,
         };
-        Ok(
-            match value
-                .get("status")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-            {
-                "pending" => MessageStatus::Pending,
-                "processed" => MessageStatus::Processed,
-                "rejected" => MessageStatus::Rejected(rejection(&value)),
-                other => MessageStatus::Gone(shown(other.as_bytes())),
-            },
-        )
+        Ok(match value.get("status").and_then(Value::as_str).unwrap_or_default() {
+            "pending" => MessageStatus::Pending,
+            "processed" => MessageStatus::Processed,
+            "rejected" => MessageStatus::Rejected(rejection(&value)),
+            other => MessageStatus::Gone(shown(other.as_bytes())),
+        })
     }
 
     /// Publishes a message; `Ok` says that the node did not refuse it, nothing more.
@@ -229,10 +210,7 @@ impl Client {
             .json(&json!({ "sync": true, "message": message }));
         match self.fetcher.ask_within(request, UPLOAD_PATIENCE).await? {
             (200 | 202, _) => Ok(()),
-            (status, body) => Err(AlephError::Refused {
-                status,
-                body: shown(&body),
-            }),
+            (status, body) => Err(AlephError::Refused { status, body: shown(&body) }),
         }
     }
 
@@ -251,35 +229,21 @@ impl Client {
             // Nodes read the message first: it decides how many bytes they take.
             let metadata = json!({ "message": message, "sync": true }).to_string();
             let metadata = Part::text(metadata).mime_str("application/json");
-            form = form.part(
-                "metadata",
-                metadata.map_err(|e| FetchError::Nonsense(e.to_string()))?,
-            );
+            form =
+                form.part("metadata", metadata.map_err(|e| FetchError::Nonsense(e.to_string()))?);
         }
         let path = format!("{}/add_file", Engine::of(id).as_str());
-        let request = self
-            .fetcher
-            .client()
-            .post(self.endpoint(&path))
-            .multipart(form.part("file", part));
+        let request =
+            self.fetcher.client().post(self.endpoint(&path)).multipart(form.part("file", part));
         let patience = UPLOAD_PATIENCE + Duration::from_secs(payload.len() / SLOWEST_UPLOAD);
         let (status, body) = self.fetcher.ask_within(request, patience).await?;
         if status != 200 {
-            return Err(AlephError::Refused {
-                status,
-                body: shown(&body),
-            });
+            return Err(AlephError::Refused { status, body: shown(&body) });
         }
         let answer: Value = serde_json::from_slice(&body)
             .map_err(|error| FetchError::Nonsense(error.to_string()))?;
-        let answered = answer
-            .get("hash")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if answered
-            .parse::<ContentId>()
-            .is_ok_and(|answered| answered == *id)
-        {
+        let answered = answer.get("hash").and_then(Value::as_str).unwrap_or_default();
+        if answered.parse::<ContentId>().is_ok_and(|answered| answered == *id) {
             return Ok(());
         }
         Err(AlephError::OtherHash {
@@ -302,11 +266,7 @@ impl Client {
         let limit = |keys: &[&str], default| {
             let engine = value.get(engine.as_str());
             keys.iter()
-                .find_map(|key| {
-                    engine
-                        .and_then(|limits| limits.get(key))
-                        .and_then(Value::as_u64)
-                })
+                .find_map(|key| engine.and_then(|limits| limits.get(key)).and_then(Value::as_u64))
                 .unwrap_or(default)
         };
         (

@@ -55,10 +55,7 @@ impl Message {
         let Ok(store) = serde_json::from_str::<StoreContent>(content) else {
             return false;
         };
-        let same_file = store
-            .item_hash
-            .parse::<ContentId>()
-            .is_ok_and(|named| named == *id);
+        let same_file = store.item_hash.parse::<ContentId>().is_ok_and(|named| named == *id);
         let ours = sender.is_none_or(|address| {
             self.sender.eq_ignore_ascii_case(address) && store.address.eq_ignore_ascii_case(address)
         });
@@ -111,21 +108,12 @@ mod tests {
     async fn hashes_and_signs_as_the_network_does() {
         let key = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
         let signer: PrivateKeySigner = key.parse().unwrap();
-        let id: ContentId = "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4"
-            .parse()
-            .unwrap();
-        let message = sign_store(&signer, &id, "TEST", Payment::Credit, 1795328679.8851423)
-            .await
-            .unwrap();
+        let id: ContentId = "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4".parse().unwrap();
+        let message =
+            sign_store(&signer, &id, "TEST", Payment::Credit, 1795328679.8851423).await.unwrap();
         assert_eq!(message.sender, "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
         assert!(message.stores(&id, Some(&message.sender)));
-        assert!(
-            message
-                .item_content
-                .as_deref()
-                .unwrap()
-                .contains("\"item_type\":\"ipfs\"")
-        );
+        assert!(message.item_content.as_deref().unwrap().contains("\"item_type\":\"ipfs\""));
         let signature: alloy::primitives::Signature =
             message.signature.as_deref().unwrap().parse().unwrap();
         let signed = format!("ETH\n{}\nSTORE\n{}", message.sender, message.item_hash);
@@ -138,18 +126,13 @@ mod tests {
         let signer = PrivateKeySigner::random();
         let id = ContentId::new(crate::content::Codec::Raw, Digest::of(b"a"));
         let other = ContentId::new(crate::content::Codec::Raw, Digest::of(b"b"));
-        let message = sign_store(&signer, &id, "T", Payment::Credit, 1.5)
-            .await
-            .unwrap();
+        let message = sign_store(&signer, &id, "T", Payment::Credit, 1.5).await.unwrap();
         assert!(message.stores(&id, None) && !message.stores(&other, None));
         assert!(!message.stores(&id, Some("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")));
         let mut altered = message.clone();
         altered.item_content = altered.item_content.map(|text| text.replace("1.5", "1.6"));
         assert!(!altered.stores(&id, None));
-        let unsigned = Message {
-            signature: None,
-            ..message
-        };
+        let unsigned = Message { signature: None, ..message };
         assert!(!unsigned.stores(&id, None));
     }
 }

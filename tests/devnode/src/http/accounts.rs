@@ -27,9 +27,7 @@ pub(super) async fn files(
     let page = number(&query, "page", 1)?;
     let per_page = number(&query, "pagination", FILES_PER_PAGE)?;
     let files = node.ledger().account_files(&address, page, per_page);
-    files
-        .map(|files| answer::ok(&files))
-        .ok_or_else(Failure::not_found)
+    files.map(|files| answer::ok(&files)).ok_or_else(Failure::not_found)
 }
 
 /// `GET /api/v0/aggregates/{a}.json?keys=…`
@@ -38,16 +36,12 @@ pub(super) async fn aggregates(
     Path(address): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let address = address
-        .strip_suffix(".json")
-        .ok_or_else(Failure::not_found)?;
+    let address = address.strip_suffix(".json").ok_or_else(Failure::not_found)?;
     let keys: Option<Vec<&str>> = query.get("keys").map(|keys| keys.split(',').collect());
     let data = node.ledger().aggregate(address, keys.as_deref());
     if data.is_empty() {
         let text = "No aggregate found for this address";
         return Err(Failure::new(StatusCode::NOT_FOUND, text));
     }
-    Ok(answer::ok(
-        &json!({"address": address, "data": data, "info": {}}),
-    ))
+    Ok(answer::ok(&json!({"address": address, "data": data, "info": {}})))
 }

@@ -24,10 +24,7 @@ const MIB: u64 = 1 << 20;
 /// `POST /api/v0/storage/add_file`
 pub(super) async fn storage(State(node): Shared, request: Request) -> Result<Response, Failure> {
     let limits = node.config.limits;
-    let most = Most {
-        signed: limits.storage,
-        unsigned: limits.storage_unsigned,
-    };
+    let most = Most { signed: limits.storage, unsigned: limits.storage_unsigned };
     let received = match receive::is_form(&request) {
         true => receive::form(&node, request, Engine::Storage, most).await?,
         false => receive::body(&node, request.into_body(), most).await?,
@@ -43,10 +40,7 @@ pub(super) async fn ipfs(State(node): Shared, request: Request) -> Result<Respon
         return Err(Failure::reason(StatusCode::BAD_REQUEST, reason));
     }
     let limits = node.config.limits;
-    let most = Most {
-        signed: limits.ipfs,
-        unsigned: limits.ipfs_unsigned,
-    };
+    let most = Most { signed: limits.ipfs, unsigned: limits.ipfs_unsigned };
     let received = receive::form(&node, request, Engine::Ipfs, most).await?;
     let answer = json!({"status": "success", "hash": received.hash, "name": received.filename,
         "size": received.size});

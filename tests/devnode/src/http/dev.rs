@@ -53,10 +53,7 @@ async fn lose(State(node): Shared, Json(which): Json<Which>) -> Result<Response,
 async fn corrupt(State(node): Shared, Json(which): Json<Which>) -> Result<Response, Failure> {
     let mut corrupted = Vec::new();
     for name in chosen(&node, which).await? {
-        node.disk
-            .corrupt(&name)
-            .await
-            .map_err(|_| Failure::not_found())?;
+        node.disk.corrupt(&name).await.map_err(|_| Failure::not_found())?;
         corrupted.push(name);
     }
     Ok(answer::ok(&json!({"corrupted": corrupted})))
@@ -68,17 +65,14 @@ async fn chosen(node: &Node, which: Which) -> Result<Vec<String>, Failure> {
             let files = node.disk.list().await?;
             Ok(files.into_iter().map(|(name, _)| name).collect())
         }
-        Which {
-            hash: Some(hash), ..
-        } => Ok(vec![on_disk(&hash)?]),
+        Which { hash: Some(hash), .. } => Ok(vec![on_disk(&hash)?]),
         _ => Err(Failure::unprocessable("give \"hash\" or \"all\"")),
     }
 }
 
 fn on_disk(hash: &str) -> Result<String, Failure> {
     let file = FileHash::parse(hash);
-    file.map(|file| file.on_disk)
-        .ok_or_else(|| Failure::unprocessable("this is not a file hash"))
+    file.map(|file| file.on_disk).ok_or_else(|| Failure::unprocessable("this is not a file hash"))
 }
 
 async fn set_fault(State(node): Shared, Json(mut fault): Json<Fault>) -> Result<Response, Failure> {
@@ -103,10 +97,8 @@ async fn set_status(
     State(node): Shared,
     Json(standing): Json<Standing>,
 ) -> Result<Response, Failure> {
-    let settable = matches!(
-        standing.status,
-        Status::Processed | Status::Removing | Status::Removed
-    );
+    let settable =
+        matches!(standing.status, Status::Processed | Status::Removing | Status::Removed);
     if !settable {
         return Err(Failure::unprocessable("processed, removing or removed"));
     }

@@ -58,9 +58,8 @@ async fn serve(node: Arc<Node>, query: HashMap<String, String>, mut socket: WebS
 fn past(node: &Node, filter: &Filter, count: usize) -> Vec<String> {
     let ledger = node.ledger();
     let newest = ledger.matching(filter).into_iter().take(count);
-    let mut messages: Vec<String> = newest
-        .map(|record| listed(record, "full").to_string())
-        .collect();
+    let mut messages: Vec<String> =
+        newest.map(|record| listed(record, "full").to_string()).collect();
     messages.reverse();
     messages
 }

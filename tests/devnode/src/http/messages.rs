@@ -166,10 +166,8 @@ pub(super) fn number(
         return Ok(otherwise);
     };
     let number = text.parse().ok();
-    number
-        .filter(|number| key != "page" || *number > 0)
-        .ok_or_else(|| {
-            let text = format!("'{key}' is not a number that can be used: {text}");
-            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, text)
-        })
+    number.filter(|number| key != "page" || *number > 0).ok_or_else(|| {
+        let text = format!("'{key}' is not a number that can be used: {text}");
+        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, text)
+    })
 }

@@ -64,14 +64,8 @@ fn storage_routes() -> Router<Arc<Node>> {
         .route("/api/v0/storage/raw/{hash}", get(raw::get).head(raw::head))
         .route("/api/v0/storage/metadata/{hash}", get(storage::metadata))
         .route("/api/v0/storage/count/{hash}", get(storage::count))
-        .route(
-            "/api/v0/storage/by-ref/{owner}/{reference}",
-            get(storage::by_ref),
-        )
-        .route(
-            "/api/v0/storage/by-message-hash/{hash}",
-            get(storage::by_message),
-        )
+        .route("/api/v0/storage/by-ref/{owner}/{reference}", get(storage::by_ref))
+        .route("/api/v0/storage/by-message-hash/{hash}", get(storage::by_message))
         .route("/api/v0/storage/limits.json", get(storage::limits))
         .route("/api/v0/storage/{hash}", get(raw::encoded))
 }
@@ -80,10 +74,7 @@ fn account_routes() -> Router<Arc<Node>> {
     Router::new()
         .route("/api/v0/version", get(storage::version))
         .route("/api/v0/aggregates/{address}", get(accounts::aggregates))
-        .route(
-            "/api/v0/addresses/{address}/balance",
-            get(accounts::balance),
-        )
+        .route("/api/v0/addresses/{address}/balance", get(accounts::balance))
         .route("/api/v0/addresses/{address}/files", get(accounts::files))
 }
 
@@ -112,8 +103,6 @@ async fn around(State(node): Shared, request: Request, next: Next) -> Response {
         node.requests.add(&method, &path, query.as_deref(), status);
     }
     let any = HeaderValue::from_static("*");
-    response
-        .headers_mut()
-        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     response
 }

@@ -67,9 +67,7 @@ pub(super) async fn encoded(
     let invalid = || Failure::new(StatusCode::BAD_REQUEST, "Invalid hash provided");
     let file = FileHash::parse(&hash).ok_or_else(invalid)?;
     let recorded = node.ledger().file_size(&file.on_disk);
-    let recorded = recorded
-        .filter(|_| node.serves(&file))
-        .ok_or_else(not_found)?;
+    let recorded = recorded.filter(|_| node.serves(&file)).ok_or_else(not_found)?;
     if recorded > node.config.limits.storage {
         return Err(Failure::bare(StatusCode::PAYLOAD_TOO_LARGE));
     }
@@ -91,19 +89,15 @@ fn base64_lines(file: File) -> impl Stream<Item = std::io::Result<Bytes>> {
         let mut piece = Vec::with_capacity(LINE * 1024);
         let most = piece.capacity() as u64;
         (&mut file).take(most).read_to_end(&mut piece).await?;
-        let lines: Vec<String> = piece
-            .chunks(LINE)
-            .map(|line| STANDARD.encode(line) + "\\n")
-            .collect();
+        let lines: Vec<String> =
+            piece.chunks(LINE).map(|line| STANDARD.encode(line) + "\\n").collect();
         Ok((!piece.is_empty()).then(|| (Bytes::from(lines.concat()), file)))
     })
 }
 
 /// The answer that a status fault gives.
 pub(super) fn fault_status(fault: &Fault) -> Failure {
-    let status = fault
-        .status
-        .and_then(|code| StatusCode::from_u16(code).ok());
+    let status = fault.status.and_then(|code| StatusCode::from_u16(code).ok());
     Failure::bare(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
 }
 
@@ -122,10 +116,7 @@ fn not_found() -> Failure {
 
 fn headers(size: u64) -> [(header::HeaderName, HeaderValue); 3] {
     [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_LENGTH, HeaderValue::from(size)),
         (header::ACCEPT_RANGES, HeaderValue::from_static("none")),
     ]

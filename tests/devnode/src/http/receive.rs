@@ -84,30 +84,21 @@ async fn parts(
     if metadata.is_none() && size > most.unsigned {
         return Err(too_large(most.unsigned, size));
     }
-    Ok(Received {
-        file,
-        hash,
-        size,
-        filename,
-        metadata,
-    })
+    Ok(Received { file, hash, size, filename, metadata })
 }
 
 /// Receives a body that is the file itself.
 pub(super) async fn body(node: &Node, body: Body, most: Most) -> Result<Received, Failure> {
     let mut pieces = body.into_data_stream();
     match save(node, &mut pieces, Engine::Storage, most.unsigned).await {
-        Ok((file, hash, size)) => Ok(Received {
-            file,
-            hash,
-            size,
-            filename: "file".to_owned(),
-            metadata: None,
-        }),
+        Ok((file, hash, size)) => {
+            Ok(Received { file, hash, size, filename: "file".to_owned(), metadata: None })
+        }
         Err(failure) => {
-            tokio::spawn(timeout(LINGER, async move {
-                while let Some(Ok(_)) = pieces.next().await {}
-            }));
+            tokio::spawn(timeout(
+                LINGER,
+                async move { while let Some(Ok(_)) = pieces.next().await {} },
+            ));
             Err(failure)
         }
     }

@@ -45,10 +45,8 @@ pub(super) async fn metadata(
     let file = FileHash::parse(&hash).filter(|file| node.serves(file));
     let size = file.and_then(|file| node.said_size(&file));
     match size {
-        Some(size) => Ok(answer::ok(
-            &json!({"file_hash": hash, "type": "file", "size": size,
-            "download_url": format!("/api/v0/storage/raw/{hash}")}),
-        )),
+        Some(size) => Ok(answer::ok(&json!({"file_hash": hash, "type": "file", "size": size,
+            "download_url": format!("/api/v0/storage/raw/{hash}")}))),
         None => Err(no_file("hash", &hash)),
     }
 }
@@ -99,8 +97,5 @@ fn stored(node: &Node, record: &Record, reference: &str) -> Value {
 
 /// The answer where records know of no file.
 pub(super) fn no_file(by: &str, name: &str) -> Failure {
-    Failure::new(
-        StatusCode::NOT_FOUND,
-        format!("No file found for {by} {name}"),
-    )
+    Failure::new(StatusCode::NOT_FOUND, format!("No file found for {by} {name}"))
 }

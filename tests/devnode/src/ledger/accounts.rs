@@ -44,15 +44,12 @@ impl Ledger {
             return None;
         }
         stores.sort_by(|a, b| b.message.time().total_cmp(&a.message.time()));
-        let listed: Vec<(u64, Value)> = stores
-            .into_iter()
-            .filter_map(|record| self.account_file(record))
-            .collect();
+        let listed: Vec<(u64, Value)> =
+            stores.into_iter().filter_map(|record| self.account_file(record)).collect();
         let total_size: u64 = listed.iter().map(|(size, _)| size).sum();
         let count = listed.len();
-        let files: Vec<Value> = super::query::page_of(listed, page, per_page)
-            .map(|(_, file)| file)
-            .collect();
+        let files: Vec<Value> =
+            super::query::page_of(listed, page, per_page).map(|(_, file)| file).collect();
         Some(json!({
             "address": address, "total_size": total_size, "files": files,
             "pagination_page": page, "pagination_total": count, "pagination_per_page": per_page,
@@ -83,10 +80,8 @@ impl Ledger {
 
     /// Later elements overwrite the keys of earlier ones.
     fn merged(&self, elements: &[String]) -> Value {
-        let mut messages: Vec<&Message> = elements
-            .iter()
-            .filter_map(|hash| Some(&self.messages.get(hash)?.message))
-            .collect();
+        let mut messages: Vec<&Message> =
+            elements.iter().filter_map(|hash| Some(&self.messages.get(hash)?.message)).collect();
         messages.sort_by(|a, b| a.time().total_cmp(&b.time()));
         let mut merged = Map::new();
         for message in messages {
@@ -158,8 +153,7 @@ impl Ledger {
 
     fn held(&self, address: &str) -> f64 {
         let held = self.balances.get(address).into_iter().flatten();
-        held.map(|(_, amount)| amount)
-            .fold(0.0, |sum, amount| sum + amount)
+        held.map(|(_, amount)| amount).fold(0.0, |sum, amount| sum + amount)
     }
 
     fn credit_of(&self, address: &str) -> u128 {
@@ -203,10 +197,7 @@ impl Ledger {
 
 /// A refusal with one error.
 fn refusal(error_code: i64, error: Value) -> Refusal {
-    Refusal {
-        error_code,
-        details: json!({"errors": [error]}),
-    }
+    Refusal { error_code, details: json!({"errors": [error]}) }
 }
 
 /// Whether one entry of a `security` aggregate covers a message. Empty lists cover everything.
@@ -216,9 +207,7 @@ fn covers(authorization: &Value, sender: &str, message: &Message) -> bool {
         let list = strings(authorization.get(list));
         list.is_empty() || value.is_some_and(|value| list.iter().any(|item| item == value))
     };
-    authorization["address"]
-        .as_str()
-        .is_some_and(|address| address.eq_ignore_ascii_case(sender))
+    authorization["address"].as_str().is_some_and(|address| address.eq_ignore_ascii_case(sender))
         && authorization["chain"]
             .as_str()
             .is_none_or(|chain| chain.is_empty() || chain == envelope.chain)

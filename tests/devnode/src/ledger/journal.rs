@@ -32,12 +32,7 @@ impl KnownFile {
     /// A file of which nothing is known yet.
     pub(super) fn new(hash: &str) -> Self {
         let hash = hash.to_owned();
-        Self {
-            hash,
-            size: 0,
-            grace: 0,
-            gone: false,
-        }
+        Self { hash, size: 0, grace: 0, gone: false }
     }
 }
 
@@ -72,11 +67,7 @@ fn append(file: &mut File, line: &impl Serialize) {
 
 /// A line cut short by a kill is left out.
 fn open_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> io::Result<(File, Vec<T>)> {
-    let file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .append(true)
-        .open(path)?;
+    let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
     let mut lines = Vec::new();
     for line in BufReader::new(&file).lines() {
         if let Ok(line) = serde_json::from_str(&line?) {

@@ -184,11 +184,7 @@ impl Ledger {
         let hash = message.envelope.item_hash.clone();
         match message.envelope.kind {
             Kind::Store => self.pin(message),
-            Kind::Aggregate => self
-                .aggregates
-                .entry(key_of(message))
-                .or_default()
-                .push(hash),
+            Kind::Aggregate => self.aggregates.entry(key_of(message)).or_default().push(hash),
             Kind::Post => {
                 if let (Some("amend"), Some(target)) = (message.text("type"), message.text("ref")) {
                     self.amends.entry(target.to_owned()).or_default().push(hash);

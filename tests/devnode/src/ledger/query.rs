@@ -99,16 +99,11 @@ impl Ledger {
                 .flat_map(|hash| self.stores_of(hash))
                 .filter(|record| filter.admits(record))
                 .collect(),
-            _ => self
-                .records()
-                .filter(|record| filter.admits(record))
-                .collect(),
+            _ => self.records().filter(|record| filter.admits(record)).collect(),
         };
         found.sort_by(|a, b| {
             let (a, b) = (&a.message.envelope, &b.message.envelope);
-            b.time
-                .total_cmp(&a.time)
-                .then(a.item_hash.cmp(&b.item_hash))
+            b.time.total_cmp(&a.time).then(a.item_hash.cmp(&b.item_hash))
         });
         if filter.oldest_first {
             found.reverse();

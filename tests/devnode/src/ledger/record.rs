@@ -120,10 +120,7 @@ impl Line {
     pub(super) fn into_record(self) -> Option<Record> {
         let content = serde_json::from_str(&self.envelope.item_content).ok()?;
         Some(Record {
-            message: Message {
-                envelope: self.envelope,
-                content,
-            },
+            message: Message { envelope: self.envelope, content },
             status: self.status,
             received: self.received,
             refusal: self.refusal,

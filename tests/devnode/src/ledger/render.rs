@@ -145,10 +145,8 @@ fn filled(message: &Message) -> Value {
         Kind::Forget => &["address", "time", "hashes", "aggregates", "reason"],
     };
     let given = message.content.as_object().cloned().unwrap_or_default();
-    let mut content: Map<String, Value> = fields
-        .iter()
-        .map(|field| ((*field).to_owned(), Value::Null))
-        .collect();
+    let mut content: Map<String, Value> =
+        fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
     content.extend(given);
     if message.envelope.kind == Kind::Forget {
         for list in ["hashes", "aggregates"] {

@@ -28,11 +28,7 @@ impl Disk {
         }
         std::fs::create_dir_all(&unfinished)?;
         let next = AtomicU64::new(0);
-        Ok(Self {
-            files,
-            unfinished,
-            next,
-        })
+        Ok(Self { files, unfinished, next })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -69,11 +65,7 @@ impl Disk {
 
     /// Inverts every byte of a file.
     pub async fn corrupt(&self, name: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path(name))
-            .await?;
+        let mut file = OpenOptions::new().read(true).write(true).open(self.path(name)).await?;
         let mut piece = vec![0; PIECE];
         let mut at = 0;
         loop {

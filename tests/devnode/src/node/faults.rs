@@ -95,9 +95,7 @@ impl Faults {
     pub fn claim(&self, on_disk: &str) -> Option<Fault> {
         let faults = self.lock();
         let mut claims = faults.iter().filter(|fault| fault.kind == FaultKind::Claim);
-        claims
-            .find(|fault| fault.hash.as_deref().is_none_or(|hash| hash == on_disk))
-            .cloned()
+        claims.find(|fault| fault.hash.as_deref().is_none_or(|hash| hash == on_disk)).cloned()
     }
 
     /// The first fault that fits, those about one file before those about all.

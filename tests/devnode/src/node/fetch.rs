@@ -48,10 +48,8 @@ impl Node {
             loop {
                 sleep(delay).await;
                 delay = (delay * 2).min(Duration::from_secs(5));
-                let wanted = node
-                    .ledger()
-                    .get(&message)
-                    .is_some_and(|record| record.status.is_in_force());
+                let wanted =
+                    node.ledger().get(&message).is_some_and(|record| record.status.is_in_force());
                 if !wanted || node.has_file(&file, &message).await {
                     return;
                 }

@@ -14,10 +14,7 @@ pub struct FileHasher {
 
 enum Way {
     Storage(Sha256),
-    Ipfs {
-        wrapped: Hasher,
-        raw_leaves: Option<Hasher>,
-    },
+    Ipfs { wrapped: Hasher, raw_leaves: Option<Hasher> },
 }
 
 impl FileHasher {
@@ -25,10 +22,7 @@ impl FileHasher {
     pub fn new(engine: Engine) -> Self {
         let way = match engine {
             Engine::Storage => Way::Storage(Sha256::new()),
-            Engine::Ipfs => Way::Ipfs {
-                wrapped: Hasher::for_ipfs(),
-                raw_leaves: None,
-            },
+            Engine::Ipfs => Way::Ipfs { wrapped: Hasher::for_ipfs(), raw_leaves: None },
         };
         Self { size: 0, way }
     }
@@ -47,10 +41,7 @@ impl FileHasher {
         self.size += bytes.len() as u64;
         match &mut self.way {
             Way::Storage(hasher) => hasher.update(bytes),
-            Way::Ipfs {
-                wrapped,
-                raw_leaves,
-            } => {
+            Way::Ipfs { wrapped, raw_leaves } => {
                 wrapped.update(bytes);
                 if let Some(hasher) = raw_leaves {
                     hasher.update(bytes);
@@ -71,10 +62,7 @@ impl FileHasher {
     pub fn matches(self, name: &FileHash) -> bool {
         match self.way {
             Way::Storage(hasher) => hex::encode(hasher.finalize()) == name.on_disk,
-            Way::Ipfs {
-                wrapped,
-                raw_leaves,
-            } => {
+            Way::Ipfs { wrapped, raw_leaves } => {
                 let raw_leaves =
                     raw_leaves.and_then(|hasher| cid_v0(&hasher.finalize().to_string()));
                 wrapped.finalize().to_string() == name.on_disk

@@ -22,18 +22,12 @@ pub(super) enum Obstacle {
 impl Obstacle {
     pub(super) fn refuse(error_code: i64, error: impl Into<Value>) -> Self {
         let details = json!({"errors": [error.into()]});
-        Self::Refuse(Refusal {
-            error_code,
-            details,
-        })
+        Self::Refuse(Refusal { error_code, details })
     }
 
     fn refuse_plainly(error_code: i64) -> Self {
         let details = Value::Null;
-        Self::Refuse(Refusal {
-            error_code,
-            details,
-        })
+        Self::Refuse(Refusal { error_code, details })
     }
 }
 
@@ -83,13 +77,9 @@ impl Ledger {
     }
 
     fn judge_store(&self, message: &Message) -> Result<(), Obstacle> {
-        if let Some(reference) = message
-            .text("ref")
-            .filter(|text| FileHash::parse(text).is_some())
+        if let Some(reference) = message.text("ref").filter(|text| FileHash::parse(text).is_some())
         {
-            let target = self
-                .get(reference)
-                .filter(|record| record.status.is_in_force());
+            let target = self.get(reference).filter(|record| record.status.is_in_force());
             let target = &target.ok_or(Obstacle::Wait)?.message;
             if target.text("ref").is_some() {
                 return Err(Obstacle::refuse_plainly(201));
@@ -101,9 +91,7 @@ impl Ledger {
                 return Err(Obstacle::refuse(2, error));
             }
         }
-        let size = message
-            .file()
-            .and_then(|file| self.file_size(&file.on_disk));
+        let size = message.file().and_then(|file| self.file_size(&file.on_disk));
         self.can_pay(message, size).map_err(Obstacle::Refuse)
     }
 
@@ -114,9 +102,7 @@ impl Ledger {
         let Some(target) = message.text("ref") else {
             return Err(Obstacle::refuse_plainly(100));
         };
-        let original = self
-            .get(target)
-            .filter(|record| record.status.is_in_force());
+        let original = self.get(target).filter(|record| record.status.is_in_force());
         let original = &original.ok_or(Obstacle::Wait)?.message;
         if original.text("type") == Some("amend") {
             return Err(Obstacle::refuse_plainly(102));
@@ -143,9 +129,7 @@ impl Ledger {
                 return Err(Obstacle::Wait);
             }
         }
-        targets
-            .iter()
-            .try_for_each(|target| self.judge_forget_of(message, target))
+        targets.iter().try_for_each(|target| self.judge_forget_of(message, target))
     }
 
     fn judge_forget_of(&self, message: &Message, target: &str) -> Result<(), Obstacle> {

@@ -36,10 +36,7 @@ impl Peers {
             .connect_timeout(Duration::from_secs(2))
             .read_timeout(Duration::from_secs(5))
             .build()?;
-        Ok(Self {
-            client,
-            lines: Mutex::default(),
-        })
+        Ok(Self { client, lines: Mutex::default() })
     }
 
     fn lines(&self) -> MutexGuard<'_, BTreeMap<String, Line>> {
@@ -61,12 +58,7 @@ impl Node {
             let _ = messages.send(Arc::new(message));
         }
         let own = self.url.get().cloned().unwrap_or_default();
-        let task = tokio::spawn(send_all(
-            self.peers.client.clone(),
-            own,
-            peer.clone(),
-            queue,
-        ));
+        let task = tokio::spawn(send_all(self.peers.client.clone(), own, peer.clone(), queue));
         let sender = task.abort_handle();
         let line = Line { messages, sender };
         if let Some(old) = self.peers.lines().insert(peer, line) {
@@ -108,15 +100,10 @@ impl Node {
 
     fn history(&self) -> Vec<Value> {
         let ledger = self.ledger();
-        let mut records: Vec<_> = ledger
-            .records()
-            .filter(|record| record.status.is_in_force())
-            .collect();
+        let mut records: Vec<_> =
+            ledger.records().filter(|record| record.status.is_in_force()).collect();
         records.sort_by(|a, b| a.received.total_cmp(&b.received));
-        records
-            .into_iter()
-            .map(|record| json!(record.message.envelope))
-            .collect()
+        records.into_iter().map(|record| json!(record.message.envelope)).collect()
     }
 }
 

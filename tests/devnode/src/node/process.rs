@@ -113,9 +113,7 @@ impl Node {
         };
         let outcome = {
             let mut ledger = self.ledger();
-            ledger
-                .judge(message)
-                .map(|()| bring_into_force(&mut ledger, record.clone()))
+            ledger.judge(message).map(|()| bring_into_force(&mut ledger, record.clone()))
         };
         match outcome {
             Ok(record) => {
@@ -137,10 +135,7 @@ impl Node {
         let kind = envelope.kind.as_str();
         let hash = &envelope.item_hash;
         if !signature::is_valid(&envelope.chain, &envelope.sender, kind, hash, signature) {
-            return Err(Obstacle::refuse(
-                1,
-                "The signature of the message is invalid",
-            ));
+            return Err(Obstacle::refuse(1, "The signature of the message is invalid"));
         }
         self.ledger().check_permission(message)?;
         let Some(file) = message.file() else {

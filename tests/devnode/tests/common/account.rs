@@ -49,11 +49,7 @@ impl Account {
         let prefixed = format!("\x19Ethereum Signed Message:\n{}{text}", text.len());
         let digest = Keccak256::digest(prefixed);
         let (signature, recovery) = key.sign_prehash_recoverable(&digest).expect("a signature");
-        format!(
-            "0x{}{:02x}",
-            hex::encode(signature.to_bytes()),
-            recovery.to_byte() + 27
-        )
+        format!("0x{}{:02x}", hex::encode(signature.to_bytes()), recovery.to_byte() + 27)
     }
 
     /// A message of this account for itself.

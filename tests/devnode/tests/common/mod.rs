@@ -67,16 +67,8 @@ impl Devnode {
             .read_line(&mut line)
             .expect("the node says where it is");
         let said: Value = serde_json::from_str(&line).expect("in JSON");
-        let client = Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client without TLS");
-        Self {
-            url: said["url"].as_str().expect("a URL").to_owned(),
-            client,
-            child,
-            folder,
-        }
+        let client = Client::builder().no_proxy().build().expect("a client without TLS");
+        Self { url: said["url"].as_str().expect("a URL").to_owned(), client, child, folder }
     }
 
     pub fn folder(&self) -> &Path {
@@ -105,8 +97,7 @@ impl Devnode {
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         let json = Some("application/json");
-        self.send(Method::POST, path, json, body.to_string().into())
-            .await
+        self.send(Method::POST, path, json, body.to_string().into()).await
     }
 
     pub async fn dev(&self, what: &str, body: Value) -> Value {
@@ -135,15 +126,11 @@ impl Devnode {
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         let path = format!("/api/v0/{engine}/add_file");
         let body = form(message, bytes);
-        self.send(Method::POST, &path, Some(&kind), body.into())
-            .await
+        self.send(Method::POST, &path, Some(&kind), body.into()).await
     }
 
     pub async fn send(&self, method: Method, path: &str, kind: Option<&str>, body: Body) -> Answer {
-        let mut request = self
-            .client
-            .request(method, format!("{}{path}", self.url))
-            .body(body);
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).body(body);
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }
@@ -160,10 +147,7 @@ impl Devnode {
         let hash = message["item_hash"].as_str().expect("a message");
         let answer = self.get(&format!("/api/v0/messages/{hash}")).await;
         match answer.status {
-            200 => answer.json()["status"]
-                .as_str()
-                .expect("a status")
-                .to_owned(),
+            200 => answer.json()["status"].as_str().expect("a status").to_owned(),
             _ => "unknown".to_owned(),
         }
     }

@@ -3,24 +3,17 @@
 use serde_json::Value;
 
 /// Fields of which only the form is compared, and why.
-const BY_FORM_ONLY: [(&str, &str); 1] = [(
-    "reception_time",
-    "the time at which this very node got the message",
-)];
+const BY_FORM_ONLY: [(&str, &str); 1] =
+    [("reception_time", "the time at which this very node got the message")];
 
 /// Where two JSON values differ; the path and both values.
 pub(crate) fn difference(at: &str, recorded: &Value, answered: &Value) -> Option<String> {
     let differ = || Some(format!("{at}: recorded {recorded}, answered {answered}"));
-    if BY_FORM_ONLY
-        .iter()
-        .any(|(field, _)| at.ends_with(&format!(".{field}")))
-    {
+    if BY_FORM_ONLY.iter().any(|(field, _)| at.ends_with(&format!(".{field}"))) {
         let (Some(recorded), Some(answered)) = (recorded.as_str(), answered.as_str()) else {
             return differ();
         };
-        return (form_of(recorded) != form_of(answered))
-            .then(differ)
-            .flatten();
+        return (form_of(recorded) != form_of(answered)).then(differ).flatten();
     }
     match (recorded, answered) {
         (Value::Object(recorded), Value::Object(answered)) => {

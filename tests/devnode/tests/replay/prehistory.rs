@@ -29,20 +29,12 @@ pub(crate) async fn relive(world: &mut World, exchanges: &[Exchange]) {
         let fields = json!({"type": "aleph_credit_distribution", "content":
             {"distribution": {"credits": credits, "token": "ALEPH", "chain": "ETH"}}});
         let time = EARLIER + f64::from(n);
-        send(
-            world,
-            &AUTHORITY.message_for(AUTHORITY.address, "POST", fields, time),
-        )
-        .await;
+        send(world, &AUTHORITY.message_for(AUTHORITY.address, "POST", fields, time)).await;
     }
     let authorizations = json!([{"address": DELEGATE.address, "types": ["STORE"],
         "channels": ["TEST"]}]);
     let fields = json!({"key": "security", "content": {"authorizations": authorizations}});
-    send(
-        world,
-        &OWNER.message_for(OWNER.address, "AGGREGATE", fields, EARLIER),
-    )
-    .await;
+    send(world, &OWNER.message_for(OWNER.address, "AGGREGATE", fields, EARLIER)).await;
 
     let mut hashes = BTreeMap::new();
     for file in earlier_files(exchanges).iter().rev() {
@@ -53,9 +45,7 @@ pub(crate) async fn relive(world: &mut World, exchanges: &[Exchange]) {
 /// The files of exchange 84 that no recorded message stored, newest first.
 fn earlier_files(exchanges: &[Exchange]) -> Vec<Value> {
     let text = exchanges[83].response.body.as_ref();
-    let text = text
-        .and_then(|body| body.text.as_deref())
-        .expect("exchange 84");
+    let text = text.and_then(|body| body.text.as_deref()).expect("exchange 84");
     let listed: Value = serde_json::from_str(text).expect("JSON");
     let sent: String = exchanges
         .iter()
@@ -73,27 +63,17 @@ async fn store(world: &mut World, file: &Value, hashes: &mut BTreeMap<String, St
     if !hashes.contains_key(recorded) {
         let size = file["size"].as_u64().expect("a size");
         let bytes = world.bytes(usize::try_from(size).expect("a small file"));
-        let engine = if recorded.len() == 64 {
-            "storage"
-        } else {
-            "ipfs"
-        };
+        let engine = if recorded.len() == 64 { "storage" } else { "ipfs" };
         let kind = format!("multipart/form-data; boundary={}", crate::common::BOUNDARY);
         let path = format!("/api/v0/{engine}/add_file");
         let body = form(None, &bytes).into();
-        let answer = world.nodes[0]
-            .send(reqwest::Method::POST, &path, Some(&kind), body)
-            .await;
+        let answer = world.nodes[0].send(reqwest::Method::POST, &path, Some(&kind), body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let hash = text(&answer.json(), "hash").to_owned();
         world.map(recorded, &hash);
         hashes.insert(recorded.to_owned(), hash);
     }
-    let payment = if PAID_WITH_CREDITS.contains(&message) {
-        "credit"
-    } else {
-        "hold"
-    };
+    let payment = if PAID_WITH_CREDITS.contains(&message) { "credit" } else { "hold" };
     let ours = OWNER.store_paid(&hashes[recorded], payment, seconds(text(file, "created")));
     send(world, &ours).await;
     world.map(message, hash_of(&ours));
@@ -111,13 +91,9 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// The seconds of a time on the day of the recording.
 fn seconds(time: &str) -> f64 {
-    let clock = time
-        .strip_prefix("2026-11-22T")
-        .and_then(|time| time.strip_suffix('Z'));
-    let mut parts = clock
-        .expect("the day")
-        .split(':')
-        .map(|part| part.parse::<f64>().expect("a number"));
+    let clock = time.strip_prefix("2026-11-22T").and_then(|time| time.strip_suffix('Z'));
+    let mut parts =
+        clock.expect("the day").split(':').map(|part| part.parse::<f64>().expect("a number"));
     let mut part = || parts.next().expect("three parts");
     let midnight = 1_795_305_600.0;
     midnight + part() * 3600.0 + part() * 60.0 + part()

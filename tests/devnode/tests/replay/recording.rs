@@ -35,7 +35,5 @@ pub(crate) fn read() -> Vec<Exchange> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/ccn-recording.jsonl");
     let text = std::fs::read_to_string(path).expect("the recording");
     let lines = text.lines();
-    lines
-        .map(|line| serde_json::from_str(line).expect("an exchange"))
-        .collect()
+    lines.map(|line| serde_json::from_str(line).expect("an exchange")).collect()
 }

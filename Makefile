@@ -1,0 +1,40 @@
+# The few commands a newcomer needs. Each installs what it needs itself, given Rust, Node and make.
+CARGO ?= cargo
+BINARIES = -p everhold -p everhold-devnode -p everhold-harness
+
+.PHONY: build demo test test-contracts test-rust bench lint fmt
+
+build: node_modules ## target/release/everhold, and npm's tools in node_modules/.bin
+	$(CARGO) build --release --locked -p everhold
+
+demo: node_modules ## the main job, told on the terminal; KEEP=1 leaves it running
+	$(CARGO) build --release --locked $(BINARIES)
+	target/release/everhold-demo
+
+test: test-contracts test-rust ## everything
+
+test-contracts: node_modules
+	npm run --silent fmt:check
+	npm test --silent
+	npm run --silent artifacts:check
+
+test-rust: node_modules
+	$(CARGO) build --locked $(BINARIES) --bins
+	$(CARGO) test --locked --workspace
+
+bench: ## speed, by criterion
+	$(CARGO) bench --locked -p everhold
+
+lint: node_modules
+	npm run --silent fmt:check
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+fmt: node_modules
+	npm run --silent fmt
+	$(CARGO) fmt --all
+
+node_modules: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch node_modules
