@@ -8,6 +8,7 @@
 //! and alerts (all in [`watch`]). [`content`] is the ground floor: what a name is, and whether
 //! bytes are what it names.
 
+pub mod api;
 mod cause;
 pub mod chain;
 pub mod cli;

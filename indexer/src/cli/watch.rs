@@ -13,6 +13,7 @@ use super::{
     status::people,
 };
 use crate::{
+    api::Api,
     ledger,
     report::Status,
     watch::{Round, Watch},
@@ -53,12 +54,28 @@ impl WatchArgs {
             let round = watch.once(repair).await?;
             return finish(context, &watch, round).await;
         }
+        let api = match config.api.listen {
+            Some(address) => Some(Api::listen(address).await.map_err(|error| {
+                Failure::usage(format!("[api] listen = \"{address}\": {error}"))
+            })?),
+            None => None,
+        };
         info!(
             "watching {} collections on {} nodes; Ctrl-C stops",
             config.collection.len(),
             config.node_count()
         );
-        watch.forever(repair, &context.stop).await?;
+        let serving = async {
+            match api {
+                Some(api) => {
+                    api.serve(watch.ledger().clone(), *watch.policy(), context.stop.clone()).await
+                }
+                None => Ok(()),
+            }
+        };
+        let (watched, served) = tokio::join!(watch.forever(repair, &context.stop), serving);
+        watched?;
+        served?;
         watch.ledger().close().await;
         Ok(ExitCode::SUCCESS)
     }

@@ -48,7 +48,8 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        let unit = UNITS.iter().find(|(_, size)| millis != 0 && millis % u128::from(*size) == 0);
+        let unit =
+            UNITS.iter().find(|(_, size)| millis != 0 && millis.is_multiple_of(u128::from(*size)));
         match unit {
             Some((name, size)) => write!(f, "{}{name}", millis / u128::from(*size)),
             None => write!(f, "0s"),

@@ -1,6 +1,6 @@
 //! The outbox: alerts on their way to their sinks.
 
-use super::{Millis, NewAlert, Result, Transition, Tx, execute, fetch};
+use super::{Millis, NewAlert, Result, Transition, Tx, execute, fetch, text};
 
 /// An alert that is still to be delivered.
 #[derive(Clone, Debug)]
@@ -84,9 +84,16 @@ impl Tx {
             self,
             "UPDATE alerts SET attempts = attempts + 1, last_error = $2, due_at = $3 WHERE id = $1",
             id,
-            error,
+            text(error),
             retry,
         )?;
+        Ok(())
+    }
+
+    /// It has no sink any more: it is kept, but not tried again.
+    pub async fn alert_dropped(&mut self, id: &str, reason: &str) -> Result<()> {
+        let update = "UPDATE alerts SET due_at = NULL, last_error = $2 WHERE id = $1";
+        execute!(self, update, id, reason)?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 
-use super::{LedgerError, Result, RowId, Tx, execute, fetch, int, uint};
+use super::{LedgerError, Result, RowId, Tx, execute, fetch, int, text, uint};
 use crate::{chain::BlockRef, content::Codec};
 
 /// A collection to be watched.
@@ -93,7 +93,7 @@ impl Tx {
              ON CONFLICT (chain_id, address) DO UPDATE SET active = 1, name = excluded.name",
             int(new.chain_id),
             new.address.as_slice(),
-            &new.name,
+            text(&new.name),
             i64::from(new.codec.multicodec()),
             int(new.start_block),
         )?;

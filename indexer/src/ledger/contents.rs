@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, uint};
+use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint};
 use crate::{
     content::{Codec, ContentId, Digest, Metadata},
     health::Past,
@@ -115,7 +115,10 @@ impl Tx {
             fetch_one,
             self,
             (i64, Option<i64>),
-            "SELECT c.wanted, (SELECT MAX(e.block_time) FROM token_events e WHERE e.content_id = c.id)
+            "SELECT c.wanted, COALESCE(
+                (SELECT MAX(e.block_time) * 1000 FROM token_events e WHERE e.content_id = c.id),
+                (SELECT MAX(p.wanted_since) FROM links l JOIN contents p ON p.id = l.parent_id
+                 WHERE l.child_id = c.id AND p.wanted = 1))
              FROM contents c WHERE c.id = $1",
             row,
         )?;
@@ -141,9 +144,7 @@ impl Tx {
         )?
         .0;
         match (was, wanted) {
-            (0, 1) => {
-                self.want(row, since.map_or(now, |at| at.saturating_mul(1000).min(now))).await?
-            }
+            (0, 1) => self.want(row, since.map_or(now, |at| at.min(now))).await?,
             (1, 0) => self.unwant(row).await?,
             _ => return Ok(false),
         }
@@ -187,7 +188,7 @@ impl Tx {
         parsed: &Result<Metadata, String>,
         now: Millis,
     ) -> Result<()> {
-        let error = parsed.as_ref().err();
+        let error = parsed.as_ref().err().map(|error| text(error));
         let update = "UPDATE contents SET parsed = 1, parse_error = $2 WHERE id = $1";
         execute!(self, update, row, error)?;
         let Ok(metadata) = parsed else { return Ok(()) };
@@ -205,9 +206,9 @@ impl Tx {
                  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
                 row,
                 int(position as u64),
-                &link.role,
+                text(&link.role),
                 reference.class.to_string(),
-                &reference.text,
+                text(&reference.text),
                 i64::from(reference.verifiable()),
                 child,
             )?;

@@ -75,6 +75,9 @@ pub enum LedgerError {
          (a development chain started anew?); use another `database` for it"
     )]
     OtherGenesis(u64),
+    /// The blocks to be written do not follow those in the ledger.
+    #[error("block {0} does not follow what the ledger holds: the chain changed meanwhile")]
+    Unlinked(u64),
     /// A value read from the database makes no sense.
     #[error("the ledger holds a value that makes no sense: {0}")]
     Corrupt(String),
@@ -245,4 +248,13 @@ fn int(value: u64) -> i64 {
 /// Back from [`int`].
 fn uint(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
+}
+
+/// The longest text from outside that is kept, in characters.
+const MAX_TEXT: usize = 16 * 1024;
+
+/// Text from outside as both engines keep it: PostgreSQL refuses NUL, and nobody needs megabytes.
+fn text(outside: &str) -> String {
+    let kept = outside.chars().take(MAX_TEXT);
+    kept.map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

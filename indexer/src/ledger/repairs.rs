@@ -1,6 +1,6 @@
 //! Repairs, and the STORE messages they signed.
 
-use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch};
+use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, text};
 
 /// How far a repair has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Tx {
              WHERE id = $1 AND state <> 'done'",
             id,
             state.as_str(),
-            detail,
+            detail.map(text),
             finished,
         )?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Replicas: what is due to be probed, and what probes saw.
 
 use super::{
-    LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch, int, uint,
+    LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch, int, text, uint,
 };
 use crate::{
     content::ContentId,
@@ -228,8 +228,8 @@ impl Tx {
             record.held.map(i64::from),
             record.bytes.map(int),
             record.http_status.map(i64::from),
-            record.computed.as_deref(),
-            record.detail.as_deref(),
+            record.computed.as_deref().map(text),
+            record.detail.as_deref().map(text),
             record.at,
             i64::from(verified),
             due,
@@ -257,8 +257,8 @@ impl Tx {
             record.at,
             record.bytes.map(int),
             record.http_status.map(i64::from),
-            record.computed.as_deref(),
-            record.detail.as_deref(),
+            record.computed.as_deref().map(text),
+            record.detail.as_deref().map(text),
         )?;
         execute!(
             self,

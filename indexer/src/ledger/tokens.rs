@@ -17,6 +17,10 @@ const TRANSFER: i64 = 1;
 const CONTENT: i64 = 2;
 const FROZEN: i64 = 3;
 
+/// Block times are seconds that the chain chose freely; beyond this they would not fit as
+/// milliseconds.
+const MAX_TIME: i64 = i64::MAX / 1000;
+
 /// A stretch of the chain, ready to be written with its checkpoint.
 #[derive(Debug)]
 pub struct Commit<'a> {
@@ -153,8 +157,10 @@ impl Fold {
 type TokenKey = (RowId, [u8; 32]);
 
 impl Tx {
-    /// Writes a stretch of the chain and the checkpoint after it.
+    /// Writes a stretch of the chain and the checkpoint after it. [`LedgerError::Unlinked`] where
+    /// its blocks do not follow those in the window.
     pub async fn commit_blocks(&mut self, commit: &Commit<'_>) -> Result<()> {
+        self.insert_blocks(commit.chain_id, commit.blocks).await?;
         let by_address: BTreeMap<_, _> =
             commit.collections.iter().map(|c| (c.address, c)).collect();
         let mut touched = BTreeSet::new();
@@ -164,9 +170,6 @@ impl Tx {
             };
             self.insert_event(collection, event).await?;
             touched.insert((collection.id, event.token_id.to_be_bytes::<32>()));
-        }
-        for block in commit.blocks {
-            self.insert_block(commit.chain_id, block).await?;
         }
         let trim = "DELETE FROM blocks WHERE chain_id = $1 AND number < $2";
         execute!(self, trim, int(commit.chain_id), int(commit.window_start))?;
@@ -275,7 +278,7 @@ impl Tx {
             int(event.log_index),
             int(event.sub_index),
             event.block_hash.as_slice(),
-            event.block_time.map(int),
+            event.block_time.map(|time| int(time).min(MAX_TIME)),
             event.transaction_hash.as_slice(),
             kind,
             owner,
@@ -285,17 +288,30 @@ impl Tx {
         Ok(())
     }
 
-    async fn insert_block(&mut self, chain_id: u64, block: &BlockRef) -> Result<()> {
-        execute!(
-            self,
-            "INSERT INTO blocks (chain_id, number, hash, parent_hash) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (chain_id, number)
-             DO UPDATE SET hash = excluded.hash, parent_hash = excluded.parent_hash",
-            int(chain_id),
-            int(block.number),
-            block.hash.as_slice(),
-            block.parent_hash.as_slice(),
-        )?;
+    /// Puts blocks into the window, unless they are of another chain than those in it: then a
+    /// reorg came between the look at the window and now, and must be followed first.
+    async fn insert_blocks(&mut self, chain_id: u64, blocks: &[BlockRef]) -> Result<()> {
+        let known = self.window(chain_id).await?;
+        let mut known: BTreeMap<u64, B256> =
+            known.into_iter().map(|block| (block.number, block.hash)).collect();
+        for block in blocks {
+            let below = block.number.checked_sub(1).and_then(|number| known.get(&number));
+            let linked = below.is_none_or(|hash| *hash == block.parent_hash);
+            let same = known.get(&block.number).is_none_or(|hash| *hash == block.hash);
+            if !linked || !same {
+                return Err(LedgerError::Unlinked(block.number));
+            }
+            known.insert(block.number, block.hash);
+            execute!(
+                self,
+                "INSERT INTO blocks (chain_id, number, hash, parent_hash) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING",
+                int(chain_id),
+                int(block.number),
+                block.hash.as_slice(),
+                block.parent_hash.as_slice(),
+            )?;
+        }
         Ok(())
     }
 

@@ -26,7 +26,11 @@ impl Watch {
         tx.commit().await?;
         let mut delivered = 0;
         for alert in &due {
-            let outcome = self.send(alert).await;
+            let Some(sink) = self.sinks.iter().find(|sink| sink.url.as_str() == alert.sink) else {
+                self.drop_alert(alert).await?;
+                continue;
+            };
+            let outcome = self.send(sink, alert).await;
             delivered += u64::from(outcome.is_ok());
             self.settle(alert, outcome).await?;
         }
@@ -53,11 +57,15 @@ impl Watch {
         }
     }
 
-    async fn send(&self, alert: &PendingAlert) -> Result<(), String> {
-        let sink = self.sinks.iter().find(|sink| sink.url.as_str() == alert.sink);
-        let Some(sink) = sink else {
-            return Err("it is no longer configured".to_owned());
-        };
+    async fn drop_alert(&self, alert: &PendingAlert) -> Result<(), WatchError> {
+        let reason = "its webhook is no longer configured";
+        warn!("alert {} ({}): {reason}; it is not sent", alert.id, alert.event);
+        let mut tx = self.ledger.write().await?;
+        tx.alert_dropped(&alert.id, reason).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn send(&self, sink: &Sink, alert: &PendingAlert) -> Result<(), String> {
         let mut request = self
             .fetcher
             .client()

@@ -6,7 +6,7 @@ use tracing::{debug, info};
 use super::{Watch, WatchError};
 use crate::{
     chain::{BlockRef, RpcError, TokenEvent, View},
-    ledger::{self, Collection, Commit},
+    ledger::{self, Collection, Commit, LedgerError},
 };
 
 /// What indexing did.
@@ -136,7 +136,10 @@ impl Watch {
             now: ledger::now(),
         };
         let mut tx = self.ledger.write().await?;
-        tx.commit_blocks(&commit).await?;
+        tx.commit_blocks(&commit).await.map_err(|error| match error {
+            LedgerError::Unlinked(_) => WatchError::Rpc(RpcError::Changed),
+            other => other.into(),
+        })?;
         tx.commit().await?;
         debug!("blocks {from} to {to}: {} events", events.len());
         Ok(events.len() as u64)

@@ -14,6 +14,8 @@ use crate::{
 
 /// Nobody else takes a probe that was taken for this long, in milliseconds.
 const LEASE: Millis = 20 * 60 * 1000;
+/// No retry of a failed probe is further off than this, in milliseconds.
+const LONGEST_DOUBT: u64 = 60_000;
 /// Probes taken from the ledger, and written back, at once.
 const BATCH: u32 = 512;
 
@@ -44,6 +46,10 @@ impl Watch {
             let next = self.ledger.read().await?.next_doubtful_probe().await?;
             let Some(next) = next else { return Ok(probes) };
             let wait = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
+            if wait > LONGEST_DOUBT {
+                // Another process has taken it.
+                return Ok(probes);
+            }
             tokio::time::sleep(Duration::from_millis(wait)).await;
             probes += self.verify_until(ledger::now(), true).await?;
         }
