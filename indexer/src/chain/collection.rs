@@ -181,6 +181,10 @@ fn bytecode() -> Result<Vec<u8>> {
     alloy::hex::decode(code).map_err(|error| CollectionError::Artifact(error.to_string()))
 }
 
+/// How long a transaction may take to be mined before the command gives up. It may still be
+/// mined later; a second run finds out.
+const MINED_WITHIN: std::time::Duration = std::time::Duration::from_secs(600);
+
 async fn send(
     provider: &RootProvider<Ethereum>,
     signer: &PrivateKeySigner,
@@ -193,6 +197,7 @@ async fn send(
     let pending = provider.send_transaction(request).await.map_err(failed)?;
     let hash = *pending.tx_hash();
     let receipt = pending
+        .with_timeout(Some(MINED_WITHIN))
         .get_receipt()
         .await
         .map_err(|error| CollectionError::NotSent(format!("{hash}: {error}")))?;

@@ -15,10 +15,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use crate::config::Config;
+use crate::{config::Config, watch::shortage};
 use output::{Failure, Output};
 
 /// Keeps NFT collections provable and alive.
@@ -82,8 +83,23 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The configuration: file, environment, command line.
+    /// The configuration; nodes that can't satisfy the policy are said.
     fn config(&self) -> Result<Config, Failure> {
+        let config = self.read_config()?;
+        if let Some(shortage) = shortage(&config) {
+            warn!("{shortage}");
+        }
+        Ok(config)
+    }
+
+    /// The configuration, for commands that need nodes that satisfy the policy.
+    fn config_with_nodes(&self) -> Result<Config, Failure> {
+        let config = self.read_config()?;
+        shortage(&config).map_or(Ok(config), |shortage| Err(Failure::usage(shortage)))
+    }
+
+    /// File, environment, command line.
+    fn read_config(&self) -> Result<Config, Failure> {
         let named = self.global.config.as_deref();
         let path = named.unwrap_or(std::path::Path::new("everhold.toml"));
         let mut config = Config::load(path, named.is_some())?;

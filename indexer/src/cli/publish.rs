@@ -18,7 +18,6 @@ use crate::{
     content::Codec,
     nodes::Fetcher,
     publish::{self, Folder, MintState, Minted, NodeReport, Plan, StoreReport, Storer},
-    watch,
 };
 
 /// Uploads a folder's media and metadata, and mints: N.json becomes token N.
@@ -58,10 +57,7 @@ struct Published {
 
 impl Publish {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let config = context.config()?;
-        if let Some(shortage) = watch::shortage(&config) {
-            return Err(Failure::usage(shortage));
-        }
+        let config = context.config_with_nodes()?;
         let signer = self.key.load("publish").await?;
         let rpc = Rpc::connect(&config.chain.rpc).await?;
         let provider = rpc.provider().await?;

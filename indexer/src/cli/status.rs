@@ -3,7 +3,6 @@
 use std::{fmt::Write, process::ExitCode};
 
 use clap::Args;
-use tracing::warn;
 
 use super::{
     Context,
@@ -13,7 +12,7 @@ use crate::{
     health::{Health, ReplicaState},
     ledger::{self, Ledger},
     report::Status,
-    watch::{policy, shortage},
+    watch::policy,
 };
 
 /// Shows collections, health counts, nodes and incidents.
@@ -23,9 +22,6 @@ pub(super) struct StatusArgs {}
 impl StatusArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config()?;
-        if let Some(shortage) = shortage(&config) {
-            warn!("{shortage}");
-        }
         let ledger = Ledger::open(&config.database).await?;
         let mut tx = ledger.read().await?;
         let status = Status::read(&mut tx, &policy(&config), ledger::now()).await?;

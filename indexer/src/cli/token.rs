@@ -4,7 +4,6 @@ use std::{fmt::Write, process::ExitCode};
 
 use alloy::primitives::{Address, U256};
 use clap::Args;
-use tracing::warn;
 
 use super::{
     Context,
@@ -13,7 +12,7 @@ use super::{
 use crate::{
     ledger::{self, Ledger},
     report::{ContentReport, TokenReport},
-    watch::{policy, shortage},
+    watch::policy,
 };
 
 /// Shows one token: owner, digest, contents, replicas, evidence.
@@ -30,9 +29,6 @@ pub(super) struct TokenArgs {
 impl TokenArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config()?;
-        if let Some(shortage) = shortage(&config) {
-            warn!("{shortage}");
-        }
         let ledger = Ledger::open(&config.database).await?;
         let mut tx = ledger.read().await?;
         let (address, id) = (self.collection, self.token);

@@ -42,7 +42,7 @@ struct Watched {
 
 impl WatchArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let config = context.config()?;
+        let config = context.config_with_nodes()?;
         let repair = config.repair.enabled && !self.no_repair;
         let repairer =
             if repair { self.key.or(&config.repair).load_if_named().await? } else { None };

@@ -6,6 +6,7 @@ use alloy::{
     primitives::{Address, B256, U256},
     signers::local::PrivateKeySigner,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use tracing::info;
 
 use crate::{
@@ -42,6 +43,9 @@ pub struct Minted {
     pub gas: u64,
 }
 
+/// Calls under way at once.
+const AT_ONCE: usize = 16;
+
 /// Compares the folder with the chain.
 pub async fn mint_state(
     contract: &Contract,
@@ -49,16 +53,25 @@ pub async fn mint_state(
     tokens: &BTreeMap<u64, ContentId>,
 ) -> Result<MintState, CollectionError> {
     let mut state = MintState::default();
-    for (&token, content) in tokens {
-        let id = U256::from(token);
-        if id >= info.next_token_id {
-            state.missing.push((token, content.digest));
-        } else if contract.digest(id).await? == content.digest {
-            state.minted += 1;
-        } else if contract.revision(id).await? > 1 {
-            state.updated.push(token);
-        } else {
-            state.differing.push(token);
+    let is_minted = |token: &u64| U256::from(*token) < info.next_token_id;
+    let (minted, missing): (Vec<_>, Vec<_>) =
+        tokens.iter().partition(|(token, _)| is_minted(token));
+    state.missing = missing.into_iter().map(|(token, content)| (*token, content.digest)).collect();
+    let standings: Vec<_> = stream::iter(minted)
+        .map(|(token, content)| async move {
+            let id = U256::from(*token);
+            let same = contract.digest(id).await? == content.digest;
+            let updated = !same && contract.revision(id).await? > 1;
+            Ok::<_, CollectionError>((*token, same, updated))
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    for (token, same, updated) in standings {
+        match (same, updated) {
+            (true, _) => state.minted += 1,
+            (false, true) => state.updated.push(token),
+            (false, false) => state.differing.push(token),
         }
     }
     Ok(state)

@@ -1,7 +1,7 @@
 //! What a folder becomes: contents with their names, known before anything is sent.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -29,6 +29,7 @@ pub struct Plan {
     pub items: Vec<Item>,
     /// Each token's metadata.
     pub tokens: BTreeMap<u64, ContentId>,
+    names: HashSet<ContentId>,
 }
 
 /// Media above this length goes to the ipfs engine whatever the collection's codec is: the
@@ -43,7 +44,7 @@ impl Plan {
     }
 
     fn add(&mut self, item: Item) {
-        if self.items.iter().all(|known| known.id != item.id) {
+        if self.names.insert(item.id) {
             self.items.push(item);
         }
     }
