@@ -31,6 +31,13 @@ pub struct Running {
     pub task: tokio::task::JoinHandle<io::Result<()>>,
 }
 
+/// An HTTP client, whether or not another crate of the build asked for TLS without a provider.
+pub fn http_client() -> reqwest::ClientBuilder {
+    // Fails only where a provider was chosen before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
+}
+
 /// Opens a node's folder and serves it at an address; port 0 takes a free one.
 pub async fn start(config: Config, listen: SocketAddr) -> io::Result<Running> {
     let node = Node::open(config)?;

@@ -31,8 +31,7 @@ struct Line {
 
 impl Peers {
     pub(super) fn new() -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .no_proxy()
+        let client = crate::http_client()
             .connect_timeout(Duration::from_secs(2))
             .read_timeout(Duration::from_secs(5))
             .build()?;

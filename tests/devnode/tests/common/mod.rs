@@ -67,7 +67,7 @@ impl Devnode {
             .read_line(&mut line)
             .expect("the node says where it is");
         let said: Value = serde_json::from_str(&line).expect("in JSON");
-        let client = Client::builder().no_proxy().build().expect("a client without TLS");
+        let client = everhold_devnode::http_client().build().expect("a client");
         Self { url: said["url"].as_str().expect("a URL").to_owned(), client, child, folder }
     }
 
