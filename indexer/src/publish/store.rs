@@ -187,11 +187,9 @@ impl Storer {
                 .await
         };
         for seed in seeded {
-            let Some((index, node, message)) = seed? else {
-                continue;
-            };
+            let Some((index, node, message)) = seed? else { continue };
             survey.verified.insert((node, index));
-            messages.insert(index, message);
+            messages.insert(index, Seeded { node, message });
         }
         self.catch_up(items, &messages, survey).await;
         Ok(self.report(items.len(), survey))
@@ -317,14 +315,14 @@ impl Storer {
     async fn catch_up(
         &self,
         items: &[Item],
-        messages: &BTreeMap<usize, Message>,
+        messages: &BTreeMap<usize, Seeded>,
         survey: &mut Survey,
     ) {
         let started = Instant::now();
         let mut waiting: Vec<(usize, usize)> = Vec::new();
         for (node, _) in self.up(survey) {
-            let lacking = messages.keys().map(|index| (node, *index));
-            waiting.extend(lacking.filter(|pair| !survey.verified.contains(pair)));
+            let others = messages.iter().filter(|(_, seeded)| seeded.node != node);
+            waiting.extend(others.map(|(index, _)| (node, *index)));
         }
         if !waiting.is_empty() {
             info!("waiting for {} replicas on the other nodes", waiting.len());
@@ -332,10 +330,12 @@ impl Storer {
         while !waiting.is_empty() {
             tokio::time::sleep(LOOK).await;
             let waited = started.elapsed();
+            let verified = &survey.verified;
             let looks: Vec<_> = stream::iter(waiting)
                 .map(|(node, index)| async move {
-                    let look =
-                        self.look(&self.clients[node], &items[index], &messages[&index], waited);
+                    let has_bytes = verified.contains(&(node, index));
+                    let (client, message) = (&self.clients[node], &messages[&index].message);
+                    let look = self.look(client, &items[index], message, waited, has_bytes);
                     (node, index, look.await)
                 })
                 .buffer_unordered(AT_ONCE)
@@ -353,6 +353,8 @@ impl Storer {
                         warn!("{name}: {}: {why}; left to `everhold watch`", items[index].id);
                     }
                     Look::Down(why) => {
+                        let name = client_name(&self.clients[node]);
+                        warn!("{name} is down: {why}; the others go on");
                         survey.down.insert(node, why);
                     }
                 }
@@ -361,42 +363,52 @@ impl Storer {
         }
     }
 
-    /// One look at a node that lags.
+    /// One look at a node that lags: in bytes or, with `has_bytes`, in the message alone.
     async fn look(
         &self,
         client: &Client,
         item: &Item,
         message: &Message,
         waited: Duration,
+        has_bytes: bool,
     ) -> Look {
-        let status = client.message_status(&message.item_hash).await;
-        // A node that knows the message needs the bytes only, and may balk at the message again.
-        let known = !matches!(status, Ok(MessageStatus::Unknown | MessageStatus::Gone(_)) | Err(_));
-        let send = match status {
-            Ok(MessageStatus::Processed) if self.serves(client, &item.id).await => {
+        let status = match client.message_status(&message.item_hash).await {
+            Err(FetchError::Connect(why)) => return Look::Down(why),
+            status => status.unwrap_or(MessageStatus::Pending),
+        };
+        let ready = match &status {
+            MessageStatus::Processed if has_bytes || self.serves(client, &item.id).await => {
                 return Look::Verified;
             }
             // It will not fetch any more.
-            Ok(MessageStatus::Processed | MessageStatus::Gone(_)) => true,
-            Ok(MessageStatus::Unknown) => waited >= GOSSIP.min(self.wait),
-            Ok(MessageStatus::Pending | MessageStatus::Rejected(_)) => waited >= self.wait,
-            Err(FetchError::Connect(why)) => return Look::Down(why),
-            Err(_) => waited >= self.wait,
+            MessageStatus::Processed | MessageStatus::Gone(_) => true,
+            MessageStatus::Unknown => waited >= GOSSIP.min(self.wait),
+            MessageStatus::Pending | MessageStatus::Rejected(_) => waited >= self.wait,
         };
-        if !send {
+        if !ready {
             return Look::Waiting;
         }
-        let sent = match known && item.payload.len() <= UNSIGNED {
-            true => self.upload(client, item, None).await,
-            false => self.upload(client, item, Some(message)).await,
+        // A node that knows the message needs the bytes only, and may balk at the message again.
+        let known = !matches!(status, MessageStatus::Unknown | MessageStatus::Gone(_));
+        let message = (!known || item.payload.len() > UNSIGNED).then_some(message);
+        let sent = match message {
+            Some(message) if has_bytes => client.publish(message).await,
+            _ if has_bytes => return Look::Verified,
+            message => self.upload(client, item, message).await,
         };
         match sent {
-            Ok(()) if self.serves(client, &item.id).await => Look::Verified,
+            Ok(()) if has_bytes || self.serves(client, &item.id).await => Look::Verified,
             Ok(()) => Look::Failed("it took the bytes, but does not serve them".to_owned()),
             Err(AlephError::Fetch(FetchError::Connect(why))) => Look::Down(why),
             Err(error) => Look::Failed(error.to_string()),
         }
     }
+}
+
+/// Where a content was put first, and the message it was put with.
+struct Seeded {
+    node: usize,
+    message: Message,
 }
 
 /// What a look at a node that lags shows.
