@@ -88,6 +88,9 @@ pub struct Rpc {
 /// Until an endpoint has answered one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a transaction that was sent is looked for. Only commands that send one wait so.
+const RECEIPT_POLL: Duration = Duration::from_millis(500);
+
 impl Endpoint {
     fn new(url: &Url) -> Result<Self> {
         let shown = without_secrets(url);
@@ -103,7 +106,8 @@ impl Endpoint {
                 reason: error.to_string(),
             })?;
         let transport = Http::with_client(client, url.clone());
-        let provider = RootProvider::new(RpcClient::new(transport, false));
+        let client = RpcClient::new(transport, false).with_poll_interval(RECEIPT_POLL);
+        let provider = RootProvider::new(client);
         Ok(Self { shown, provider })
     }
 

@@ -61,7 +61,7 @@ impl WatchArgs {
             None => None,
         };
         info!(
-            "watching {} collections on {} nodes; Ctrl-C stops",
+            "watching ({} of [[collection]], {} nodes); Ctrl-C stops",
             config.collection.len(),
             config.node_count()
         );

@@ -71,7 +71,7 @@ impl Tx {
         execute!(
             self,
             "UPDATE alerts SET delivered_at = $2, due_at = NULL, attempts = attempts + 1,
-                last_error = NULL WHERE id = $1",
+                last_error = NULL WHERE id = $1 AND delivered_at IS NULL",
             id,
             now,
         )?;
@@ -82,7 +82,8 @@ impl Tx {
     pub async fn alert_failed(&mut self, id: &str, error: &str, retry: Millis) -> Result<()> {
         execute!(
             self,
-            "UPDATE alerts SET attempts = attempts + 1, last_error = $2, due_at = $3 WHERE id = $1",
+            "UPDATE alerts SET attempts = attempts + 1, last_error = $2, due_at = $3
+             WHERE id = $1 AND delivered_at IS NULL",
             id,
             text(error),
             retry,

@@ -1,8 +1,10 @@
 //! Chains, collections, and the window of recent blocks.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::{Address, B256};
 
-use super::{LedgerError, Result, RowId, Tx, execute, fetch, int, text, uint};
+use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint};
 use crate::{chain::BlockRef, content::Codec};
 
 /// A collection to be watched.
@@ -66,14 +68,17 @@ impl Collection {
 impl Tx {
     /// Ties the ledger to a chain, or finds that it is tied to another.
     pub async fn bind_chain(&mut self, chain_id: u64, genesis: B256) -> Result<()> {
-        let known =
-            fetch!(fetch_all, self, (i64, Vec<u8>), "SELECT chain_id, genesis FROM chains")?;
+        let select = "SELECT chain_id, genesis FROM chains";
+        let mut known = fetch!(fetch_all, self, (i64, Vec<u8>), select)?;
+        if known.is_empty() {
+            // Another process may bind it at this very moment: who comes second reads the first.
+            let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)
+                          ON CONFLICT DO NOTHING";
+            execute!(self, insert, int(chain_id), genesis.as_slice())?;
+            known = fetch!(fetch_all, self, (i64, Vec<u8>), select)?;
+        }
         match known.first() {
-            None => {
-                let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)";
-                execute!(self, insert, int(chain_id), genesis.as_slice())?;
-                Ok(())
-            }
+            None => Err(LedgerError::Corrupt("the chain it is bound to".to_owned())),
             Some((id, _)) if uint(*id) != chain_id => {
                 Err(LedgerError::OtherChain { ledger: uint(*id), rpc: chain_id })
             }
@@ -84,30 +89,48 @@ impl Tx {
         }
     }
 
-    /// Adds a collection, or brings back one that was left out for a while.
+    /// Adds a collection, if it is not there.
     pub async fn add_collection(&mut self, new: &NewCollection) -> Result<Collection> {
         execute!(
             self,
             "INSERT INTO collections (chain_id, address, name, codec, start_block, indexed_block)
              VALUES ($1, $2, $3, $4, $5, $5 - 1)
-             ON CONFLICT (chain_id, address) DO UPDATE SET active = 1, name = excluded.name",
+             ON CONFLICT (chain_id, address) DO UPDATE SET name = excluded.name",
             int(new.chain_id),
             new.address.as_slice(),
             text(&new.name),
             i64::from(new.codec.multicodec()),
             int(new.start_block),
         )?;
-        let all = self.collections().await?;
+        let all = self.all_collections().await?;
         all.into_iter()
             .find(|c| c.chain_id == new.chain_id && c.address == new.address)
             .ok_or_else(|| LedgerError::Corrupt(format!("collection {} vanished", new.address)))
     }
 
-    /// Marks every collection as left out of the configuration; [`Tx::add_collection`] brings
-    /// each that is still there back.
-    pub async fn deactivate_collections(&mut self) -> Result<()> {
-        execute!(self, "UPDATE collections SET active = 0")?;
-        Ok(())
+    /// Makes these, and no others, the collections of the configuration. What only those left
+    /// out name is no longer wanted.
+    pub async fn set_active(
+        &mut self,
+        collections: &[RowId],
+        keep_history: bool,
+        now: Millis,
+    ) -> Result<()> {
+        self.alone().await?;
+        let known = fetch!(fetch_all, self, (i64, i64), "SELECT id, active FROM collections")?;
+        let mut contents = BTreeSet::new();
+        for (id, was) in known {
+            let active = i64::from(collections.contains(&id));
+            if active != was {
+                let update = "UPDATE collections SET active = $2 WHERE id = $1";
+                execute!(self, update, id, active)?;
+                let select = "SELECT DISTINCT content_id FROM token_events
+                              WHERE collection_id = $1 AND content_id IS NOT NULL";
+                let rows = fetch!(fetch_all, self, (i64,), select, id)?;
+                contents.extend(rows.into_iter().map(|(row,)| row));
+            }
+        }
+        self.refresh_wanted(&contents, keep_history, now).await
     }
 
     /// The collections of the configuration, in the order they came.
@@ -120,6 +143,18 @@ impl Tx {
                     h.finalized_block
              FROM collections c JOIN chains h ON h.chain_id = c.chain_id
              WHERE c.active = 1 ORDER BY c.id",
+        )?;
+        rows.into_iter().map(Collection::from_row).collect()
+    }
+
+    async fn all_collections(&mut self) -> Result<Vec<Collection>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            CollectionRow,
+            "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.start_block, c.indexed_block,
+                    h.finalized_block
+             FROM collections c JOIN chains h ON h.chain_id = c.chain_id ORDER BY c.id",
         )?;
         rows.into_iter().map(Collection::from_row).collect()
     }

@@ -47,9 +47,6 @@ pub(super) fn content_id(codec: i64, digest: &[u8]) -> Result<ContentId> {
     }
 }
 
-/// How deep references are followed from a token's metadata: its media, and no further.
-const MAX_DEPTH: usize = 2;
-
 impl Tx {
     /// The row of a content, made if need be.
     pub async fn content_row(&mut self, id: ContentId) -> Result<RowId> {
@@ -93,16 +90,15 @@ impl Tx {
         keep_history: bool,
         now: Millis,
     ) -> Result<()> {
+        // A document can't refer to itself, nor two to each other: each would have to hold the
+        // other's hash. So this ends.
         let mut front = contents.clone();
-        for _ in 0..=MAX_DEPTH {
+        while !front.is_empty() {
             let mut next = BTreeSet::new();
             for row in &front {
                 if self.refresh_one(*row, keep_history, now).await? {
                     next.extend(self.children(*row).await?);
                 }
-            }
-            if next.is_empty() {
-                break;
             }
             front = next;
         }
@@ -130,7 +126,7 @@ impl Tx {
                 SELECT 1 FROM token_events e
                 JOIN collections c ON c.id = e.collection_id
                 JOIN chains h ON h.chain_id = c.chain_id
-                WHERE e.content_id = $1 AND (
+                WHERE e.content_id = $1 AND c.active = 1 AND (
                     e.superseded_block IS NULL
                     OR e.superseded_block > h.finalized_block
                     OR ($2 = 1 AND EXISTS (SELECT 1 FROM tokens t
@@ -146,9 +142,24 @@ impl Tx {
         match (was, wanted) {
             (0, 1) => self.want(row, since.map_or(now, |at| at.min(now))).await?,
             (1, 0) => self.unwant(row).await?,
+            (1, 1) => return self.reread(row).await.map(|()| false),
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Makes content due that was verified before it became a token's metadata: it was not read
+    /// then, and has to be.
+    async fn reread(&mut self, row: RowId) -> Result<()> {
+        execute!(
+            self,
+            "UPDATE replicas SET due_at = 0
+             WHERE content_id = $1 AND due_at IS NOT NULL AND state = 'verified'
+               AND EXISTS (SELECT 1 FROM contents c WHERE c.id = $1 AND c.parsed = 0)
+               AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = $1)",
+            row,
+        )?;
+        Ok(())
     }
 
     async fn want(&mut self, row: RowId, since: Millis) -> Result<()> {
@@ -188,6 +199,7 @@ impl Tx {
         parsed: &Result<Metadata, String>,
         now: Millis,
     ) -> Result<()> {
+        self.alone().await?;
         let error = parsed.as_ref().err().map(|error| text(error));
         let update = "UPDATE contents SET parsed = 1, parse_error = $2 WHERE id = $1";
         execute!(self, update, row, error)?;
@@ -214,7 +226,11 @@ impl Tx {
             )?;
         }
         for child in children {
-            self.refresh_one(child, false, now).await?;
+            let select = "SELECT wanted FROM contents WHERE id = $1";
+            // What is wanted already stays so, whatever for: a document only adds.
+            if fetch!(fetch_one, self, (i64,), select, child)?.0 == 0 {
+                self.refresh_one(child, false, now).await?;
+            }
         }
         Ok(())
     }

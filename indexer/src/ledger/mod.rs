@@ -122,6 +122,26 @@ impl Tx {
         Ok(())
     }
 
+    /// Waits until no other transaction writes, and keeps others from writing until this one
+    /// ends. Following the chain touches rows in an order of its own; with the workers' it could
+    /// deadlock. SQLite has one writer at a time anyway.
+    async fn alone(&mut self) -> Result<()> {
+        if let Self::Postgres(tx) = self {
+            let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITERS);
+            lock.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no transaction is [`Tx::alone`], and keeps others from being so.
+    async fn among_others(&mut self) -> Result<()> {
+        if let Self::Postgres(tx) = self {
+            let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(WRITERS);
+            lock.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// The statement for this transaction's engine.
     fn sql(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
@@ -164,7 +184,7 @@ impl Ledger {
         let failed = |source| LedgerError::Open { url: without_password(url), source };
         let pool = if url.starts_with("sqlite:") {
             let pool = open_sqlite(url).await.map_err(failed)?;
-            sqlx::migrate!("../migrations/sqlite").run(&pool).await?;
+            migrate_sqlite(&pool).await?;
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             // One connection by itself first: a pool says only that time ran out, not why.
@@ -209,6 +229,9 @@ impl Ledger {
     }
 }
 
+/// The key of the advisory lock that writers share: `everhold` in ASCII.
+const WRITERS: i64 = i64::from_be_bytes(*b"everhold");
+
 /// How long the database may take to answer at the start.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -221,6 +244,21 @@ async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool, sqlx::Error> {
         .busy_timeout(Duration::from_secs(30));
     let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
     pool.connect_with(options).await
+}
+
+/// Times that migrations are tried: SQLite has no lock for them, and another process that opens
+/// the same new file may be a little faster.
+const MIGRATIONS: u32 = 10;
+
+async fn migrate_sqlite(pool: &sqlx::SqlitePool) -> Result<()> {
+    let mut tries = 1;
+    loop {
+        match sqlx::migrate!("../migrations/sqlite").run(pool).await {
+            Err(_) if tries < MIGRATIONS => tries += 1,
+            done => return Ok(done?),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// A database URL as it may be shown.

@@ -60,6 +60,7 @@ impl Tx {
     /// Makes the ledger's nodes those given (the `id` is ignored): new ones get every wanted
     /// content to probe, those left out no longer count.
     pub async fn set_nodes(&mut self, nodes: &[Node]) -> Result<()> {
+        self.alone().await?;
         execute!(self, "UPDATE nodes SET active = 0")?;
         for node in nodes {
             execute!(

@@ -141,6 +141,7 @@ impl Tx {
         limit: u32,
         in_doubt_only: bool,
     ) -> Result<Vec<DueProbe>> {
+        self.among_others().await?;
         let sql = self.sql(
             "SELECT r.content_id, r.node_id, c.codec, c.digest, c.size,
                     (c.parsed = 0 AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id))
@@ -191,7 +192,8 @@ impl Tx {
 
     /// Makes a replica due at once.
     pub async fn make_due(&mut self, content: RowId, node: RowId) -> Result<()> {
-        let update = "UPDATE replicas SET due_at = 0 WHERE content_id = $1 AND node_id = $2";
+        let update = "UPDATE replicas SET due_at = 0
+                      WHERE content_id = $1 AND node_id = $2 AND due_at IS NOT NULL";
         execute!(self, update, content, node)?;
         Ok(())
     }
@@ -202,6 +204,7 @@ impl Tx {
         record: &ProbeRecord,
         schedule: &Schedule,
     ) -> Result<Verdict> {
+        self.among_others().await?;
         let (content, node) = (record.content, record.node);
         let select = "SELECT state, failures FROM replicas WHERE content_id = $1 AND node_id = $2";
         let (old, failures) =

@@ -160,6 +160,8 @@ impl Tx {
     /// Writes a stretch of the chain and the checkpoint after it. [`LedgerError::Unlinked`] where
     /// its blocks do not follow those in the window.
     pub async fn commit_blocks(&mut self, commit: &Commit<'_>) -> Result<()> {
+        self.alone().await?;
+        self.advance_checkpoints(commit).await?;
         self.insert_blocks(commit.chain_id, commit.blocks).await?;
         let by_address: BTreeMap<_, _> =
             commit.collections.iter().map(|c| (c.address, c)).collect();
@@ -173,10 +175,6 @@ impl Tx {
         }
         let trim = "DELETE FROM blocks WHERE chain_id = $1 AND number < $2";
         execute!(self, trim, int(commit.chain_id), int(commit.window_start))?;
-        for collection in commit.collections {
-            let advance = "UPDATE collections SET indexed_block = $2 WHERE id = $1";
-            execute!(self, advance, collection.id, int(commit.to))?;
-        }
         let mut contents = self.fold_tokens(&touched).await?;
         contents.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
         self.refresh_wanted(&contents, commit.keep_history, commit.now).await
@@ -190,6 +188,7 @@ impl Tx {
         keep_history: bool,
         now: Millis,
     ) -> Result<()> {
+        self.alone().await?;
         let (chain, above) = (int(chain_id), int(ancestor));
         let touched = fetch!(
             fetch_all,
@@ -217,6 +216,13 @@ impl Tx {
         execute!(
             self,
             "UPDATE collections SET indexed_block = $2 WHERE chain_id = $1 AND indexed_block > $2",
+            chain,
+            above,
+        )?;
+        // Blocks that come instead are not final because those they replace were.
+        execute!(
+            self,
+            "UPDATE chains SET finalized_block = $2 WHERE chain_id = $1 AND finalized_block > $2",
             chain,
             above,
         )?;
@@ -285,6 +291,26 @@ impl Tx {
             content,
             revision,
         )?;
+        Ok(())
+    }
+
+    /// Moves the checkpoints on, if they are where the reader of this stretch saw them: another
+    /// process may have gone on, or back, meanwhile.
+    async fn advance_checkpoints(&mut self, commit: &Commit<'_>) -> Result<()> {
+        for collection in commit.collections {
+            let seen = collection.indexed_block.map(int);
+            let moved = execute!(
+                self,
+                "UPDATE collections SET indexed_block = $2
+                 WHERE id = $1 AND (indexed_block = $3 OR ($3 IS NULL AND indexed_block < start_block))",
+                collection.id,
+                int(commit.to),
+                seen,
+            )?;
+            if moved == 0 {
+                return Err(LedgerError::Unlinked(commit.to));
+            }
+        }
         Ok(())
     }
 

@@ -24,7 +24,9 @@ impl Watch {
         let now = ledger::now();
         let mut tx = self.ledger.write().await?;
         let picture = Picture::take(&mut tx, &self.settings.policy, now).await?;
-        for content in picture.contents.values() {
+        let mut contents: Vec<_> = picture.contents.values().collect();
+        contents.sort_by_key(|content| content.content.row);
+        for content in contents {
             let healthy = content.assessment.health == Health::Healthy;
             if healthy && !content.content.past.was_healthy {
                 tx.mark_healthy(content.content.row).await?;

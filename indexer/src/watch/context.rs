@@ -10,7 +10,7 @@ use crate::{
     chain::{self, CollectionError, KeyError, Rpc, RpcError},
     config::{CollectionConfig, Config, ConfigError, Finality, History, Payment},
     health::{Holder, Policy, Schedule, independent},
-    ledger::{Ledger, LedgerError, NewCollection, Node, RowId},
+    ledger::{self, Ledger, LedgerError, NewCollection, Node, RowId},
     nodes::{self, Configured, Fetcher},
 };
 
@@ -158,10 +158,12 @@ impl Watch {
         let holders = holders(&configured).await;
         let mut tx = ledger.write().await?;
         tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
-        tx.deactivate_collections().await?;
+        let mut active = Vec::new();
         for new in &collections {
-            tx.add_collection(new).await?;
+            active.push(tx.add_collection(new).await?.id);
         }
+        let settings = Settings::new(config);
+        tx.set_active(&active, settings.keep_history, ledger::now()).await?;
         tx.set_nodes(&holders).await?;
         let rows = tx.nodes().await?;
         tx.commit().await?;
@@ -169,7 +171,6 @@ impl Watch {
             configured.into_iter().map(|node| (nodes::name(node.node.url()), node)).collect();
         let nodes =
             rows.iter().filter_map(|row| Some((row.id, by_url.remove(&row.url)?))).collect();
-        let settings = Settings::new(config);
         Ok(Self { ledger, rpc, fetcher, nodes, sinks, repairer, settings })
     }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tracing::debug;
 
 use super::{Watch, WatchError};
 use crate::{
     content::{Metadata, MetadataLimits},
+    health::ReplicaState,
     ledger::{self, DueProbe, Millis, ProbeRecord},
     nodes::{Seen, probe},
 };
@@ -86,31 +86,42 @@ impl Watch {
         Probed { due, seen, at: ledger::now() }
     }
 
-    /// Writes down what probes saw, in one transaction.
+    /// Writes down what probes saw. Metadata first: a process that dies between the two leaves
+    /// its probes leased, and they are made again.
     pub(super) async fn record(&self, probed: &[Probed]) -> Result<(), WatchError> {
-        let mut tx = self.ledger.write().await?;
-        for Probed { due, seen, at } in probed {
-            let record = ProbeRecord {
-                content: due.content,
-                node: due.node,
-                seen: seen.state,
-                held: seen.held,
-                bytes: seen.bytes,
-                http_status: seen.http_status,
-                computed: seen.computed.clone(),
-                detail: seen.detail.clone(),
-                at: *at,
-            };
-            tx.record_probe(&record, &self.settings.schedule).await?;
-            if due.parse && seen.state == crate::health::ReplicaState::Verified {
-                let parsed = parse(seen);
-                if let Err(error) = &parsed {
-                    debug!("metadata {}: {error}", due.id);
-                }
-                tx.record_metadata(due.content, &parsed, *at).await?;
+        let is_metadata = |p: &&Probed| p.due.parse && p.seen.state == ReplicaState::Verified;
+        if probed.iter().any(|one| is_metadata(&one)) {
+            let mut tx = self.ledger.write().await?;
+            for Probed { due, seen, at } in probed.iter().filter(is_metadata) {
+                tx.record_metadata(due.content, &parse(seen), *at).await?;
             }
+            tx.commit().await?;
+        }
+        // In one order everywhere, so that two workers never wait for each other.
+        let mut probed: Vec<_> = probed.iter().collect();
+        probed.sort_by_key(|one| (one.due.content, one.due.node));
+        let mut tx = self.ledger.write().await?;
+        for one in probed {
+            tx.record_probe(&one.record(), &self.settings.schedule).await?;
         }
         Ok(tx.commit().await?)
+    }
+}
+
+impl Probed {
+    fn record(&self) -> ProbeRecord {
+        let Self { due, seen, at } = self;
+        ProbeRecord {
+            content: due.content,
+            node: due.node,
+            seen: seen.state,
+            held: seen.held,
+            bytes: seen.bytes,
+            http_status: seen.http_status,
+            computed: seen.computed.clone(),
+            detail: seen.detail.clone(),
+            at: *at,
+        }
     }
 }
 

@@ -1,0 +1,108 @@
+//! The indexer as a test runs it: configured in code, with a node that has nothing.
+
+use alloy::primitives::Address;
+use everhold::{
+    config::{
+        AlephConfig, ChainConfig, CollectionConfig, Config, LimitsConfig, NodeConfig,
+        ReplicasConfig, Span,
+    },
+    ledger::Ledger,
+    watch::{Round, Watch, WatchError},
+};
+use url::Url;
+
+use super::http::Server;
+use crate::support::{
+    database::{Database, Engine},
+    snapshot::Snapshot,
+};
+
+/// Everything an indexer needs besides chain and database.
+pub(crate) struct Setting {
+    node: Server,
+    collections: Vec<CollectionConfig>,
+    pub(crate) confirmations: u64,
+}
+
+impl Setting {
+    /// An indexer of these collections, from the first block on.
+    pub(crate) async fn of(addresses: &[Address]) -> Self {
+        let collections =
+            addresses.iter().map(|address| CollectionConfig { address: *address, start_block: 0 });
+        Self {
+            node: Server::empty_node().await,
+            collections: collections.collect(),
+            confirmations: 12,
+        }
+    }
+
+    pub(crate) fn start_at(&mut self, block: u64) {
+        self.collections[0].start_block = block;
+    }
+
+    fn config(&self, database: &str, rpc: &[&Url]) -> Config {
+        Config {
+            database: database.to_owned(),
+            chain: ChainConfig {
+                rpc: rpc.iter().map(|url| (*url).clone()).collect(),
+                confirmations: self.confirmations,
+                ..ChainConfig::default()
+            },
+            collection: self.collections.clone(),
+            aleph: AlephConfig {
+                nodes: vec![NodeConfig { url: self.node.url.clone(), operator: None }],
+                ..AlephConfig::default()
+            },
+            replicas: ReplicasConfig { min: 1, ..ReplicasConfig::default() },
+            limits: LimitsConfig {
+                connect_timeout: Span::secs(1),
+                idle_timeout: Span::secs(1),
+                total_timeout: Span::secs(2),
+                max_content: 1 << 20,
+                concurrency: 8,
+            },
+            ..Config::default()
+        }
+    }
+
+    pub(crate) async fn start(&self, db: &Database, rpc: &[&Url]) -> Result<Watch, WatchError> {
+        Watch::start(&self.config(&db.url, rpc), None).await
+    }
+
+    /// A process of its own that makes one round.
+    pub(crate) async fn round(&self, db: &Database, rpc: &[&Url]) -> Result<Round, WatchError> {
+        let watch = self.start(db, rpc).await?;
+        let done = watch.once(false).await;
+        watch.ledger().close().await;
+        done
+    }
+
+    /// What an indexer that never saw anything before makes of the chain.
+    pub(crate) async fn fresh(&self, rpc: &Url) -> Seen {
+        let db = Database::fresh(Engine::Sqlite).await;
+        self.round(&db, &[rpc]).await.unwrap();
+        seen(&db.open().await).await
+    }
+}
+
+/// What a ledger holds of the chain.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) indexed: Vec<Option<u64>>,
+}
+
+pub(crate) async fn seen(ledger: &Ledger) -> Seen {
+    let snapshot = Snapshot::of(ledger).await;
+    let mut tx = ledger.read().await.unwrap();
+    let collections = tx.collections().await.unwrap();
+    let indexed = collections.iter().map(|c| c.indexed_block).collect();
+    Seen { snapshot, indexed }
+}
+
+pub(crate) async fn seen_in(db: &Database) -> Seen {
+    let ledger = db.open().await;
+    let seen = seen(&ledger).await;
+    ledger.close().await;
+    seen
+}

@@ -1,0 +1,212 @@
+//! Work is picked by due time, each piece by one worker.
+
+use std::collections::BTreeSet;
+
+use everhold::{
+    health::ReplicaState,
+    ledger::{DueProbe, Ledger},
+};
+
+use crate::{
+    story::{
+        HOUR, NOW, SCHEDULE, Story, burn, mint, mint_batch, record, seen, set_nodes, take_all,
+    },
+    support::database::{Database, Engine, on_both_engines},
+};
+
+on_both_engines!(
+    gives_each_probe_once,
+    gives_a_probe_again_when_its_lease_ends,
+    releases_leases,
+    orders_by_due_time,
+    waits_for_those_in_doubt_only,
+    never_gives_what_is_not_wanted,
+    says_what_to_read,
+    shares_the_work_between_workers,
+    skips_what_another_worker_is_taking,
+);
+
+const URLS: [&str; 3] = ["http://one", "http://two", "http://three"];
+
+async fn story(db: &Database, tokens: u8) -> Story {
+    let ledger = db.open().await;
+    set_nodes(&ledger, &URLS).await;
+    let mut story = Story::simple(ledger).await;
+    let contents: Vec<u8> = (0..tokens).collect();
+    story.tell(mint_batch(0, 1, 1, &contents)).await;
+    story
+}
+
+async fn take(ledger: &Ledger, now: i64, limit: u32, in_doubt_only: bool) -> Vec<DueProbe> {
+    let mut tx = ledger.write().await.unwrap();
+    let due = tx.take_due_probes(now, now + HOUR, limit, in_doubt_only).await;
+    tx.commit().await.unwrap();
+    due.unwrap()
+}
+
+fn keys(due: &[DueProbe]) -> BTreeSet<(i64, i64)> {
+    due.iter().map(|probe| (probe.content, probe.node)).collect()
+}
+
+async fn gives_each_probe_once(db: Database) {
+    let story = story(&db, 4).await;
+    let first = take(&story.ledger, NOW, 5, false).await;
+    assert_eq!(first.len(), 5);
+    let rest = take(&story.ledger, NOW, 100, false).await;
+    assert_eq!(rest.len(), 7);
+    assert!(keys(&first).is_disjoint(&keys(&rest)));
+    assert!(take_all(&story.ledger, NOW).await.is_empty());
+}
+
+async fn gives_a_probe_again_when_its_lease_ends(db: Database) {
+    let story = story(&db, 2).await;
+    let first = take(&story.ledger, NOW, 100, false).await;
+    assert!(take_all(&story.ledger, NOW + HOUR - 1).await.is_empty());
+    let again = take_all(&story.ledger, NOW + HOUR).await;
+    assert_eq!(keys(&first), keys(&again));
+}
+
+async fn releases_leases(db: Database) {
+    let story = story(&db, 2).await;
+    let first = take(&story.ledger, NOW, 100, false).await;
+    let done = seen(first[0].content, first[0].node, ReplicaState::Missing, NOW);
+    record(&story.ledger, &done).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.release_leases().await.unwrap();
+    tx.commit().await.unwrap();
+    let again = take_all(&story.ledger, NOW).await;
+    assert_eq!(keys(&again), keys(&first[1..]), "what was brought back is not due");
+}
+
+async fn orders_by_due_time(db: Database) {
+    let story = story(&db, 3).await;
+    let all = take_all(&story.ledger, NOW).await;
+    let mut order: Vec<_> = all.iter().rev().map(|probe| (probe.content, probe.node)).collect();
+    order.rotate_left(2);
+    for (place, (content, node)) in order.iter().enumerate() {
+        let at = NOW + i64::try_from(place).unwrap();
+        record(&story.ledger, &seen(*content, *node, ReplicaState::Verified, at)).await;
+    }
+    let early = NOW + SCHEDULE.recheck + 3;
+    let first: Vec<_> = take(&story.ledger, early, 100, false).await;
+    let first: Vec<_> = first.iter().map(|probe| (probe.content, probe.node)).collect();
+    assert_eq!(first, order[..4]);
+    let rest = take(&story.ledger, early + 100, 100, false).await;
+    let rest: Vec<_> = rest.iter().map(|probe| (probe.content, probe.node)).collect();
+    assert_eq!(rest, order[4..]);
+}
+
+async fn waits_for_those_in_doubt_only(db: Database) {
+    let story = story(&db, 1).await;
+    let all = take_all(&story.ledger, NOW).await;
+    let next = |ledger: Ledger| async move {
+        let mut tx = ledger.read().await.unwrap();
+        tx.next_doubtful_probe().await.unwrap()
+    };
+    assert_eq!(next(story.ledger.clone()).await, None);
+    let doubt = seen(all[0].content, all[0].node, ReplicaState::Unreachable, NOW);
+    record(&story.ledger, &doubt).await;
+    let gone = seen(all[1].content, all[1].node, ReplicaState::Missing, NOW);
+    record(&story.ledger, &gone).await;
+    let retry = next(story.ledger.clone()).await.unwrap();
+    assert_eq!(retry, NOW + SCHEDULE.retry);
+    let late = NOW + 100 * HOUR;
+    let doubtful = take(&story.ledger, late, 100, true).await;
+    assert_eq!(keys(&doubtful), keys(&all[..1]));
+    record(&story.ledger, &doubt).await;
+    assert_eq!(next(story.ledger.clone()).await, Some(NOW + 2 * SCHEDULE.retry));
+    record(&story.ledger, &doubt).await;
+    assert_eq!(next(story.ledger.clone()).await, None, "three times is a verdict");
+    assert!(take(&story.ledger, late, 100, true).await.is_empty());
+}
+
+async fn never_gives_what_is_not_wanted(db: Database) {
+    let mut story = story(&db, 2).await;
+    let all = take_all(&story.ledger, NOW).await;
+    story.finalized = Some(9);
+    story.tell(burn(0, 1)).await;
+    let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    let mut tx = story.ledger.read().await.unwrap();
+    let wanted = tx.wanted_contents().await.unwrap();
+    drop(tx);
+    for probe in all {
+        let is_wanted = wanted.iter().any(|content| content.row == probe.content);
+        if is_wanted { &mut kept } else { &mut gone }.push(probe);
+    }
+    assert_eq!((gone.len(), kept.len()), (3, 3));
+    // A probe that was under way ends, one is asked for after an upload, a process starts anew.
+    record(&story.ledger, &seen(gone[0].content, gone[0].node, ReplicaState::Missing, NOW)).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.make_due(gone[1].content, gone[1].node).await.unwrap();
+    tx.make_due(kept[1].content, kept[1].node).await.unwrap();
+    tx.release_leases().await.unwrap();
+    tx.commit().await.unwrap();
+    let later = take_all(&story.ledger, NOW + 1000 * HOUR).await;
+    assert_eq!(keys(&later), keys(&kept));
+}
+
+async fn says_what_to_read(db: Database) {
+    let story = story(&db, 1).await;
+    let all = take_all(&story.ledger, NOW).await;
+    assert!(all.iter().all(|probe| probe.parse && probe.size.is_none()));
+    let first = &all[0];
+    record(&story.ledger, &seen(first.content, first.node, ReplicaState::Verified, NOW)).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    let nothing = Ok(everhold::content::Metadata::default());
+    tx.record_metadata(first.content, &nothing, NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    let again = take_all(&story.ledger, NOW + 10 * HOUR).await;
+    assert_eq!(again.len(), 3);
+    assert!(again.iter().all(|probe| !probe.parse && probe.size == Some(1)));
+}
+
+/// Ten workers with handles of their own: all is taken, nothing twice.
+async fn shares_the_work_between_workers(db: Database) {
+    let mut story = story(&db, 0).await;
+    let contents: Vec<u8> = (0..200).collect();
+    story.tell(mint_batch(0, 1, 1, &contents)).await;
+    let mut workers = Vec::new();
+    for _ in 0..10 {
+        let ledger = db.open().await;
+        workers.push(tokio::spawn(async move {
+            let mut taken = Vec::new();
+            let mut idle = 0;
+            while idle < 3 {
+                let due = take(&ledger, NOW, 7, false).await;
+                idle = if due.is_empty() { idle + 1 } else { 0 };
+                taken.extend(due);
+                tokio::task::yield_now().await;
+            }
+            taken
+        }));
+    }
+    let mut taken = Vec::new();
+    for worker in workers {
+        taken.extend(worker.await.unwrap());
+    }
+    assert_eq!(taken.len(), 600, "some were given twice, or not at all");
+    assert_eq!(keys(&taken).len(), 600);
+}
+
+/// On PostgreSQL a worker does not wait for another's transaction; SQLite has one writer.
+async fn skips_what_another_worker_is_taking(db: Database) {
+    let story = story(&db, 3).await;
+    if db.engine == Engine::Sqlite {
+        return;
+    }
+    let mut one = story.ledger.write().await.unwrap();
+    let first = one.take_due_probes(NOW, NOW + HOUR, 5, false).await.unwrap();
+    let second = tokio::time::timeout(
+        std::time::Duration::from_secs(5),
+        take(&story.ledger, NOW, 100, false),
+    );
+    let second = second.await.expect("the second waited for the first");
+    assert_eq!(second.len(), 4);
+    assert!(keys(&first).is_disjoint(&keys(&second)));
+    drop(one);
+    let left = take_all(&story.ledger, NOW).await;
+    assert_eq!(keys(&left), keys(&first), "a worker that died took nothing");
+    let mut story = story;
+    story.tell(mint(0, 9, 1, 9)).await;
+    assert_eq!(take_all(&story.ledger, NOW).await.len(), 3);
+}

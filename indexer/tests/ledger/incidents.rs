@@ -1,0 +1,229 @@
+//! Incidents and the outbox of their alerts.
+
+use std::collections::BTreeSet;
+
+use everhold::{
+    health::Health,
+    ledger::{Incident, Ledger, Millis, NewAlert, PendingAlert, Transition},
+};
+
+use crate::{
+    story::{HOUR, NOW, Story, contract, mint_batch, raw, row_of},
+    support::database::{Database, on_both_engines},
+};
+
+on_both_engines!(
+    opens_one_incident_for_a_content_of_a_collection,
+    opens_another_when_the_first_is_over,
+    shows_open_and_recent_incidents,
+    takes_each_alert_once,
+    tries_a_failed_alert_later,
+    forgets_a_delivered_alert,
+    keeps_the_outbox_over_a_restart,
+    leaves_no_alert_of_a_dropped_transaction,
+    shares_alerts_between_workers,
+);
+
+async fn story(db: &Database) -> Story {
+    let mut story = Story::simple(db.open().await).await;
+    story.tell(mint_batch(0, 1, 1, &[1, 2])).await;
+    story
+}
+
+async fn incident(story: &Story, id: &str, content: u8) -> Incident {
+    Incident {
+        id: id.to_owned(),
+        collection_id: story.collections[0].id,
+        collection: contract(0),
+        content_row: row_of(&story.ledger, raw(content)).await,
+        content: raw(content),
+        health: Health::Degraded,
+        summary: "http://one missing".to_owned(),
+        opened_at: NOW,
+        closed_at: None,
+        close_reason: None,
+    }
+}
+
+async fn open(story: &Story, id: &str, content: u8) -> bool {
+    let incident = incident(story, id, content).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    let opened = tx.open_incident(&incident).await.unwrap();
+    tx.commit().await.unwrap();
+    opened
+}
+
+async fn close(story: &Story, id: &str, at: Millis) {
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.close_incident(id, "recovered", at).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn open_ids(ledger: &Ledger, closed_since: Millis) -> Vec<String> {
+    let mut tx = ledger.read().await.unwrap();
+    let all = tx.incidents(closed_since).await.unwrap();
+    all.into_iter().map(|incident| incident.id).collect()
+}
+
+async fn enqueue(story: &Story, incident: &str, alert: &str, at: Millis) {
+    let mut tx = story.ledger.write().await.unwrap();
+    let new = NewAlert {
+        id: alert.to_owned(),
+        sink: "https://example.com/hook".to_owned(),
+        payload: format!("{{\"id\":\"{alert}\"}}"),
+    };
+    tx.enqueue_alert(incident, Transition::Opened, &new, at).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn take(ledger: &Ledger, now: Millis) -> Vec<PendingAlert> {
+    let mut tx = ledger.write().await.unwrap();
+    let due = tx.take_due_alerts(now, now + HOUR).await.unwrap();
+    tx.commit().await.unwrap();
+    due
+}
+
+async fn opens_one_incident_for_a_content_of_a_collection(db: Database) {
+    let story = story(&db).await;
+    assert!(open(&story, "a", 1).await);
+    assert!(!open(&story, "b", 1).await);
+    assert!(open(&story, "c", 2).await);
+    assert_eq!(open_ids(&story.ledger, Millis::MAX).await, ["a", "c"]);
+}
+
+async fn opens_another_when_the_first_is_over(db: Database) {
+    let story = story(&db).await;
+    assert!(open(&story, "a", 1).await);
+    close(&story, "a", NOW + 5).await;
+    assert!(open(&story, "b", 1).await);
+    close(&story, "a", NOW + 9).await;
+    let mut tx = story.ledger.read().await.unwrap();
+    let all = tx.incidents(0).await.unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!(all[0].closed_at, Some(NOW + 5), "it ended once");
+    assert_eq!(all[0].close_reason.as_deref(), Some("recovered"));
+    assert_eq!(all[1].closed_at, None);
+}
+
+async fn shows_open_and_recent_incidents(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    open(&story, "b", 2).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.change_incident("b", Health::Lost, "http://one corrupt").await.unwrap();
+    tx.commit().await.unwrap();
+    close(&story, "a", NOW + 5).await;
+    assert_eq!(open_ids(&story.ledger, Millis::MAX).await, ["b"]);
+    assert_eq!(open_ids(&story.ledger, NOW + 6).await, ["b"]);
+    assert_eq!(open_ids(&story.ledger, NOW + 5).await, ["a", "b"]);
+    let mut tx = story.ledger.read().await.unwrap();
+    let b = tx.incidents(Millis::MAX).await.unwrap().remove(0);
+    assert_eq!((b.health, b.summary.as_str()), (Health::Lost, "http://one corrupt"));
+    assert_eq!((b.content, b.collection, b.opened_at), (raw(2), contract(0), NOW));
+}
+
+async fn takes_each_alert_once(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    enqueue(&story, "a", "later", NOW + 1).await;
+    enqueue(&story, "a", "first", NOW).await;
+    assert!(take(&story.ledger, NOW - 1).await.is_empty());
+    let due = take(&story.ledger, NOW + 1).await;
+    let ids: Vec<_> = due.iter().map(|alert| alert.id.as_str()).collect();
+    assert_eq!(ids, ["first", "later"]);
+    assert_eq!(due[0].event, "incident.opened");
+    assert_eq!(due[0].payload, "{\"id\":\"first\"}");
+    assert!(take(&story.ledger, NOW + 2).await.is_empty());
+    assert_eq!(take(&story.ledger, NOW + 2 * HOUR).await.len(), 2, "the lease ended");
+}
+
+async fn tries_a_failed_alert_later(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    enqueue(&story, "a", "x", NOW).await;
+    for attempt in 0..3 {
+        let at = NOW + i64::from(attempt) * 1000;
+        let due = take(&story.ledger, at).await;
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].attempts, attempt);
+        let mut tx = story.ledger.write().await.unwrap();
+        tx.alert_failed("x", "HTTP 500", at + 1000).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(take(&story.ledger, at + 999).await.is_empty());
+    }
+    let mut tx = story.ledger.read().await.unwrap();
+    assert_eq!(tx.waiting_alerts().await.unwrap(), (1, Some(NOW + 3000)));
+}
+
+async fn forgets_a_delivered_alert(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    enqueue(&story, "a", "x", NOW).await;
+    take(&story.ledger, NOW).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.alert_delivered("x", NOW).await.unwrap();
+    // Another worker, whose lease had ended, comes late with its failure; and one starts anew.
+    tx.alert_failed("x", "no answer", NOW + 1).await.unwrap();
+    tx.release_alerts().await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = story.ledger.read().await.unwrap();
+    assert_eq!(tx.waiting_alerts().await.unwrap(), (0, None));
+    drop(tx);
+    assert!(take(&story.ledger, Millis::MAX - HOUR).await.is_empty());
+}
+
+async fn keeps_the_outbox_over_a_restart(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    enqueue(&story, "a", "x", NOW).await;
+    enqueue(&story, "a", "y", NOW).await;
+    take(&story.ledger, NOW).await;
+    story.ledger.close().await;
+    let ledger = db.open().await;
+    let mut tx = ledger.write().await.unwrap();
+    tx.release_alerts().await.unwrap();
+    tx.commit().await.unwrap();
+    let due = take(&ledger, NOW).await;
+    let ids: Vec<_> = due.iter().map(|alert| alert.id.as_str()).collect();
+    assert_eq!(ids, ["x", "y"]);
+}
+
+async fn leaves_no_alert_of_a_dropped_transaction(db: Database) {
+    let story = story(&db).await;
+    let incident = incident(&story, "a", 1).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    assert!(tx.open_incident(&incident).await.unwrap());
+    let new = NewAlert {
+        id: "x".to_owned(),
+        sink: "https://example.com".to_owned(),
+        payload: "{}".to_owned(),
+    };
+    tx.enqueue_alert("a", Transition::Opened, &new, NOW).await.unwrap();
+    drop(tx);
+    assert!(open_ids(&story.ledger, 0).await.is_empty());
+    assert!(take(&story.ledger, NOW).await.is_empty());
+}
+
+async fn shares_alerts_between_workers(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    for alert in 0..150 {
+        enqueue(&story, "a", &format!("{alert:03}"), NOW).await;
+    }
+    let mut workers = Vec::new();
+    for _ in 0..6 {
+        let ledger = story.ledger.clone();
+        workers.push(tokio::spawn(async move {
+            let mut taken = take(&ledger, NOW).await;
+            taken.extend(take(&ledger, NOW).await);
+            taken
+        }));
+    }
+    let mut taken = Vec::new();
+    for worker in workers {
+        taken.extend(worker.await.unwrap());
+    }
+    taken.extend(take(&story.ledger, NOW).await);
+    let ids: BTreeSet<_> = taken.iter().map(|alert| alert.id.clone()).collect();
+    assert_eq!((taken.len(), ids.len()), (150, 150));
+}

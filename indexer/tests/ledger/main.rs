@@ -1,0 +1,22 @@
+//! The ledger through its public functions, each test on SQLite and on PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod chain;
+mod concurrent;
+mod due;
+mod followers;
+mod health;
+mod hostile;
+mod incidents;
+mod kill;
+mod links;
+mod model;
+mod nodes;
+mod property;
+mod repairs;
+mod story;
+mod verdicts;

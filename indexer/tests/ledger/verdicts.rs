@@ -1,0 +1,172 @@
+//! What probes saw: verdicts, their history and their evidence.
+
+use everhold::{
+    health::ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
+    ledger::{ProbeRecord, Replica, RowId},
+};
+
+use crate::{
+    story::{NOW, Story, mint, raw, record, row_of, seen, set_nodes, take_all},
+    support::database::{Database, on_both_engines},
+};
+
+on_both_engines!(
+    believes_unreachable_the_third_time,
+    starts_without_a_verdict,
+    keeps_the_last_ten_changes,
+    keeps_the_evidence_of_the_last_probe,
+    learns_the_size_once_from_right_bytes,
+    remembers_when_it_was_last_right,
+    keeps_replicas_apart,
+);
+
+struct Setting {
+    story: Story,
+    content: RowId,
+    nodes: Vec<RowId>,
+}
+
+async fn setting(db: &Database) -> Setting {
+    let ledger = db.open().await;
+    let nodes = set_nodes(&ledger, &["http://one", "http://two"]).await;
+    let mut story = Story::simple(ledger).await;
+    story.tell(mint(0, 1, 1, 1)).await;
+    let content = row_of(&story.ledger, raw(1)).await;
+    Setting { story, content, nodes }
+}
+
+impl Setting {
+    async fn probe(&self, state: ReplicaState, at: i64) -> (Option<ReplicaState>, u32) {
+        let probe = seen(self.content, self.nodes[0], state, NOW + at);
+        let verdict = record(&self.story.ledger, &probe).await;
+        let replica = self.replica(0).await;
+        assert_eq!(replica.view.state, verdict.state);
+        assert_eq!(replica.failures, verdict.failures);
+        (verdict.state, verdict.failures)
+    }
+
+    async fn replica(&self, node: usize) -> Replica {
+        let mut tx = self.story.ledger.read().await.unwrap();
+        let all = tx.replicas_of(self.content).await.unwrap();
+        let found = all.into_iter().find(|r| r.node == self.nodes[node]);
+        found.unwrap()
+    }
+
+    async fn history(&self, node: usize) -> Vec<(ReplicaState, i64)> {
+        let mut tx = self.story.ledger.read().await.unwrap();
+        let changes = tx.changes(self.content, self.nodes[node]).await.unwrap();
+        changes.iter().map(|c| (c.state, c.at - NOW)).collect()
+    }
+}
+
+async fn believes_unreachable_the_third_time(db: Database) {
+    let it = setting(&db).await;
+    assert_eq!(it.probe(Verified, 1).await, (Some(Verified), 0));
+    assert_eq!(it.probe(Unreachable, 2).await, (Some(Verified), 1));
+    assert_eq!(it.probe(Unreachable, 3).await, (Some(Verified), 2));
+    assert_eq!(it.probe(Unreachable, 4).await, (Some(Unreachable), 3));
+    assert_eq!(it.probe(Unreachable, 5).await, (Some(Unreachable), 4));
+    assert_eq!(it.probe(Missing, 6).await, (Some(Missing), 0));
+    assert_eq!(it.probe(Unreachable, 7).await, (Some(Missing), 1));
+    assert_eq!(it.probe(Verified, 8).await, (Some(Verified), 0));
+    assert_eq!(it.probe(Corrupt, 9).await, (Some(Corrupt), 0));
+    let expected = [(Verified, 1), (Unreachable, 4), (Missing, 6), (Verified, 8), (Corrupt, 9)];
+    assert_eq!(it.history(0).await, expected);
+}
+
+async fn starts_without_a_verdict(db: Database) {
+    let it = setting(&db).await;
+    let replica = it.replica(0).await;
+    assert_eq!((replica.view.state, replica.checked_at), (None, None));
+    assert_eq!(it.probe(Unreachable, 1).await, (None, 1));
+    assert_eq!(it.probe(Unreachable, 2).await, (None, 2));
+    assert_eq!(it.history(0).await, []);
+    assert_eq!(it.probe(Unreachable, 3).await, (Some(Unreachable), 3));
+    assert_eq!(it.history(0).await, [(Unreachable, 3)]);
+}
+
+async fn keeps_the_last_ten_changes(db: Database) {
+    let it = setting(&db).await;
+    let states = [Verified, Missing, Corrupt, Claimed];
+    for at in 0..27_i64 {
+        let state = states[usize::try_from(at).unwrap() % 4];
+        it.probe(state, at).await;
+        it.probe(state, at).await;
+    }
+    let history = it.history(0).await;
+    let expected: Vec<_> =
+        (17..27_i64).map(|at| (states[usize::try_from(at).unwrap() % 4], at)).collect();
+    assert_eq!(history, expected);
+    assert_eq!(it.history(1).await, []);
+}
+
+async fn keeps_the_evidence_of_the_last_probe(db: Database) {
+    let it = setting(&db).await;
+    let corrupt = ProbeRecord {
+        content: it.content,
+        node: it.nodes[0],
+        seen: Corrupt,
+        held: None,
+        bytes: Some(u64::MAX),
+        http_status: Some(200),
+        computed: Some("Qm…".to_owned()),
+        detail: Some("wrong: \u{202e}'; DROP TABLE tokens; --".to_owned()),
+        at: NOW,
+    };
+    record(&it.story.ledger, &corrupt).await;
+    let replica = it.replica(0).await;
+    assert_eq!(replica.bytes, Some(i64::MAX as u64), "capped");
+    assert_eq!(replica.http_status, Some(200));
+    assert_eq!(replica.computed, corrupt.computed);
+    assert_eq!(replica.detail, corrupt.detail);
+    assert_eq!(replica.held, None);
+    assert_eq!(replica.checked_at, Some(NOW));
+    it.probe(Verified, 1).await;
+    let replica = it.replica(0).await;
+    assert_eq!((replica.computed, replica.detail), (None, None));
+    assert_eq!(replica.held, Some(true));
+    assert!(replica.view.held);
+    let mut tx = it.story.ledger.read().await.unwrap();
+    let changes = tx.changes(it.content, it.nodes[0]).await.unwrap();
+    assert_eq!(changes[0].detail, corrupt.detail);
+}
+
+async fn learns_the_size_once_from_right_bytes(db: Database) {
+    let it = setting(&db).await;
+    let size = async || {
+        let mut tx = it.story.ledger.read().await.unwrap();
+        tx.wanted_contents().await.unwrap()[0].size
+    };
+    let with = |bytes, state| ProbeRecord {
+        bytes: Some(bytes),
+        ..seen(it.content, it.nodes[0], state, NOW)
+    };
+    record(&it.story.ledger, &with(7, Corrupt)).await;
+    assert_eq!(size().await, None);
+    record(&it.story.ledger, &with(0, Verified)).await;
+    assert_eq!(size().await, Some(0));
+    record(&it.story.ledger, &with(9, Verified)).await;
+    assert_eq!(size().await, Some(0));
+    let due = take_all(&it.story.ledger, NOW * 2).await;
+    assert!(due.iter().all(|probe| probe.size == Some(0)));
+}
+
+async fn remembers_when_it_was_last_right(db: Database) {
+    let it = setting(&db).await;
+    it.probe(Missing, 1).await;
+    assert_eq!(it.replica(0).await.view.verified_at, None);
+    it.probe(Verified, 2).await;
+    it.probe(Unreachable, 3).await;
+    it.probe(Missing, 4).await;
+    let replica = it.replica(0).await;
+    assert_eq!(replica.view.verified_at, Some(NOW + 2));
+    assert_eq!(replica.checked_at, Some(NOW + 4));
+}
+
+async fn keeps_replicas_apart(db: Database) {
+    let it = setting(&db).await;
+    it.probe(Verified, 1).await;
+    let other = it.replica(1).await;
+    assert_eq!((other.view.state, other.checked_at), (None, None));
+    assert_eq!(it.history(1).await, []);
+}

@@ -1,0 +1,24 @@
+//! Everhold from outside: a chain, nodes that are harmed, and what the binary makes of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod alerts;
+mod bad_chain;
+mod bad_folder;
+mod bad_keys;
+mod bad_nodes;
+mod bad_settings;
+mod dag_pb;
+mod faulty_nodes;
+mod memory;
+mod postgres;
+mod publish;
+mod publish_killed;
+mod publish_nodes;
+mod raw_on_isolated_nodes;
+mod references;
+mod repair;
+mod support;
+mod update;
+mod watch;
+mod watch_killed;

@@ -1,0 +1,252 @@
+//! Repairs: from whom, by which message, at whose cost, and what is said where none is possible.
+
+use std::fs;
+
+use everhold_e2e::{
+    DevNode, Result, Setup, World, accounts,
+    ended::Ended,
+    node,
+    report::{self, content, history, incidents, items, replica, text},
+    sha256,
+};
+use serde_json::{Value, json};
+
+fn two() -> Setup {
+    Setup { nodes: 2, tokens: 1, ..Setup::default() }
+}
+
+/// Takes every STORE back, on every node; the bytes stay on the second node, without any message.
+async fn without_stores(world: &World) -> Result<()> {
+    let ids = [world.id(1, "metadata").await?, world.id(1, "image").await?];
+    let mut kept = Vec::new();
+    for id in &ids {
+        kept.push(node::bytes(&world.nodes[1], id).await?.unwrap());
+    }
+    for node in &world.nodes {
+        for message in node::store_hashes(node).await? {
+            let removed = json!({"message": message, "status": "removed"});
+            node.control("status", &removed).await?;
+        }
+    }
+    for bytes in kept {
+        node::leave_there(&world.nodes[1], bytes).await?;
+    }
+    for id in &ids {
+        assert_eq!(node::bytes(&world.nodes[0], id).await?, None);
+        assert!(node::bytes(&world.nodes[1], id).await?.is_some());
+    }
+    Ok(())
+}
+
+/// Ends a node, empties its disk and starts it again: it never heard of anything.
+async fn wipe(node: &mut DevNode) -> Result<()> {
+    node.stop().await?;
+    let files = node.path("");
+    fs::remove_dir_all(files.parent().unwrap()).unwrap();
+    node.restart().await
+}
+
+fn repairs(status: &Value) -> Vec<&Value> {
+    items(&status["incidents"]).iter().flat_map(|incident| items(&incident["repairs"])).collect()
+}
+
+#[tokio::test]
+async fn where_no_store_lives_one_is_signed_by_the_repair_key_and_kept() -> Result<()> {
+    let mut world = World::healthy(two()).await?;
+    without_stores(&world).await?;
+    let before = node::store_hashes(&world.nodes[0]).await?;
+    let status = world.once(&[]).await?.gives(0)?;
+    let stores = node::stores(&world.nodes[0]).await?;
+    let new: Vec<_> =
+        stores.iter().filter(|s| !before.iter().any(|old| s["item_hash"] == **old)).collect();
+    assert_eq!(new.len(), 2, "one a content");
+    assert!(new.iter().all(|store| store["sender"] == accounts::REPAIRER.address), "{new:?}");
+    for repair in repairs(&status) {
+        assert_eq!((&repair["action"], &repair["state"]), (&json!("new-store"), &json!("done")));
+        assert!(new.iter().any(|store| store["item_hash"] == repair["message"]), "{repair}");
+    }
+    let mut hashes: Vec<_> = new.iter().map(|store| text(&store["item_hash"])).collect();
+    hashes.sort_unstable();
+
+    // Lost by a node that never heard of it, while no other has a STORE: the same message again.
+    wipe(&mut world.nodes[0]).await?;
+    world.once(&[]).await?.gives(0)?;
+    assert_eq!(node::store_hashes(&world.nodes[0]).await?, hashes, "a second bill");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_node_that_was_set_up_anew_gets_everything_with_the_old_stores() -> Result<()> {
+    let mut world = World::healthy(two()).await?;
+    let stores = node::store_hashes(&world.nodes[1]).await?;
+    wipe(&mut world.nodes[0]).await?;
+    let status = world.once(&[]).await?.gives(0)?;
+    assert_eq!(node::store_hashes(&world.nodes[0]).await?, stores);
+    assert_eq!(node::store_hashes(&world.nodes[1]).await?, stores);
+    let actions: Vec<_> = repairs(&status).iter().map(|repair| text(&repair["action"])).collect();
+    assert_eq!(actions, ["upload-with-store"; 2]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_key_it_is_said_what_is_lacking() -> Result<()> {
+    let mut world = World::healthy(two()).await?;
+    without_stores(&world).await?;
+    world.settings.repair_key = None;
+    world.configure()?;
+    let run = world.once(&[]).await?;
+    assert!(run.stderr.contains("no key"), "{}", run.stderr);
+    let status = run.gives(3)?;
+    let repairs = repairs(&status);
+    assert_eq!(repairs.len(), 2);
+    for repair in repairs {
+        assert_eq!(
+            (&repair["state"], &repair["node"]),
+            (&json!("failed"), &json!(world.nodes[0].url()))
+        );
+        assert!(text(&repair["detail"]).contains("private_key_file"), "{repair}");
+    }
+    // The remedy that it names works.
+    world.settings.repair_key = Some("repairer.key".to_owned());
+    world.configure()?;
+    world.once(&[]).await?.gives(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_no_node_has_is_lost_and_comes_back_with_the_bytes() -> Result<()> {
+    let world = World::healthy(two()).await?;
+    let id = world.id(1, "image").await?;
+    let bytes = node::bytes(&world.nodes[0], &id).await?.unwrap();
+    fs::remove_file(world.nodes[0].path(&id)).unwrap();
+    fs::write(world.nodes[1].path(&id), vec![7; bytes.len()]).unwrap();
+    let run = world.once(&[]).await?;
+    assert!(run.stderr.contains(&id) && run.stderr.contains("lost"), "{}", run.stderr);
+    let status = run.gives(3)?;
+    assert_eq!(report::health(&status, "lost"), 1);
+    let incident = incidents(&status, &id)[0];
+    assert_eq!(incident["health"], "lost");
+    for repair in items(&incident["repairs"]) {
+        assert_eq!((&repair["action"], &repair["state"]), (&json!("none"), &json!("failed")));
+        assert!(text(&repair["detail"]).contains("nothing to repair it from"), "{repair}");
+    }
+    // Nobody made it up: no upload, and the rot is still rot.
+    assert_eq!(node::bytes(&world.nodes[1], &id).await?, Some(vec![7; bytes.len()]));
+    let token = world.token(1).await?;
+    assert_eq!(
+        (&token["health"], &content(&token, "image")?["verified"]),
+        (&json!("lost"), &json!(0))
+    );
+
+    node::leave_there(&world.nodes[1], bytes).await?;
+    let status = world.once(&[]).await?.gives(0)?;
+    assert!(incidents(&status, &id)[0]["closed_at"].is_string());
+    assert_eq!(sha256(&fs::read(world.nodes[0].path(&id)).unwrap()), id);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_node_that_refuses_uploads_is_quoted_and_tried_again() -> Result<()> {
+    let world = World::healthy(two()).await?;
+    let (node, id) = (&world.nodes[0], world.id(1, "image").await?);
+    fs::remove_file(node.path(&id)).unwrap();
+    for code in [403, 413, 500] {
+        node.fault(json!({"hash": null, "kind": "status", "status": code,
+            "path": "/api/v0/storage/add_file"}))
+            .await?;
+        let status = world.once(&[]).await?.gives(3)?;
+        let incident = incidents(&status, &id)[0];
+        assert_eq!(incident["closed_at"], Value::Null);
+        let repairs = items(&incident["repairs"]);
+        assert!(repairs.iter().all(|repair| repair["state"] == "failed"), "{repairs:?}");
+        let last = repairs.last().unwrap();
+        assert_eq!(last["node"], node.url());
+        assert!(text(&last["detail"]).contains(&code.to_string()), "{last}");
+    }
+    node.fault(json!({"hash": null, "kind": "none"})).await?;
+    let status = world.once(&[]).await?.gives(0)?;
+    let incident = incidents(&status, &id)[0];
+    assert!(incident["closed_at"].is_string());
+    assert_eq!(items(&incident["repairs"]).last().unwrap()["state"], "done");
+    let token = world.token(1).await?;
+    assert_eq!(
+        history(replica(&token, "image", &node.url())?),
+        ["verified", "missing", "verified"]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_node_without_the_endpoint_is_left_to_fetch() -> Result<()> {
+    let setup = Setup { nodes: 2, tokens: 1, connected: true, codec: "dag-pb", ..Setup::default() };
+    let mut world = World::healthy(setup).await?;
+    // It never heard of the STOREs, and takes no uploads.
+    wipe(&mut world.nodes[0]).await?;
+    let peer = json!({"peer": world.nodes[1].url()});
+    world.nodes[0].control("connect", &peer).await?;
+    let fault =
+        json!({"hash": null, "kind": "status", "status": 404, "path": "/api/v0/ipfs/add_file"});
+    world.nodes[0].fault(fault).await?;
+    world.settings.wait = "5s".to_owned();
+    world.configure()?;
+    world.once(&[]).await?.gives(0)?;
+    assert_eq!(
+        node::store_hashes(&world.nodes[0]).await?,
+        node::store_hashes(&world.nodes[1]).await?
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn repairs_may_be_turned_off() -> Result<()> {
+    let world = World::healthy(two()).await?;
+    let id = world.id(1, "image").await?;
+    fs::remove_file(world.nodes[0].path(&id)).unwrap();
+    world.forget_requests().await?;
+    let off = [("EVERHOLD_REPAIR_ENABLED", "false")];
+    let status = world.everhold.run_with(["watch", "--once"], &off).await?.gives(3)?;
+    assert_eq!(repairs(&status).len(), 0);
+    assert_eq!(world.count("POST").await?, 0);
+    Ok(())
+}
+
+/// A node, or the proxy before it, answers as soon as it has seen the request's head, and closes.
+#[tokio::test]
+async fn a_refusal_that_comes_before_the_whole_file_was_sent_is_quoted() -> Result<()> {
+    let setup = Setup { large: Some(1), ..two() };
+    let world = World::healthy(setup).await?;
+    let (node, id) = (&world.nodes[0], world.id(1, "image").await?);
+    assert!(world.art.tokens()[0].image_bytes > 1 << 20);
+    fs::remove_file(node.path(&id)).unwrap();
+    let path = "/api/v0/storage/add_file";
+    node.fault(json!({"hash": null, "kind": "status", "status": 413, "path": path})).await?;
+    let status = world.once(&[]).await?.gives(3)?;
+    let repairs = items(&incidents(&status, &id)[0]["repairs"]);
+    for repair in repairs {
+        assert!(text(&repair["detail"]).contains("413"), "{repair}");
+    }
+    assert!(!repairs.is_empty());
+    Ok(())
+}
+
+/// What was verified an hour ago need not be so now: bytes are hashed on their way.
+#[tokio::test]
+async fn bytes_that_went_bad_since_they_were_verified_are_not_passed_on() -> Result<()> {
+    let mut world = World::start(Setup { nodes: 3, tokens: 1, ..Setup::default() }).await?;
+    world.settings.recheck = "24h".to_owned();
+    world.deploy(&[]).await?;
+    world.publish(&[]).await?.gives(0)?;
+    let id = world.art.tokens()[0].image_sha256.clone();
+    fs::remove_file(world.nodes[2].path(&id)).unwrap();
+    world.once(&["--no-repair"]).await?.gives(3)?;
+    // The first node's copy goes bad after it was seen right; it is not due for a day.
+    let path = world.nodes[0].path(&id);
+    fs::write(&path, vec![3; fs::read(&path).unwrap().len()]).unwrap();
+    world.once(&[]).await?;
+    assert_eq!(sha256(&fs::read(world.nodes[2].path(&id)).unwrap()), id);
+    // It was read, and seen to be bad: nobody may go on calling it verified.
+    let token = world.token(1).await?;
+    let bad = replica(&token, "image", &world.nodes[0].url())?;
+    assert_eq!(bad["state"], "corrupt", "the repair saw its bytes: {bad}");
+    Ok(())
+}
