@@ -9,5 +9,5 @@ mod wallet;
 pub use bindings::IEverhold;
 pub use collection::{CollectionError, CollectionInfo, Contract, Deployed, deploy, inspect};
 pub use events::{BadLog, BlockRef, TOPICS, TokenEvent, TokenEventKind, decode};
-pub use rpc::{Rpc, RpcError, View};
+pub use rpc::{Rpc, RpcError, View, may_concern};
 pub use wallet::{KeyError, KeySource, load_key};

@@ -3,12 +3,16 @@
 //! A [`View`] is what a majority of the answering endpoints agree on, read through one of them:
 //! a lagging, forked or silent endpoint never moves the head back or forth.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use alloy::{
     eips::BlockNumberOrTag,
     network::Ethereum,
-    primitives::{Address, B256},
+    primitives::{Address, B256, Bloom, BloomInput},
     providers::{Provider, RootProvider},
     rpc::{
         client::RpcClient,
@@ -75,13 +79,21 @@ type Result<T, E = RpcError> = std::result::Result<T, E>;
 struct Endpoint {
     shown: String,
     provider: RootProvider<Ethereum>,
+    /// Whether it serves the chain that the majority does; unset until it has answered.
+    ours: Arc<OnceLock<bool>>,
 }
 
 /// The endpoints of one chain.
 #[derive(Clone, Debug)]
 pub struct Rpc {
     endpoints: Vec<Endpoint>,
-    chain_id: u64,
+    chain: Chain,
+}
+
+/// What tells one chain from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Chain {
+    id: u64,
     genesis: B256,
 }
 
@@ -108,7 +120,7 @@ impl Endpoint {
         let transport = Http::with_client(client, url.clone());
         let client = RpcClient::new(transport, false).with_poll_interval(RECEIPT_POLL);
         let provider = RootProvider::new(client);
-        Ok(Self { shown, provider })
+        Ok(Self { shown, provider, ours: Arc::default() })
     }
 
     fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
@@ -121,13 +133,50 @@ impl Endpoint {
     }
 
     async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<BlockRef>> {
+        Ok(self.header(tag).await?.map(|(block, _)| block))
+    }
+
+    async fn header(&self, tag: BlockNumberOrTag) -> Result<Option<(BlockRef, Bloom)>> {
         let block: Option<Block> =
             self.provider.get_block_by_number(tag).await.map_err(|error| self.failed(error))?;
-        Ok(block.map(|block| BlockRef {
-            number: block.header.number,
-            hash: block.header.hash,
-            parent_hash: block.header.parent_hash,
+        Ok(block.map(|block| {
+            let header = block.header;
+            let (number, hash, parent_hash) = (header.number, header.hash, header.parent_hash);
+            (BlockRef { number, hash, parent_hash }, header.logs_bloom)
         }))
+    }
+
+    async fn chain(&self) -> Result<Chain> {
+        let id = self.provider.get_chain_id().await.map_err(|error| self.failed(error))?;
+        let genesis = self.block(BlockNumberOrTag::Number(0)).await?;
+        let genesis = genesis.ok_or_else(|| self.unusable("it does not know its genesis block"))?;
+        Ok(Chain { id, genesis: genesis.hash })
+    }
+
+    /// Refuses an endpoint of another chain, also one that was silent until now.
+    async fn check(&self, chain: Chain) -> Result<()> {
+        let ours = match self.ours.get() {
+            Some(ours) => *ours,
+            None => {
+                let its = self.chain().await?;
+                *self.ours.get_or_init(|| its == chain)
+            }
+        };
+        if ours { Ok(()) } else { Err(self.unusable("it serves another chain than the others")) }
+    }
+
+    fn unusable(&self, reason: &str) -> RpcError {
+        RpcError::Unreachable { url: self.shown.clone(), reason: reason.to_owned() }
+    }
+
+    async fn events(&self, filter: &Filter) -> Result<Vec<TokenEvent>> {
+        let filter = filter.clone().event_signature(TOPICS.to_vec());
+        let logs = self.provider.get_logs(&filter).await.map_err(|error| self.failed(error))?;
+        let mut events = Vec::with_capacity(logs.len());
+        for log in logs.iter().filter(|log| !log.removed) {
+            events.extend(decode(log)?);
+        }
+        Ok(events)
     }
 }
 
@@ -143,55 +192,59 @@ impl Rpc {
     /// does.
     pub async fn connect(urls: &[Url]) -> Result<Self> {
         let endpoints = urls.iter().map(Endpoint::new).collect::<Result<Vec<_>>>()?;
-        let asked = join_all(endpoints.iter().map(|endpoint| async move {
-            let id = endpoint.provider.get_chain_id().await;
-            let genesis = endpoint.block(BlockNumberOrTag::Number(0)).await?;
-            let id = id.map_err(|error| endpoint.failed(error))?;
-            let genesis = genesis.ok_or_else(|| RpcError::Unreachable {
-                url: endpoint.shown.clone(),
-                reason: "it does not know its own genesis block".to_owned(),
-            })?;
-            Ok((endpoint, id, genesis.hash))
-        }))
-        .await;
-        let mut known: Option<(&Endpoint, u64, B256)> = None;
+        let asked =
+            join_all(endpoints.iter().map(|endpoint| async move {
+                Ok::<_, RpcError>((endpoint, endpoint.chain().await?))
+            }))
+            .await;
         let mut failure = RpcError::None;
+        let mut known: Vec<(&Endpoint, Chain)> = Vec::new();
         for answer in asked {
-            match (answer, known) {
-                (Ok((endpoint, id, _)), Some((other, other_id, _))) if id != other_id => {
-                    return Err(RpcError::ChainsDiffer {
-                        a: other.shown.clone(),
-                        a_id: other_id,
-                        b: endpoint.shown.clone(),
-                        b_id: id,
-                    });
-                }
-                (Ok(answer), None) => known = Some(answer),
-                (Ok(_), Some(_)) => {}
-                (Err(error), _) => failure = error,
+            match answer {
+                Ok(answer) => known.push(answer),
+                Err(error) => failure = error,
             }
         }
-        let (_, chain_id, genesis) = known.ok_or(failure)?;
-        Ok(Self { endpoints, chain_id, genesis })
+        let Some((first, chain)) = known.first() else { return Err(failure) };
+        if let Some((other, other_chain)) = known.iter().find(|(_, c)| c.id != chain.id) {
+            return Err(RpcError::ChainsDiffer {
+                a: first.shown.clone(),
+                a_id: chain.id,
+                b: other.shown.clone(),
+                b_id: other_chain.id,
+            });
+        }
+        let votes = |chain: &Chain| known.iter().filter(|(_, other)| other == chain).count();
+        let majority = known.len() / 2 + 1;
+        let agreed = known.iter().map(|(_, chain)| *chain).find(|chain| votes(chain) >= majority);
+        let chain = agreed.ok_or(RpcError::Disagree { number: 0 })?;
+        for (endpoint, its) in &known {
+            let _ = endpoint.ours.set(*its == chain);
+        }
+        Ok(Self { endpoints, chain })
     }
 
     /// EIP-155 chain id.
     pub fn chain_id(&self) -> u64 {
-        self.chain_id
+        self.chain.id
     }
 
     /// Hash of block 0.
     pub fn genesis(&self) -> B256 {
-        self.genesis
+        self.chain.genesis
     }
 
     /// A provider for single questions and for sending transactions: the first that answers.
     pub async fn provider(&self) -> Result<RootProvider<Ethereum>> {
         let mut failure = RpcError::None;
         for endpoint in &self.endpoints {
-            match endpoint.provider.get_block_number().await {
+            let alive = async {
+                endpoint.check(self.chain).await?;
+                endpoint.block(BlockNumberOrTag::Latest).await
+            };
+            match alive.await {
                 Ok(_) => return Ok(endpoint.provider.clone()),
-                Err(error) => failure = endpoint.failed(error),
+                Err(error) => failure = error,
             }
         }
         Err(failure)
@@ -200,11 +253,9 @@ impl Rpc {
     /// What a majority of the answering endpoints agree on now.
     pub async fn view(&self, finality: Finality, confirmations: u64) -> Result<View<'_>> {
         let heads = join_all(self.endpoints.iter().map(|endpoint| async move {
+            endpoint.check(self.chain).await?;
             let head = endpoint.block(BlockNumberOrTag::Latest).await?;
-            let head = head.ok_or_else(|| RpcError::Unreachable {
-                url: endpoint.shown.clone(),
-                reason: "it has no blocks".to_owned(),
-            })?;
+            let head = head.ok_or_else(|| endpoint.unusable("it has no blocks"))?;
             Ok::<_, RpcError>((endpoint, head))
         }))
         .await;
@@ -281,34 +332,48 @@ impl View<'_> {
         if number == self.head.number {
             return Ok(Some(self.head));
         }
-        self.fresh_block(number).await
-    }
-
-    /// The block at `number` as the endpoint has it this moment, be it of the view or not.
-    pub async fn fresh_block(&self, number: u64) -> Result<Option<BlockRef>> {
         self.endpoint.block(BlockNumberOrTag::Number(number)).await
     }
 
+    /// The block at `number` as the endpoint has it this moment, be it of the view or not, and
+    /// the filter of what was logged in it.
+    pub async fn fresh_header(&self, number: u64) -> Result<Option<(BlockRef, Bloom)>> {
+        self.endpoint.header(BlockNumberOrTag::Number(number)).await
+    }
+
     /// What the logs of these contracts say between two blocks, both included, in order.
+    ///
+    /// An endpoint of several machines may answer from one that does not have the blocks yet, and
+    /// answer with nothing. See [`View::events_of_block`].
     pub async fn events(
         &self,
         collections: &[Address],
         from: u64,
         to: u64,
     ) -> Result<Vec<TokenEvent>> {
-        let filter = Filter::new()
-            .address(collections.to_vec())
-            .event_signature(TOPICS.to_vec())
-            .from_block(from)
-            .to_block(to);
-        let logs = self.endpoint.provider.get_logs(&filter).await;
-        let logs = logs.map_err(|error| self.endpoint.failed(error))?;
-        let mut events = Vec::with_capacity(logs.len());
-        for log in logs.iter().filter(|log| !log.removed) {
-            events.extend(decode(log)?);
-        }
+        let filter = Filter::new().address(collections.to_vec()).from_block(from).to_block(to);
+        let mut events = self.endpoint.events(&filter).await?;
         events.retain(|event| (from..=to).contains(&event.block_number));
-        events.sort_by_key(|event| (event.block_number, event.log_index, event.sub_index));
         Ok(events)
     }
+
+    /// What the logs of these contracts say in one block, asked for by its hash (EIP-234): a
+    /// machine that does not have it says so.
+    pub async fn events_of_block(
+        &self,
+        collections: &[Address],
+        block: B256,
+    ) -> Result<Vec<TokenEvent>> {
+        let filter = Filter::new().address(collections.to_vec()).at_block_hash(block);
+        let mut events = self.endpoint.events(&filter).await?;
+        events.retain(|event| event.block_hash == block);
+        Ok(events)
+    }
+}
+
+/// Whether a block's filter leaves it open that one of these contracts logged something in it.
+pub fn may_concern(bloom: &Bloom, collections: &[Address]) -> bool {
+    let logged = |address: &Address| bloom.contains_input(BloomInput::Raw(address.as_slice()));
+    collections.iter().any(logged)
+        && TOPICS.iter().any(|topic| bloom.contains_input(BloomInput::Raw(topic.as_slice())))
 }

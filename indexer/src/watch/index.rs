@@ -1,11 +1,14 @@
 //! Follows the chain: revert what a reorg took back, then commit what is new.
 
+use std::collections::BTreeSet;
+
+use alloy::primitives::{Address, Bloom};
 use futures::{StreamExt, TryStreamExt, stream};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::{Watch, WatchError};
 use crate::{
-    chain::{BlockRef, RpcError, TokenEvent, View},
+    chain::{BlockRef, RpcError, TokenEvent, View, may_concern},
     ledger::{self, Collection, Commit, LedgerError},
 };
 
@@ -84,13 +87,17 @@ impl Watch {
     async fn follow_reorg(&self, view: &View<'_>, done: &mut Indexed) -> Result<bool, WatchError> {
         let chain_id = self.rpc.chain_id();
         let window = self.ledger.read().await?.window(chain_id).await?;
-        let Some(top) = window.first() else {
-            return Ok(true);
-        };
+        let (Some(top), Some(last)) = (window.first(), window.last()) else { return Ok(true) };
+        if view.head.number < last.number {
+            let head = view.head.number;
+            warn!("the RPC is at block {head}, below all that is remembered; waiting for it");
+            return Ok(false);
+        }
         let mut oldest = top.number;
         for known in window.iter().filter(|block| block.number <= view.head.number) {
-            let now = view.block(known.number).await?;
-            if now.is_some_and(|block| block.hash == known.hash) {
+            // No answer below the head is no fork: the endpoint contradicts itself.
+            let now = view.block(known.number).await?.ok_or(RpcError::Changed)?;
+            if now.hash == known.hash {
                 if known.number == top.number {
                     return Ok(true);
                 }
@@ -121,8 +128,10 @@ impl Watch {
         let window_start = view.head.number.saturating_sub(WINDOW.max(self.settings.confirmations));
         let before = view.block(*to).await?.ok_or(RpcError::Changed)?;
         let addresses: Vec<_> = collections.iter().map(|c| c.address).collect();
-        let events = view.events(&addresses, *from, *to).await?;
-        let blocks = recent_blocks(view, (*from).max(window_start), *to).await?;
+        let mut events = view.events(&addresses, *from, *to).await?;
+        let headers = recent_headers(view, (*from).max(window_start), *to).await?;
+        complete(view, &addresses, &headers, &mut events).await?;
+        let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
         check(&before, &blocks, &events)?;
         let commit = Commit {
             chain_id: self.rpc.chain_id(),
@@ -161,12 +170,35 @@ fn next_stretch(collections: &[Collection], head: u64, span: u64) -> Option<Stre
 }
 
 /// The headers of a range, and always that of its last block, read after its logs were.
-async fn recent_blocks(view: &View<'_>, from: u64, to: u64) -> Result<Vec<BlockRef>, RpcError> {
+async fn recent_headers(
+    view: &View<'_>,
+    from: u64,
+    to: u64,
+) -> Result<Vec<(BlockRef, Bloom)>, RpcError> {
     stream::iter(from.min(to)..=to)
-        .map(|number| async move { view.fresh_block(number).await?.ok_or(RpcError::Changed) })
+        .map(|number| async move { view.fresh_header(number).await?.ok_or(RpcError::Changed) })
         .buffered(8)
         .try_collect()
         .await
+}
+
+/// Asks for recent blocks one by one of which a range told nothing, though their filters say
+/// that there may be something. Puts events into the chain's order.
+async fn complete(
+    view: &View<'_>,
+    collections: &[Address],
+    headers: &[(BlockRef, Bloom)],
+    events: &mut Vec<TokenEvent>,
+) -> Result<(), RpcError> {
+    let told: BTreeSet<_> = events.iter().map(|event| event.block_number).collect();
+    let silent = |(block, bloom): &&(BlockRef, Bloom)| {
+        !told.contains(&block.number) && may_concern(bloom, collections)
+    };
+    for (block, _) in headers.iter().filter(silent) {
+        events.extend(view.events_of_block(collections, block.hash).await?);
+    }
+    events.sort_by_key(|event| (event.block_number, event.log_index, event.sub_index));
+    Ok(())
 }
 
 /// Whether logs and headers are of one chain: the last block is the same before and after the

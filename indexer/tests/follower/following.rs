@@ -140,7 +140,7 @@ async fn follows_a_reorg_in_the_middle_of_a_round(db: Database) {
     let setting = Setting::of(&[collection.address]).await;
     let proxy = Proxy::start(&anvil.url).await;
     let watch = setting.start(&db, &[&proxy.url()]).await.unwrap();
-    for requests in 1..=14 {
+    for requests in 3..=12 {
         for round in 0..4 {
             busy(&collection, 10 * round).await;
         }

@@ -119,7 +119,8 @@ fn with_link(role: &str, uri: &str) -> Metadata {
     }
 }
 
-/// As `watch` does it: a batch of probes and the documents they brought, in one transaction.
+/// A round's probes and the documents they brought are written together: one bad text must not
+/// stop the others.
 async fn survives_a_nul_in_a_reference(db: Database) {
     let ledger = db.open().await;
     let nodes = set_nodes(&ledger, &["http://one"]).await;
