@@ -175,7 +175,8 @@ CREATE INDEX messages_content ON messages (content_id);
 
 -- The outbox: an alert leaves it only when its sink has taken it.
 CREATE TABLE alerts (
-    id           TEXT   PRIMARY KEY,
+    seq          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id           TEXT   NOT NULL UNIQUE,
     incident_id  TEXT   NOT NULL REFERENCES incidents (id),
     sink         TEXT   NOT NULL,
     event        TEXT   NOT NULL,
@@ -187,4 +188,4 @@ CREATE TABLE alerts (
     last_error   TEXT
 );
 CREATE INDEX alerts_due ON alerts (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX alerts_incident ON alerts (incident_id);
+CREATE INDEX alerts_incident ON alerts (incident_id, sink, seq);

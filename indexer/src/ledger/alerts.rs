@@ -40,17 +40,24 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the alerts that are due, oldest first; nobody else gets them before `lease`.
+    /// Takes the alerts that are due, oldest first; nobody else gets them before `lease`. Of one
+    /// incident, a sink gets them in order: a later one waits for those before it.
     pub async fn take_due_alerts(
         &mut self,
         now: Millis,
         lease: Millis,
     ) -> Result<Vec<PendingAlert>> {
         let sql = self.sql(
-            "SELECT id, sink, event, payload, attempts FROM alerts
-             WHERE due_at <= $1 ORDER BY created_at, id LIMIT 100",
-            "SELECT id, sink, event, payload, attempts FROM alerts
-             WHERE due_at <= $1 ORDER BY created_at, id LIMIT 100 FOR UPDATE SKIP LOCKED",
+            "SELECT a.id, a.sink, a.event, a.payload, a.attempts FROM alerts a
+             WHERE a.due_at <= $1 AND NOT EXISTS (
+                SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
+                  AND b.seq < a.seq AND b.due_at IS NOT NULL)
+             ORDER BY a.seq LIMIT 20",
+            "SELECT a.id, a.sink, a.event, a.payload, a.attempts FROM alerts a
+             WHERE a.due_at <= $1 AND NOT EXISTS (
+                SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
+                  AND b.seq < a.seq AND b.due_at IS NOT NULL)
+             ORDER BY a.seq LIMIT 20 FOR UPDATE OF a SKIP LOCKED",
         );
         let rows = fetch!(fetch_all, self, (String, String, String, String, i64), sql, now)?;
         for (id, ..) in &rows {

@@ -66,27 +66,32 @@ impl Collection {
 }
 
 impl Tx {
-    /// Ties the ledger to a chain, or finds that it is tied to another.
-    pub async fn bind_chain(&mut self, chain_id: u64, genesis: B256) -> Result<()> {
+    /// Whether the ledger is tied to this chain (`true`) or to none yet; an error if to another.
+    pub async fn check_chain(&mut self, chain_id: u64, genesis: B256) -> Result<bool> {
         let select = "SELECT chain_id, genesis FROM chains";
-        let mut known = fetch!(fetch_all, self, (i64, Vec<u8>), select)?;
-        if known.is_empty() {
-            // Another process may bind it at this very moment: who comes second reads the first.
-            let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)
-                          ON CONFLICT DO NOTHING";
-            execute!(self, insert, int(chain_id), genesis.as_slice())?;
-            known = fetch!(fetch_all, self, (i64, Vec<u8>), select)?;
-        }
+        let known = fetch!(fetch_all, self, (i64, Vec<u8>), select)?;
         match known.first() {
-            None => Err(LedgerError::Corrupt("the chain it is bound to".to_owned())),
+            None => Ok(false),
             Some((id, _)) if uint(*id) != chain_id => {
                 Err(LedgerError::OtherChain { ledger: uint(*id), rpc: chain_id })
             }
             Some((_, hash)) if hash != genesis.as_slice() => {
                 Err(LedgerError::OtherGenesis(chain_id))
             }
-            Some(_) => Ok(()),
+            Some(_) => Ok(true),
         }
+    }
+
+    /// Ties the ledger to a chain, or finds that it is tied to another.
+    pub async fn bind_chain(&mut self, chain_id: u64, genesis: B256) -> Result<()> {
+        if !self.check_chain(chain_id, genesis).await? {
+            // Another process may bind it at this very moment: who comes second reads the first.
+            let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)
+                          ON CONFLICT DO NOTHING";
+            execute!(self, insert, int(chain_id), genesis.as_slice())?;
+            self.check_chain(chain_id, genesis).await?;
+        }
+        Ok(())
     }
 
     /// Adds a collection, if it is not there.

@@ -183,8 +183,7 @@ impl Ledger {
     pub async fn open(url: &str) -> Result<Self> {
         let failed = |source| LedgerError::Open { url: without_password(url), source };
         let pool = if url.starts_with("sqlite:") {
-            let pool = open_sqlite(url).await.map_err(failed)?;
-            migrate_sqlite(&pool).await?;
+            let pool = open_sqlite(url).await?;
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             // One connection by itself first: a pool says only that time ran out, not why.
@@ -235,30 +234,34 @@ const WRITERS: i64 = i64::from_be_bytes(*b"everhold");
 /// How long the database may take to answer at the start.
 const CONNECT: Duration = Duration::from_secs(10);
 
-async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool, sqlx::Error> {
-    let options = SqliteConnectOptions::from_str(url)?
+/// Times that opening is tried: SQLite has no lock for changing its journal's mode or its tables,
+/// and another process that opens the same new file may be a little faster.
+const OPENINGS: u32 = 10;
+
+async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
+    let mut tries = 1;
+    loop {
+        match try_open_sqlite(url).await {
+            Err(_) if tries < OPENINGS => tries += 1,
+            done => return done,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
+    let failed = |source| LedgerError::Open { url: url.to_owned(), source };
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(failed)?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30));
     let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
-    pool.connect_with(options).await
-}
-
-/// Times that migrations are tried: SQLite has no lock for them, and another process that opens
-/// the same new file may be a little faster.
-const MIGRATIONS: u32 = 10;
-
-async fn migrate_sqlite(pool: &sqlx::SqlitePool) -> Result<()> {
-    let mut tries = 1;
-    loop {
-        match sqlx::migrate!("../migrations/sqlite").run(pool).await {
-            Err(_) if tries < MIGRATIONS => tries += 1,
-            done => return Ok(done?),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let pool = pool.connect_with(options).await.map_err(failed)?;
+    sqlx::migrate!("../migrations/sqlite").run(&pool).await?;
+    Ok(pool)
 }
 
 /// A database URL as it may be shown.

@@ -31,8 +31,8 @@ pub enum FetchError {
         /// The start of the answer's body.
         body: String,
     },
-    /// The connection ended before the body did.
-    #[error("the body was cut off after {bytes} bytes: {reason}")]
+    /// The connection ended before the answer did.
+    #[error("cut off after {bytes} bytes: {reason}")]
     Cut {
         /// Bytes that came.
         bytes: u64,
@@ -158,7 +158,12 @@ impl Fetcher {
             Ok(Err(error)) if error.is_timeout() => {
                 return Err(FetchError::Connect("it took too long".to_owned()));
             }
-            Ok(Err(error)) => return Err(FetchError::Connect(root_cause(&error))),
+            Ok(Err(error)) if error.is_connect() => {
+                return Err(FetchError::Connect(root_cause(&error)));
+            }
+            Ok(Err(error)) => {
+                return Err(FetchError::Cut { bytes: 0, reason: root_cause(&error) });
+            }
             Ok(Ok(response)) => response,
         };
         let limits = &self.limits;

@@ -13,7 +13,7 @@ pub use crate::ledger::NodeKind;
 pub use fetch::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
-pub use probe::{Seen, probe};
+pub use probe::{Seen, probe, probe_into};
 
 use crate::{
     config::{Config, NodeConfig},

@@ -41,12 +41,34 @@ impl Seen {
 /// Fetches `id` from `node` and hashes what comes. `size` is its length where known; verified
 /// bytes of at most `keep` are handed over.
 ///
-/// Memory is that of one chunk and the hasher, however long the content is.
+/// Memory is that of one chunk, the hasher, and what is kept, however long the content is.
 pub async fn probe(
     node: &dyn ContentNode,
     id: &ContentId,
     size: Option<u64>,
     keep: Option<usize>,
+) -> Seen {
+    let mut kept = keep.map(|_| Vec::new());
+    let mut seen = probe_into(node, id, size, &mut |chunk| {
+        kept = kept.take().filter(|bytes| Some(bytes.len() + chunk.len()) <= keep);
+        if let Some(bytes) = &mut kept {
+            bytes.extend_from_slice(chunk);
+        }
+    })
+    .await;
+    if seen.state == ReplicaState::Verified {
+        seen.body = kept.map(Bytes::from);
+    }
+    seen
+}
+
+/// As [`probe`], handing each chunk to `sink` as it comes: what it has got is the content only
+/// if the state is `verified` in the end.
+pub async fn probe_into(
+    node: &dyn ContentNode,
+    id: &ContentId,
+    size: Option<u64>,
+    sink: &mut (dyn FnMut(&[u8]) + Send),
 ) -> Seen {
     let mut body = match node.open(id).await {
         Ok(body) => body,
@@ -57,17 +79,11 @@ pub async fn probe(
         body.limit_to(size);
     }
     let mut verifier = Verifier::any_profile(*id);
-    let mut kept = keep.map(|_| Vec::new());
     loop {
         match body.chunk().await {
             Ok(Some(chunk)) => {
                 verifier.update(&chunk);
-                match (&mut kept, keep) {
-                    (Some(bytes), Some(most)) if bytes.len() + chunk.len() <= most => {
-                        bytes.extend_from_slice(&chunk);
-                    }
-                    _ => kept = None,
-                }
+                sink(&chunk);
             }
             Ok(None) => break,
             Err(FetchError::TooLarge { limit }) if size.is_some() => {
@@ -96,7 +112,6 @@ pub async fn probe(
     Seen {
         held: node.holds_what_it_serves(id),
         computed: Some(id.to_string()),
-        body: kept.map(Bytes::from),
         ..bare(ReplicaState::Verified, Some(200), verdict.bytes)
     }
 }

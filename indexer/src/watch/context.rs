@@ -153,6 +153,8 @@ impl Watch {
         let fetcher = Fetcher::new(&config.limits)?;
         let rpc = Rpc::connect(&config.chain.rpc).await?;
         let ledger = Ledger::open(&config.database).await?;
+        // Before the contracts: on another chain they are missing, which would say less.
+        ledger.read().await?.check_chain(rpc.chain_id(), rpc.genesis()).await?;
         let collections = inspect(&rpc, &config.collection).await?;
         let configured = nodes::configured(config, &fetcher);
         let holders = holders(&configured).await;

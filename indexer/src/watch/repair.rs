@@ -9,12 +9,13 @@ use tracing::{info, warn};
 
 use super::{Watch, WatchError, verify::Probed};
 use crate::{
-    content::{ContentId, Verifier},
-    health::ReplicaState,
+    content::ContentId,
+    health::{Health, ReplicaState},
     ledger::{self, DueProbe, Millis, RepairState, Replica, RowId},
     nodes::{
         self, ContentNode,
         aleph::{AlephError, Client, Engine, Message, Payload, sign_store},
+        probe_into,
     },
     picture::ContentPicture,
 };
@@ -73,6 +74,8 @@ struct Target<'a> {
     node: RowId,
     client: &'a Client,
     payload: &'a Payload,
+    /// Whether so few have it that a new STORE is worth its bill.
+    in_need: bool,
     /// Live STOREs found on other nodes.
     elsewhere: &'a [Message],
 }
@@ -83,8 +86,10 @@ impl Watch {
     pub(super) async fn repair(&self, backoff: bool) -> Result<Repaired, WatchError> {
         let picture = self.picture().await?;
         let used = picture.used();
+        // Young content is still on its way. Beyond `min`, too, a node that was told to keep
+        // content is given it back, as long as that costs nothing.
         let wanted = |content: &&ContentPicture| {
-            content.assessment.health.is_problem()
+            content.assessment.health != Health::Pending
                 && used.keys().any(|(_, row)| *row == content.content.row)
         };
         let mut unwell: Vec<_> = picture.contents.values().filter(wanted).collect();
@@ -138,7 +143,9 @@ impl Watch {
         let elsewhere = self.live_stores(&id).await;
         for (node, client) in targets {
             let row = content.content.row;
-            let target = Target { row, id, node, client, payload: &payload, elsewhere: &elsewhere };
+            let in_need = content.assessment.health.is_problem();
+            let (payload, elsewhere) = (&payload, &elsewhere[..]);
+            let target = Target { row, id, node, client, payload, in_need, elsewhere };
             done.tried += 1;
             done.proved += u64::from(self.bring_back(&target, &mut done.probes).await?);
         }
@@ -156,6 +163,7 @@ impl Watch {
     }
 
     /// The bytes, from a node whose replica is verified, hashed again on their way to the disk.
+    /// What turns out to be verified no more is written down.
     async fn verified_copy(
         &self,
         content: &ContentPicture,
@@ -163,12 +171,29 @@ impl Watch {
         let verified =
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));
         for replica in verified {
-            let Some(node) = self.nodes.get(&replica.node) else {
-                continue;
-            };
-            if let Some(file) = copy(node.node.as_ref(), &content.content.id).await? {
+            let Some(node) = self.nodes.get(&replica.node) else { continue };
+            let mut file = NamedTempFile::new()?;
+            let mut written = Ok(());
+            let id = content.content.id;
+            let seen = probe_into(node.node.as_ref(), &id, content.content.size, &mut |chunk| {
+                if written.is_ok() {
+                    written = file.write_all(chunk);
+                }
+            })
+            .await;
+            if seen.state == ReplicaState::Verified {
+                written?;
+                file.flush()?;
                 return Ok(Some(file));
             }
+            let due = DueProbe {
+                content: content.content.row,
+                id,
+                size: content.content.size,
+                node: replica.node,
+                parse: false,
+            };
+            self.record(&[Probed::new(due, seen)]).await?;
         }
         Ok(None)
     }
@@ -191,7 +216,7 @@ impl Watch {
         let here = target.client.stores_of(&target.id).await.unwrap_or_default();
         let steps = self.steps(target, &here).await?;
         if steps.is_empty() {
-            let reason = self.why_no_step();
+            let reason = self.why_no_step(target);
             self.give_up(target.row, target.id, target.node, target.client, reason).await?;
             return Ok(false);
         }
@@ -221,8 +246,10 @@ impl Watch {
         Ok(false)
     }
 
-    fn why_no_step(&self) -> &'static str {
-        if self.repairer.is_some() {
+    fn why_no_step(&self, target: &Target<'_>) -> &'static str {
+        if !target.in_need {
+            "no STORE of it lives, and it is on enough other nodes: a new one is not worth its bill"
+        } else if self.repairer.is_some() {
             "it takes no file of this size"
         } else {
             "no STORE of it lives, and there is no key for a new one: \
@@ -269,7 +296,9 @@ impl Watch {
         }
         if let Some(message) = here.iter().chain(target.elsewhere).next() {
             steps.push(Step::WithLive(message.clone()));
-        } else if let Some(message) = self.new_store(target).await? {
+        } else if target.in_need
+            && let Some(message) = self.new_store(target).await?
+        {
             steps.push(Step::WithNew(message));
         }
         Ok(steps)
@@ -352,28 +381,4 @@ fn can_be_repaired(replica: &Replica) -> bool {
         Some(ReplicaState::Unreachable) => replica.http_status.is_some(),
         _ => false,
     }
-}
-
-/// Copies content from a node to a temporary file; `None` if what came is not the content.
-async fn copy(
-    node: &dyn ContentNode,
-    id: &ContentId,
-) -> Result<Option<NamedTempFile>, std::io::Error> {
-    let mut file = NamedTempFile::new()?;
-    let mut verifier = Verifier::any_profile(*id);
-    let Ok(mut body) = node.open(id).await else {
-        return Ok(None);
-    };
-    loop {
-        match body.chunk().await {
-            Ok(Some(chunk)) => {
-                verifier.update(&chunk);
-                file.write_all(&chunk)?;
-            }
-            Ok(None) => break,
-            Err(_) => return Ok(None),
-        }
-    }
-    file.flush()?;
-    Ok(verifier.finish().matches.then_some(file))
 }

@@ -23,6 +23,8 @@ const BATCH: u32 = 512;
 pub(super) struct Probed {
     pub(super) due: DueProbe,
     pub(super) seen: Seen,
+    /// What its bytes refer to, where they are metadata still to be read.
+    metadata: Option<Result<Metadata, String>>,
     pub(super) at: Millis,
 }
 
@@ -79,21 +81,26 @@ impl Watch {
     pub(super) async fn probe(&self, due: DueProbe) -> Probed {
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
-        let seen = match self.nodes.get(&due.node) {
+        let mut seen = match self.nodes.get(&due.node) {
             Some(node) => probe(node.node.as_ref(), &due.id, due.size, keep).await,
             None => Seen::unasked("the node is not configured here"),
         };
-        Probed { due, seen, at: ledger::now() }
+        let metadata = due.parse && seen.state == ReplicaState::Verified;
+        let metadata = metadata.then(|| parse(&seen));
+        // Hundreds of results wait to be written down together; their bytes must not.
+        seen.body = None;
+        Probed { metadata, ..Probed::new(due, seen) }
     }
 
     /// Writes down what probes saw. Metadata first: a process that dies between the two leaves
     /// its probes leased, and they are made again.
     pub(super) async fn record(&self, probed: &[Probed]) -> Result<(), WatchError> {
-        let is_metadata = |p: &&Probed| p.due.parse && p.seen.state == ReplicaState::Verified;
-        if probed.iter().any(|one| is_metadata(&one)) {
+        if probed.iter().any(|one| one.metadata.is_some()) {
             let mut tx = self.ledger.write().await?;
-            for Probed { due, seen, at } in probed.iter().filter(is_metadata) {
-                tx.record_metadata(due.content, &parse(seen), *at).await?;
+            for one in probed {
+                if let Some(metadata) = &one.metadata {
+                    tx.record_metadata(one.due.content, metadata, one.at).await?;
+                }
             }
             tx.commit().await?;
         }
@@ -109,8 +116,13 @@ impl Watch {
 }
 
 impl Probed {
+    /// What was seen just now, by other means than a scheduled probe.
+    pub(super) fn new(due: DueProbe, seen: Seen) -> Self {
+        Self { due, seen, metadata: None, at: ledger::now() }
+    }
+
     fn record(&self) -> ProbeRecord {
-        let Self { due, seen, at } = self;
+        let Self { due, seen, at, .. } = self;
         ProbeRecord {
             content: due.content,
             node: due.node,

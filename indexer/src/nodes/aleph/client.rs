@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use reqwest::{
     Body as RequestBody,
     multipart::{Form, Part},
@@ -46,6 +47,12 @@ impl Engine {
     }
 }
 
+/// Bytes of a file that are read, and sent, at once.
+const CHUNK: usize = 256 * 1024;
+const SMALL_CHUNK: usize = 16 * 1024;
+/// How long a hesitating upload waits for a refusal.
+const HESITATION: Duration = Duration::from_secs(1);
+
 /// Bytes to be uploaded.
 #[derive(Clone, Debug)]
 pub enum Payload {
@@ -74,16 +81,23 @@ impl Payload {
         self.len() == 0
     }
 
-    async fn body(&self) -> Result<RequestBody, AlephError> {
-        match self {
-            Self::Memory(bytes) => Ok(RequestBody::from(bytes.clone())),
-            Self::File { path, .. } => {
-                let file = tokio::fs::File::open(path)
-                    .await
-                    .map_err(|source| AlephError::File { path: path.clone(), source })?;
-                Ok(RequestBody::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024)))
+    /// The bytes as a request's body, with a pause after its first chunk.
+    async fn body(&self, pause: Option<Duration>) -> Result<RequestBody, AlephError> {
+        let path = match self {
+            Self::Memory(bytes) => return Ok(RequestBody::from(bytes.clone())),
+            Self::File { path, .. } => path,
+        };
+        let file = tokio::fs::File::open(path)
+            .await
+            .map_err(|source| AlephError::File { path: path.clone(), source })?;
+        let chunk = if pause.is_some() { SMALL_CHUNK } else { CHUNK };
+        let chunks = ReaderStream::with_capacity(file, chunk).enumerate();
+        Ok(RequestBody::wrap_stream(chunks.then(move |(index, chunk)| async move {
+            if let (1, Some(pause)) = (index, pause) {
+                tokio::time::sleep(pause).await;
             }
-        }
+            chunk
+        })))
     }
 }
 
@@ -216,13 +230,31 @@ impl Client {
 
     /// Uploads bytes, with a signed STORE or without, and compares the name the node gives them
     /// with `id`.
+    ///
+    /// A node that refuses early closes the connection on the rest of the bytes, and its answer
+    /// is lost in that. So a cut upload is tried once more, with a pause in which to hear it.
     pub async fn upload(
         &self,
         id: &ContentId,
         payload: &Payload,
         message: Option<&Message>,
     ) -> Result<(), AlephError> {
-        let part = Part::stream_with_length(payload.body().await?, payload.len())
+        match self.upload_once(id, payload, message, None).await {
+            Err(AlephError::Fetch(FetchError::Cut { .. })) => {
+                self.upload_once(id, payload, message, Some(HESITATION)).await
+            }
+            done => done,
+        }
+    }
+
+    async fn upload_once(
+        &self,
+        id: &ContentId,
+        payload: &Payload,
+        message: Option<&Message>,
+        pause: Option<Duration>,
+    ) -> Result<(), AlephError> {
+        let part = Part::stream_with_length(payload.body(pause).await?, payload.len())
             .file_name(id.aleph_hash());
         let mut form = Form::new();
         if let Some(message) = message {
