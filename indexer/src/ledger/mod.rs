@@ -2,7 +2,7 @@
 //!
 //! One set of functions serves both engines. Every statement is a static string that both
 //! understand (`$1` parameters, BIGINT for integers and booleans, BYTEA/BLOB for hashes); where
-//! they differ, [`Tx::sql`] picks. All reads and writes go through a transaction, so that a
+//! they differ, `Tx::sql` picks. All reads and writes go through a transaction, so that a
 //! reader sees one state and a writer leaves all of its work or none.
 
 mod alerts;
