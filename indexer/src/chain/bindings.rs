@@ -48,3 +48,29 @@ sol! {
         function freeze(uint256 tokenId) external;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use alloy::json_abi::JsonAbi;
+
+    use super::IEverhold::{IEverholdCalls, IEverholdErrors, IEverholdEvents};
+
+    /// A name or type that differs gives another selector.
+    #[test]
+    fn agrees_with_the_compiled_contract() {
+        let artifact = include_str!("../../../contracts/artifacts/EverholdCollection.json");
+        let artifact: serde_json::Value = serde_json::from_str(artifact).unwrap();
+        let abi: JsonAbi = serde_json::from_value(artifact["abi"].clone()).unwrap();
+        let functions: BTreeSet<_> = abi.functions().map(|f| f.selector().0).collect();
+        let errors: BTreeSet<_> = abi.errors().map(|e| e.selector().0).collect();
+        let events: BTreeSet<_> = abi.events().map(|e| e.selector().0).collect();
+        let missing = |known: &BTreeSet<[u8; 4]>, ours: &[[u8; 4]]| {
+            ours.iter().filter(|selector| !known.contains(*selector)).count()
+        };
+        assert_eq!(missing(&functions, IEverholdCalls::SELECTORS), 0);
+        assert_eq!(missing(&errors, IEverholdErrors::SELECTORS), 0);
+        assert!(IEverholdEvents::SELECTORS.iter().all(|topic| events.contains(topic)));
+    }
+}
