@@ -332,13 +332,24 @@ impl Config {
         toml::from_str(text).map_err(|error| ConfigError::Line {
             path: path.to_owned(),
             line: line_of(text, error.span().map_or(0, |span| span.start)),
-            reason: error.message().trim().replace('\n', "; "),
+            reason: reason(text, &error),
         })
     }
 
     /// Every configured node that may hold content.
     pub fn node_count(&self) -> usize {
         self.aleph.nodes.len() + self.ipfs.gateways.len() + self.ipfs.kubo.len()
+    }
+}
+
+/// What is wrong, and with which key. The value stays out: it may hold a password.
+fn reason(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', "; ");
+    let start = error.span().map_or(0, |span| span.start);
+    let line = text.lines().nth(line_of(text, start) - 1).unwrap_or_default();
+    match line.split_once('=') {
+        Some((key, _)) if !message.contains("field") => format!("{}: {message}", key.trim()),
+        _ => message,
     }
 }
 
@@ -362,12 +373,15 @@ mod tests {
         );
         assert!(
             error("[replicas]\nmin = 2\ngrace = \"soon\"\n")
-                .starts_with("everhold.toml:3: `soon` is not a duration")
+                .starts_with("everhold.toml:3: grace: `soon` is not a duration")
         );
         assert!(
-            error("[replicas]\nmin = \"three\"\n").starts_with("everhold.toml:2: invalid type")
+            error("[replicas]\nmin = \"three\"\n")
+                .starts_with("everhold.toml:2: min: invalid type")
         );
-        assert!(error("[[collection]]\naddress = \"0x12\"\n").starts_with("everhold.toml:2:"));
+        assert!(
+            error("[[collection]]\naddress = \"0x12\"\n").starts_with("everhold.toml:2: address:")
+        );
         assert!(error("[aleph]\n\nnodes = [1]\n").starts_with("everhold.toml:3:"));
         assert!(error("[chain\n").starts_with("everhold.toml:1:"));
     }

@@ -86,10 +86,10 @@ impl Watch {
     pub(super) async fn repair(&self, backoff: bool) -> Result<Repaired, WatchError> {
         let picture = self.picture().await?;
         let used = picture.used();
-        // Young content is still on its way. Beyond `min`, too, a node that was told to keep
-        // content is given it back, as long as that costs nothing.
+        // Beyond `min`, too, a node that was told to keep content is given it back, as long as
+        // that costs nothing.
         let wanted = |content: &&ContentPicture| {
-            content.assessment.health != Health::Pending
+            !(backoff && self.is_on_its_way(content))
                 && used.keys().any(|(_, row)| *row == content.content.row)
         };
         let mut unwell: Vec<_> = picture.contents.values().filter(wanted).collect();
@@ -109,6 +109,13 @@ impl Watch {
                 probes: sum.probes + one.probes,
             })
         })
+    }
+
+    /// Whether content is so young that its nodes may still fetch it by themselves.
+    fn is_on_its_way(&self, content: &ContentPicture) -> bool {
+        let wait = i64::try_from(self.settings.wait.as_millis()).unwrap_or(i64::MAX);
+        let since = content.content.past.wanted_since.unwrap_or(Millis::MAX);
+        content.assessment.health == Health::Pending && ledger::now() < since.saturating_add(wait)
     }
 
     async fn repair_content(

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use reqwest::{
     Body as RequestBody,
     multipart::{Form, Part},
@@ -83,16 +83,22 @@ impl Payload {
 
     /// The bytes as a request's body, with a pause after its first chunk.
     async fn body(&self, pause: Option<Duration>) -> Result<RequestBody, AlephError> {
-        let path = match self {
-            Self::Memory(bytes) => return Ok(RequestBody::from(bytes.clone())),
-            Self::File { path, .. } => path,
-        };
-        let file = tokio::fs::File::open(path)
-            .await
-            .map_err(|source| AlephError::File { path: path.clone(), source })?;
         let chunk = if pause.is_some() { SMALL_CHUNK } else { CHUNK };
-        let chunks = ReaderStream::with_capacity(file, chunk).enumerate();
-        Ok(RequestBody::wrap_stream(chunks.then(move |(index, chunk)| async move {
+        let chunks = match self {
+            Self::Memory(bytes) => {
+                let bytes = bytes.clone();
+                let starts = (0..bytes.len()).step_by(chunk);
+                let piece = move |start| Ok(bytes.slice(start..bytes.len().min(start + chunk)));
+                stream::iter(starts).map(piece).boxed()
+            }
+            Self::File { path, .. } => {
+                let file = tokio::fs::File::open(path)
+                    .await
+                    .map_err(|source| AlephError::File { path: path.clone(), source })?;
+                ReaderStream::with_capacity(file, chunk).boxed()
+            }
+        };
+        Ok(RequestBody::wrap_stream(chunks.enumerate().then(move |(index, chunk)| async move {
             if let (1, Some(pause)) = (index, pause) {
                 tokio::time::sleep(pause).await;
             }

@@ -59,6 +59,24 @@ async fn a_node_more_than_min_that_was_down_is_filled_as_well() -> Result<()> {
     Ok(())
 }
 
+/// Within the grace after the mint nobody is alarmed, but one round brings everything about that
+/// it can.
+#[tokio::test]
+async fn young_content_is_brought_to_a_node_that_was_down_without_an_incident() -> Result<()> {
+    let mut world = World::start(Setup::default()).await?;
+    world.settings.grace = "10m".to_owned();
+    world.deploy(&[]).await?;
+    world.nodes[2].stop().await?;
+    world.publish(&[]).await?.gives(3)?;
+    world.nodes[2].restart().await?;
+    let seen = world.once(&["--no-repair"]).await?.gives(3)?;
+    assert_eq!(seen["collections"][0]["health"]["pending"], 2, "{seen}");
+    let repaired = world.once(&[]).await?.gives(0)?;
+    assert_eq!(repaired["round"]["repaired"], 4, "{repaired}");
+    assert_eq!(repaired["incidents"], json!([]), "{repaired}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_first_node_may_be_the_one_that_is_down() -> Result<()> {
     let mut world = World::start(Setup { nodes: 2, ..Setup::default() }).await?;
