@@ -39,7 +39,7 @@ pub enum CollectionError {
     #[error("transaction {0} was mined and failed")]
     Failed(B256),
     /// The account can't pay for gas, or the node would not take the transaction.
-    #[error("the transaction was not accepted: {0}")]
+    #[error("the RPC did not take the request: {0}")]
     NotSent(String),
     /// The chain could not be asked.
     #[error(transparent)]
@@ -118,6 +118,18 @@ fn name_revert(data: &Bytes) -> String {
     }
 }
 
+/// What a contract answered, `None` where it reverted or answered something else; an error
+/// where the endpoint did not answer at all.
+fn answered<T>(called: Result<T, alloy::contract::Error>) -> Result<Option<T>> {
+    match called {
+        Ok(answer) => Ok(Some(answer)),
+        Err(alloy::contract::Error::TransportError(error)) if error.as_error_resp().is_none() => {
+            Err(CollectionError::NotSent(crate::cause::root_cause(&error)))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
 /// Looks at what is at an address: a collection of ours, or an error that says what else.
 pub async fn inspect(
     provider: &RootProvider<Ethereum>,
@@ -132,10 +144,10 @@ pub async fn inspect(
     }
     let contract = IEverhold::new(address, provider);
     let erc721 = contract.supportsInterface([0x80, 0xac, 0x58, 0xcd].into()).call().await;
-    if !erc721.unwrap_or(false) {
+    if !answered(erc721)?.unwrap_or(false) {
         return Err(CollectionError::NotErc721(address));
     }
-    let codec = contract.codec().call().await.ok().and_then(Codec::from_multicodec);
+    let codec = answered(contract.codec().call().await)?.and_then(Codec::from_multicodec);
     let codec = codec.ok_or(CollectionError::NotEverhold(address))?;
     Ok(CollectionInfo {
         name: contract.name().call().await.map_err(refused)?,

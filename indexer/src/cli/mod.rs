@@ -106,6 +106,7 @@ impl Context {
         if !self.global.rpc.is_empty() {
             config.chain.rpc.clone_from(&self.global.rpc);
         }
+        config.check()?;
         Ok(config)
     }
 }
@@ -183,7 +184,8 @@ fn start_log(global: &Global, with_time: bool) {
         (true, _) => "error",
         (_, 0) => "warn,everhold=info",
         (_, 1) => "warn,everhold=debug",
-        _ => "debug,everhold=trace",
+        // HTTP libraries log URLs, and those of RPCs and webhooks hold keys.
+        _ => "debug,everhold=trace,alloy=warn,hyper=warn,reqwest=warn",
     };
     let filter = EnvFilter::try_from_env("EVERHOLD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -68,7 +68,14 @@ impl WatchArgs {
         let serving = async {
             match api {
                 Some(api) => {
-                    api.serve(watch.ledger().clone(), *watch.policy(), context.stop.clone()).await
+                    let stop = context.stop.clone();
+                    let serving = api.serve(watch.ledger().clone(), *watch.policy(), stop.clone());
+                    // A client that keeps its connection open does not keep us.
+                    let patience = async {
+                        stop.cancelled().await;
+                        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    };
+                    tokio::select! { served = serving => served, () = patience => Ok(()) }
                 }
                 None => Ok(()),
             }

@@ -81,7 +81,9 @@ pub fn apply(
 }
 
 fn parse<T: FromStr<Err: Display>>(value: &str) -> Result<T, String> {
-    value.parse().map_err(|error| format!("`{value}`: {error}"))
+    // What looks like a URL may hold a key.
+    let shown = if value.contains("//") { "the value" } else { value };
+    value.parse().map_err(|error| format!("`{shown}`: {error}"))
 }
 
 fn set<T: FromStr<Err: Display>>(field: &mut T, value: &str) -> Result<(), String> {

@@ -110,7 +110,11 @@ pub struct NodeConfig {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a node is a URL or { url = \"…\", operator = \"…\" }")]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a node is a URL or { url = \"…\", operator = \"…\" }"
+)]
 enum NodeText {
     Url(Url),
     Named { url: Url, operator: Option<String> },
@@ -336,6 +340,19 @@ impl Config {
         })
     }
 
+    /// Finds settings that contradict each other.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let all = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
+        let mut seen = std::collections::HashSet::new();
+        match all.into_iter().flatten().find(|node| !seen.insert(node.url.as_str())) {
+            Some(twice) => Err(ConfigError::Invalid(format!(
+                "node {} is configured twice; a node is of one kind and counts once",
+                twice.url
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Every configured node that may hold content.
     pub fn node_count(&self) -> usize {
         self.aleph.nodes.len() + self.ipfs.gateways.len() + self.ipfs.kubo.len()
@@ -345,6 +362,8 @@ impl Config {
 /// What is wrong, and with which key. The value stays out: it may hold a password.
 fn reason(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', "; ");
+    // url's errors end with the text that is no URL.
+    let message = message.split(": \"").next().unwrap_or(&message).to_owned();
     let start = error.span().map_or(0, |span| span.start);
     let line = text.lines().nth(line_of(text, start) - 1).unwrap_or_default();
     match line.split_once('=') {

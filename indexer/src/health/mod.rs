@@ -41,7 +41,7 @@ pub enum ReplicaState {
 pub enum Health {
     /// Enough independent verified replicas.
     Healthy,
-    /// Too few yet, but the grace after the mint is not over.
+    /// Too few yet, but the grace after the mint is not over, or not every node has been asked.
     Pending,
     /// A reference of the token has no hash: nobody can tell whether it is intact.
     Unverifiable,
@@ -177,9 +177,15 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
     let (all, held) = (holders(false), holders(true));
     let young = !past.was_healthy
         && past.wanted_since.is_none_or(|since| now.saturating_sub(since) < policy.grace);
+    // While nodes that were not asked yet, or did not fail often enough, may have it, nobody
+    // knows: no alarm is raised for what was not looked at.
+    let hopeful = |replica: &&ReplicaView| replica.state.is_none() || counts(replica);
+    let hoped = replicas.iter().filter(hopeful).map(|replica| &replica.holder);
+    let open = replicas.iter().any(|replica| replica.state.is_none())
+        && independent(hoped) >= policy.min.max(1);
     let health = if all >= policy.min.max(1) && held >= policy.min_held {
         Health::Healthy
-    } else if young {
+    } else if young || open {
         Health::Pending
     } else if all > 0 {
         Health::Degraded

@@ -72,6 +72,19 @@ fn says_what_the_words_mean() {
 }
 
 #[test]
+fn nothing_is_called_lost_before_it_was_looked_for() {
+    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let unasked = |node| ReplicaView { state: None, ..replica(ReplicaState::Missing, node, None) };
+    let missing = |node| replica(ReplicaState::Missing, node, None);
+    let health = |replicas: &[ReplicaView]| assess(replicas, &policy(2), past, DAY).health;
+    assert_eq!(health(&[unasked(1), unasked(2), missing(3)]), Health::Pending);
+    assert_eq!(health(&[unasked(1), missing(2), missing(3)]), Health::Lost);
+    let verified = replica(ReplicaState::Verified, 4, Some(DAY));
+    assert_eq!(health(&[unasked(1), missing(2), verified.clone()]), Health::Pending);
+    assert_eq!(health(&[missing(1), missing(2), verified]), Health::Degraded);
+}
+
+#[test]
 fn old_verdicts_stop_counting() {
     let replicas = [replica(ReplicaState::Verified, 1, Some(0))];
     let past = Past { wanted_since: Some(0), was_healthy: true };
@@ -128,7 +141,9 @@ proptest! {
         let seen = assess(&replicas, &policy(min), past, now);
         prop_assert!(seen.held <= seen.independent && seen.independent <= seen.verified);
         prop_assert_eq!(seen.health == Health::Healthy, seen.independent >= min);
-        prop_assert_eq!(seen.health == Health::Lost, seen.verified == 0);
+        let unasked = replicas.iter().any(|replica| replica.state.is_none());
+        prop_assert!(unasked || (seen.health == Health::Lost) == (seen.verified == 0));
+        prop_assert!(unasked || seen.health != Health::Pending);
         let mut reversed = replicas;
         reversed.reverse();
         prop_assert_eq!(assess(&reversed, &policy(min), past, now), seen);

@@ -94,13 +94,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Adds a collection, if it is not there.
+    /// Adds a collection, if it is not there. One whose `start_block` is lower than before is
+    /// read again from there.
     pub async fn add_collection(&mut self, new: &NewCollection) -> Result<Collection> {
         execute!(
             self,
             "INSERT INTO collections (chain_id, address, name, codec, start_block, indexed_block)
              VALUES ($1, $2, $3, $4, $5, $5 - 1)
-             ON CONFLICT (chain_id, address) DO UPDATE SET name = excluded.name",
+             ON CONFLICT (chain_id, address) DO UPDATE SET name = excluded.name,
+                start_block = CASE WHEN excluded.start_block < collections.start_block
+                    THEN excluded.start_block ELSE collections.start_block END,
+                indexed_block = CASE WHEN excluded.start_block < collections.start_block
+                    THEN excluded.indexed_block ELSE collections.indexed_block END",
             int(new.chain_id),
             new.address.as_slice(),
             text(&new.name),

@@ -150,7 +150,7 @@ impl Tx {
 
     /// Makes content due that was verified before it became a token's metadata: it was not read
     /// then, and has to be.
-    pub(super) async fn reread(&mut self, row: RowId) -> Result<()> {
+    pub async fn reread(&mut self, row: RowId) -> Result<()> {
         execute!(
             self,
             "UPDATE replicas SET due_at = 0

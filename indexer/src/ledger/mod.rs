@@ -266,13 +266,16 @@ async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
 
 /// A database URL as it may be shown.
 fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            let _ = parsed.set_password(Some("***"));
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
+    let Ok(mut parsed) = url::Url::parse(url) else {
+        return "(not shown: it is no URL, and may hold a password)".to_owned();
+    };
+    if parsed.password().is_some() {
+        let _ = parsed.set_password(Some("***"));
     }
+    if parsed.query().is_some_and(|query| query.contains("password")) {
+        parsed.set_query(Some("***"));
+    }
+    parsed.to_string()
 }
 
 /// The current time.

@@ -244,8 +244,6 @@ impl Tx {
             let size = "UPDATE contents SET size = $2 WHERE id = $1 AND size IS NULL";
             execute!(self, size, content, record.bytes.map(int))?;
             self.finish_repairs(content, node, record.at).await?;
-            // It may have become a token's metadata while it was fetched.
-            self.reread(content).await?;
         }
         Ok(after)
     }

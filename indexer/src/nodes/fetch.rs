@@ -76,6 +76,11 @@ pub struct Fetcher {
     limits: Arc<LimitsConfig>,
 }
 
+/// After its first seconds, a body that comes more slowly than this (bytes a second) is given up:
+/// a node that drips would hold a place among the probes for as long as it likes.
+const SLOWEST: u64 = 4 * 1024;
+const SLOW_START: Duration = Duration::from_secs(20);
+
 /// Answers other than content (messages, errors, lists) are read up to this length.
 const MAX_ANSWER: u64 = 4 << 20;
 /// Of an error's body, this much is shown.
@@ -171,6 +176,7 @@ impl Fetcher {
             response,
             idle: limits.idle_timeout.0,
             total: limits.total_timeout.0,
+            begun: Instant::now(),
             deadline,
             limit,
             received: 0,
@@ -192,6 +198,7 @@ pub struct Body {
     response: Response,
     idle: Duration,
     total: Duration,
+    begun: Instant,
     deadline: Instant,
     limit: u64,
     received: u64,
@@ -227,6 +234,10 @@ impl Body {
         };
         let Some(chunk) = chunk else { return Ok(None) };
         self.received += chunk.len() as u64;
+        let patience = self.begun.elapsed().saturating_sub(SLOW_START).as_secs();
+        if self.received < patience.saturating_mul(SLOWEST) {
+            return Err(FetchError::TooSlow(self.begun.elapsed()));
+        }
         if self.received > self.limit {
             return Err(FetchError::TooLarge { limit: self.limit });
         }

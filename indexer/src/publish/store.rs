@@ -263,7 +263,7 @@ impl Storer {
     async fn message_for(&self, id: &ContentId, survey: &Survey) -> Result<(Message, bool)> {
         let account = self.account();
         for (_, client) in self.up(survey) {
-            let found = client.stores_of(id).await.unwrap_or_default();
+            let found = client.stores_of(id, Some(&account)).await.unwrap_or_default();
             if let Some(ours) = found.into_iter().find(|m| m.stores(id, Some(&account))) {
                 return Ok((ours, true));
             }
@@ -381,7 +381,7 @@ impl Storer {
                 return Look::Verified;
             }
             // It will not fetch any more.
-            MessageStatus::Processed | MessageStatus::Gone(_) => true,
+            MessageStatus::Processed | MessageStatus::Gone => true,
             MessageStatus::Unknown => waited >= GOSSIP.min(self.wait),
             MessageStatus::Pending | MessageStatus::Rejected(_) => waited >= self.wait,
         };
@@ -389,7 +389,7 @@ impl Storer {
             return Look::Waiting;
         }
         // A node that knows the message needs the bytes only, and may balk at the message again.
-        let known = !matches!(status, MessageStatus::Unknown | MessageStatus::Gone(_));
+        let known = !matches!(status, MessageStatus::Unknown | MessageStatus::Gone);
         let message = (!known || item.payload.len() > UNSIGNED).then_some(message);
         let sent = match message {
             Some(message) if has_bytes => client.publish(message).await,

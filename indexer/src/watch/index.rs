@@ -129,8 +129,11 @@ impl Watch {
         let before = view.block(*to).await?.ok_or(RpcError::Changed)?;
         let addresses: Vec<_> = collections.iter().map(|c| c.address).collect();
         let mut events = view.events(&addresses, *from, *to).await?;
-        let headers = recent_headers(view, (*from).max(window_start), *to).await?;
-        complete(view, &addresses, &headers, &mut events).await?;
+        // The first time, blocks below the stretch are remembered too: a reorg may reach there.
+        let known = self.ledger.read().await?.window(self.rpc.chain_id()).await?;
+        let lowest = if known.is_empty() { window_start } else { (*from).max(window_start) };
+        let headers = recent_headers(view, lowest, *to).await?;
+        complete(view, &addresses, &headers, *from, &mut events).await?;
         let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
         check(&before, &blocks, &events)?;
         let commit = Commit {
@@ -188,13 +191,14 @@ async fn complete(
     view: &View<'_>,
     collections: &[Address],
     headers: &[(BlockRef, Bloom)],
+    from: u64,
     events: &mut Vec<TokenEvent>,
 ) -> Result<(), RpcError> {
     let told: BTreeSet<_> = events.iter().map(|event| event.block_number).collect();
     let silent = |(block, bloom): &&(BlockRef, Bloom)| {
         !told.contains(&block.number) && may_concern(bloom, collections)
     };
-    for (block, _) in headers.iter().filter(silent) {
+    for (block, _) in headers.iter().filter(|(block, _)| block.number >= from).filter(silent) {
         events.extend(view.events_of_block(collections, block.hash).await?);
     }
     events.sort_by_key(|event| (event.block_number, event.log_index, event.sub_index));

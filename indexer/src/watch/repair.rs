@@ -1,7 +1,11 @@
 //! Brings replicas back. What a node answers proves nothing: each step ends with a probe, and
 //! only the probe decides whether the next step is needed.
 
-use std::{io::Write, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    io::Write,
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
@@ -13,8 +17,8 @@ use crate::{
     health::{Health, ReplicaState},
     ledger::{self, DueProbe, Millis, RepairState, Replica, RowId},
     nodes::{
-        self, ContentNode,
-        aleph::{AlephError, Client, Engine, Message, Payload, sign_store},
+        self, ContentNode, FetchError,
+        aleph::{AlephError, Client, Engine, Message, MessageStatus, Payload, sign_store},
         probe_into,
     },
     picture::ContentPicture,
@@ -67,6 +71,13 @@ impl Step {
     }
 }
 
+/// What became of a step.
+enum Outcome {
+    Proved,
+    Refused(String),
+    StillWrong(String),
+}
+
 /// A replica to be brought back.
 struct Target<'a> {
     row: RowId,
@@ -85,12 +96,11 @@ impl Watch {
     /// repair failed lately are left for later.
     pub(super) async fn repair(&self, backoff: bool) -> Result<Repaired, WatchError> {
         let picture = self.picture().await?;
-        let used = picture.used();
+        let used: HashSet<_> = picture.used().into_keys().map(|(_, content)| content).collect();
         // Beyond `min`, too, a node that was told to keep content is given it back, as long as
         // that costs nothing.
         let wanted = |content: &&ContentPicture| {
-            !(backoff && self.is_on_its_way(content))
-                && used.keys().any(|(_, row)| *row == content.content.row)
+            !(backoff && self.is_on_its_way(content)) && used.contains(&content.content.row)
         };
         let mut unwell: Vec<_> = picture.contents.values().filter(wanted).collect();
         unwell.sort_by_key(|content| {
@@ -102,7 +112,14 @@ impl Watch {
             .collect()
             .await;
         results.into_iter().try_fold(Repaired::default(), |sum, one| {
-            let one = one?;
+            let one = match one {
+                // A full disk is no reason to leave the others alone, or people untold.
+                Err(WatchError::Temporary(error)) => {
+                    warn!("a repair could not be made: temporary file: {error}");
+                    Repaired::default()
+                }
+                one => one?,
+            };
             Ok(Repaired {
                 tried: sum.tried + one.tried,
                 proved: sum.proved + one.proved,
@@ -139,6 +156,10 @@ impl Watch {
             return Ok(done);
         }
         let Some(file) = self.verified_copy(content).await? else {
+            if content.assessment.health == Health::Pending {
+                // Minted before it was stored anywhere: that is what the grace is for.
+                return Ok(done);
+            }
             for (node, client) in targets {
                 let reason = "no node serves the right bytes: there is nothing to repair it from";
                 self.give_up(content.content.row, id, node, client, reason).await?;
@@ -147,10 +168,11 @@ impl Watch {
         };
         let bytes = file.as_file().metadata()?.len();
         let payload = Payload::File { path: file.path().to_owned(), bytes };
-        let elsewhere = self.live_stores(&id).await;
+        let (elsewhere, complete) = self.live_stores(&id).await;
         for (node, client) in targets {
             let row = content.content.row;
-            let in_need = content.assessment.health.is_problem();
+            // While a node can't say which STOREs live, none is signed: there may be one.
+            let in_need = content.assessment.health.is_problem() && complete;
             let (payload, elsewhere) = (&payload, &elsewhere[..]);
             let target = Target { row, id, node, client, payload, in_need, elsewhere };
             done.tried += 1;
@@ -205,57 +227,95 @@ impl Watch {
         Ok(None)
     }
 
-    /// STOREs of a content that any node lists.
-    async fn live_stores(&self, id: &ContentId) -> Vec<Message> {
+    /// STOREs of a content that any node lists, and whether every node that is up could say.
+    async fn live_stores(&self, id: &ContentId) -> (Vec<Message>, bool) {
         let mut found: Vec<Message> = Vec::new();
+        let mut complete = true;
         for client in self.nodes.values().filter_map(|node| node.aleph.as_ref()) {
-            for message in client.stores_of(id).await.unwrap_or_default() {
+            let listed = match client.stores_of(id, None).await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    complete &= matches!(error, FetchError::Connect(_));
+                    continue;
+                }
+            };
+            for message in listed {
                 if found.iter().all(|known| known.item_hash != message.item_hash) {
                     found.push(message);
                 }
             }
         }
-        found
+        (found, complete)
     }
 
     /// Goes through the steps until a probe sees the right bytes. Gives whether one did.
     async fn bring_back(&self, target: &Target<'_>, probes: &mut u64) -> Result<bool, WatchError> {
-        let here = target.client.stores_of(&target.id).await.unwrap_or_default();
-        let steps = self.steps(target, &here).await?;
+        let here = target.client.stores_of(&target.id, None).await.unwrap_or_default();
+        let mut steps: VecDeque<_> = self.steps(target, &here).await?.into();
         if steps.is_empty() {
             let reason = self.why_no_step(target);
             self.give_up(target.row, target.id, target.node, target.client, reason).await?;
             return Ok(false);
         }
         let mut reason = String::new();
-        for step in steps {
-            let hash = step.message().map(|message| message.item_hash.as_str());
-            let mut tx = self.ledger.write().await?;
-            let repair =
-                tx.plan_repair(target.row, target.node, step.name(), hash, ledger::now()).await?;
-            tx.commit().await?;
-            if let Err(error) = self.take_step(target, &step).await {
-                reason = error.to_string();
-                self.update(repair, RepairState::Failed, Some(&reason)).await?;
-                continue;
+        while let Some(step) = steps.pop_front() {
+            let refused = match self.try_step(target, &step, probes).await? {
+                Outcome::Proved => return Ok(true),
+                Outcome::Refused(said) => {
+                    reason = said;
+                    true
+                }
+                Outcome::StillWrong(said) => {
+                    reason = said;
+                    false
+                }
+            };
+            // Somebody else's STORE may be refused for reasons of theirs; ours need not be.
+            if refused && steps.is_empty() && matches!(step, Step::WithLive(_)) && target.in_need {
+                steps.extend(self.new_store(target).await?.map(Step::WithNew));
             }
-            self.update(repair, RepairState::Sent, None).await?;
-            *probes += 1;
-            if self.look(target).await? {
-                let node = nodes::name(target.client.url());
-                info!("{}: {node} has it again ({})", target.id, step.name());
-                return Ok(true);
-            }
-            STILL_WRONG.clone_into(&mut reason);
-            self.update(repair, RepairState::Failed, Some(&reason)).await?;
         }
         warn!("{}: {} is not repaired: {reason}", target.id, nodes::name(target.client.url()));
         Ok(false)
     }
 
+    /// Does one step, written down before and after. Whatever the node answers, but for a
+    /// refusal, only a probe says whether it worked.
+    async fn try_step(
+        &self,
+        target: &Target<'_>,
+        step: &Step,
+        probes: &mut u64,
+    ) -> Result<Outcome, WatchError> {
+        let hash = step.message().map(|message| message.item_hash.as_str());
+        let mut tx = self.ledger.write().await?;
+        let repair =
+            tx.plan_repair(target.row, target.node, step.name(), hash, ledger::now()).await?;
+        tx.commit().await?;
+        let said = match self.take_step(target, step).await {
+            Ok(()) => STILL_WRONG.to_owned(),
+            Err(error @ AlephError::Refused { .. }) => {
+                let said = error.to_string();
+                self.update(repair, RepairState::Failed, Some(&said)).await?;
+                return Ok(Outcome::Refused(said));
+            }
+            Err(error) => error.to_string(),
+        };
+        self.update(repair, RepairState::Sent, None).await?;
+        *probes += 1;
+        if self.look(target).await? {
+            let node = nodes::name(target.client.url());
+            info!("{}: {node} has it again ({})", target.id, step.name());
+            return Ok(Outcome::Proved);
+        }
+        self.update(repair, RepairState::Failed, Some(&said)).await?;
+        Ok(Outcome::StillWrong(said))
+    }
+
     fn why_no_step(&self, target: &Target<'_>) -> &'static str {
         if !target.in_need {
-            "no STORE of it lives, and it is on enough other nodes: a new one is not worth its bill"
+            "no STORE of it is found, and a new one is signed only where too few nodes have it \
+             and every node that is up could list its STOREs"
         } else if self.repairer.is_some() {
             "it takes no file of this size"
         } else {
@@ -320,10 +380,7 @@ impl Watch {
         let sender = signer.address().to_checksum(None);
         let kept = self.ledger.read().await?.kept_message(target.row, &sender).await?;
         if let Some(message) = kept.and_then(|text| serde_json::from_str::<Message>(&text).ok()) {
-            let status = target.client.message_status(&message.item_hash).await;
-            use crate::nodes::aleph::MessageStatus as S;
-            // A message that was taken back stays so: only a new one brings the content back.
-            if !matches!(status, Ok(S::Gone(_) | S::Rejected(_))) {
+            if !self.is_taken_back(&message).await {
                 return Ok(Some(message));
             }
         }
@@ -338,6 +395,20 @@ impl Watch {
         tx.keep_message(target.row, &message.item_hash, &sender, &envelope, now).await?;
         tx.commit().await?;
         Ok(Some(message))
+    }
+
+    /// Whether a message of ours is no longer good for anything: some node says that it was
+    /// rejected or taken back, and none that it lives. One node's word alone costs no new STORE.
+    async fn is_taken_back(&self, message: &Message) -> bool {
+        let mut gone = false;
+        for client in self.nodes.values().filter_map(|node| node.aleph.as_ref()) {
+            match client.message_status(&message.item_hash).await {
+                Ok(MessageStatus::Processed | MessageStatus::Pending) => return false,
+                Ok(MessageStatus::Gone | MessageStatus::Rejected(_)) => gone = true,
+                Ok(MessageStatus::Unknown) | Err(_) => {}
+            }
+        }
+        gone
     }
 
     /// Does one step. Where the node takes no upload, the message alone may make it fetch.

@@ -110,6 +110,10 @@ impl Watch {
         let mut tx = self.ledger.write().await?;
         for one in probed {
             tx.record_probe(&one.record(), &self.settings.schedule).await?;
+            if one.metadata.is_none() && one.seen.state == ReplicaState::Verified {
+                // It may have become a token's metadata while it was fetched.
+                tx.reread(one.due.content).await?;
+            }
         }
         Ok(tx.commit().await?)
     }

@@ -154,7 +154,7 @@ impl AlephError {
 /// What a node says of a message. It proves nothing about bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MessageStatus {
-    /// It never heard of it.
+    /// It never heard of it, or says nothing that makes sense.
     Unknown,
     /// On its way: the node may still be fetching the file.
     Pending,
@@ -162,8 +162,8 @@ pub enum MessageStatus {
     Processed,
     /// Refused for good or for now, with the reason.
     Rejected(String),
-    /// `forgotten`, `removing`, `removed`, or a word we do not know.
-    Gone(String),
+    /// Taken back: `forgotten` or `removed`.
+    Gone,
 }
 
 /// How long a node may take to answer an upload beyond the time the bytes need.
@@ -193,17 +193,30 @@ impl Client {
         join(&self.url, &format!("api/v0/{path}"))
     }
 
-    /// The STOREs of a content that the node lists: live ones, of any sender.
-    pub async fn stores_of(&self, id: &ContentId) -> Result<Vec<Message>, FetchError> {
+    /// The live STOREs of a content that the node lists, of one sender or of any. Only those
+    /// count whose hash and signature hold. A node without such lists lists none.
+    pub async fn stores_of(
+        &self,
+        id: &ContentId,
+        sender: Option<&str>,
+    ) -> Result<Vec<Message>, FetchError> {
         let mut url = self.endpoint("messages.json");
         url.query_pairs_mut()
             .append_pair("contentHashes", &id.aleph_hash())
-            .append_pair("msgTypes", "STORE");
-        let listed: Listed = self.fetcher.get_json(url).await?;
+            .append_pair("msgTypes", "STORE")
+            .append_pair("msgStatuses", "processed")
+            .append_pair("pagination", "100");
+        if let Some(sender) = sender {
+            url.query_pairs_mut().append_pair("addresses", sender);
+        }
+        let listed: Listed = match self.fetcher.get_json(url).await {
+            Err(FetchError::Status { status: 400 | 404 | 501, .. }) => return Ok(Vec::new()),
+            listed => listed?,
+        };
         let messages = listed.messages.into_iter();
         // One message that can't be read must not hide the others.
         let read = messages.filter_map(|value| serde_json::from_value::<Message>(value).ok());
-        Ok(read.filter(|message| message.stores(id, None)).collect())
+        Ok(read.filter(|message| message.stores(id, sender)).collect())
     }
 
     /// What the node says of a message.
@@ -217,7 +230,10 @@ impl Client {
             "pending" => MessageStatus::Pending,
             "processed" => MessageStatus::Processed,
             "rejected" => MessageStatus::Rejected(rejection(&value)),
-            other => MessageStatus::Gone(shown(other.as_bytes())),
+            "forgotten" | "removed" => MessageStatus::Gone,
+            // Its end is announced; until then it lives.
+            "removing" => MessageStatus::Processed,
+            _ => MessageStatus::Unknown,
         })
     }
 
@@ -275,7 +291,8 @@ impl Client {
             self.fetcher.client().post(self.endpoint(&path)).multipart(form.part("file", part));
         let patience = UPLOAD_PATIENCE + Duration::from_secs(payload.len() / SLOWEST_UPLOAD);
         let (status, body) = self.fetcher.ask_within(request, patience).await?;
-        if status != 200 {
+        // 202: the bytes are taken, the message waits.
+        if !matches!(status, 200 | 202) {
             return Err(AlephError::Refused { status, body: shown(&body) });
         }
         let answer: Value = serde_json::from_slice(&body)

@@ -3,7 +3,10 @@
 //! A message's `item_hash` is the hex sha-256 of its `item_content`, byte for byte; the signature
 //! is EIP-191 `personal_sign` over `"{chain}\n{sender}\n{type}\n{item_hash}"`.
 
-use alloy::signers::{Signer, local::PrivateKeySigner};
+use alloy::{
+    primitives::{Address, Signature},
+    signers::{Signer, local::PrivateKeySigner},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -46,15 +49,13 @@ struct StoreContent {
 }
 
 impl Message {
-    /// Whether this is a whole STORE of `id`, signed in its own name by `sender`, whose hash
-    /// agrees with its content. (Nodes check the signature when they get it.)
+    /// Whether this is a whole STORE of `id` by `sender` (or by anyone), in its own name, whose
+    /// hash agrees with its content and whose signature is its sender's. A node may list
+    /// anything; messages of other chains than Ethereum, whose signatures are not checked here,
+    /// do not count.
     pub fn stores(&self, id: &ContentId, sender: Option<&str>) -> bool {
-        let (Some(content), Some(_)) = (&self.item_content, &self.signature) else {
-            return false;
-        };
-        let Ok(store) = serde_json::from_str::<StoreContent>(content) else {
-            return false;
-        };
+        let Some(content) = &self.item_content else { return false };
+        let Ok(store) = serde_json::from_str::<StoreContent>(content) else { return false };
         let same_file = store.item_hash.parse::<ContentId>().is_ok_and(|named| named == *id);
         let ours = sender.is_none_or(|address| {
             self.sender.eq_ignore_ascii_case(address) && store.address.eq_ignore_ascii_case(address)
@@ -63,6 +64,19 @@ impl Message {
             && same_file
             && ours
             && Digest::of(content.as_bytes()).to_hex() == self.item_hash
+            && self.is_signed()
+    }
+
+    fn is_signed(&self) -> bool {
+        let signature = self.signature.as_ref().and_then(|text| text.parse::<Signature>().ok());
+        let sender = self.sender.parse::<Address>().ok();
+        let (Some(signature), Some(sender)) = (signature, sender) else { return false };
+        let signed = self.signed_text();
+        self.chain == "ETH" && signature.recover_address_from_msg(signed).ok() == Some(sender)
+    }
+
+    fn signed_text(&self) -> String {
+        format!("{}\n{}\n{}\n{}", self.chain, self.sender, self.kind, self.item_hash)
     }
 }
 
@@ -84,19 +98,20 @@ pub async fn sign_store(
     })
     .to_string();
     let item_hash = Digest::of(content.as_bytes()).to_hex();
-    let signed = format!("ETH\n{sender}\nSTORE\n{item_hash}");
-    let signature = signer.sign_message(signed.as_bytes()).await?;
-    Ok(Message {
+    let mut message = Message {
         sender,
         chain: "ETH".to_owned(),
-        signature: Some(alloy::hex::encode_prefixed(signature.as_bytes())),
+        signature: None,
         kind: "STORE".to_owned(),
         item_type: "inline".to_owned(),
         item_content: Some(content),
         item_hash,
         time: serde_json::Number::from_f64(time).unwrap_or_else(|| 0.into()),
         channel: Some(channel.to_owned()),
-    })
+    };
+    let signature = signer.sign_message(message.signed_text().as_bytes()).await?;
+    message.signature = Some(alloy::hex::encode_prefixed(signature.as_bytes()));
+    Ok(message)
 }
 
 #[cfg(test)]
@@ -132,7 +147,12 @@ mod tests {
         let mut altered = message.clone();
         altered.item_content = altered.item_content.map(|text| text.replace("1.5", "1.6"));
         assert!(!altered.stores(&id, None));
-        let unsigned = Message { signature: None, ..message };
+        let unsigned = Message { signature: None, ..message.clone() };
         assert!(!unsigned.stores(&id, None));
+        // In our name, but signed by another: what a hostile node may list.
+        let forger = PrivateKeySigner::random();
+        let forged = sign_store(&forger, &id, "T", Payment::Credit, 1.5).await.unwrap();
+        let forged = Message { signature: forged.signature, ..message };
+        assert!(!forged.stores(&id, None));
     }
 }
