@@ -379,10 +379,11 @@ impl Watch {
         };
         let sender = signer.address().to_checksum(None);
         let kept = self.ledger.read().await?.kept_message(target.row, &sender).await?;
-        if let Some(message) = kept.and_then(|text| serde_json::from_str::<Message>(&text).ok()) {
-            if !self.is_taken_back(&message).await {
-                return Ok(Some(message));
-            }
+        let kept = kept.and_then(|text| serde_json::from_str::<Message>(&text).ok());
+        if let Some(message) = kept
+            && !self.is_taken_back(&message).await
+        {
+            return Ok(Some(message));
         }
         let now = ledger::now();
         let (channel, payment) = (&self.settings.channel, self.settings.payment);

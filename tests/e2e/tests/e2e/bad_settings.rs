@@ -18,7 +18,8 @@ async fn a_wrong_line_is_named() -> Result<()> {
         ("[limits]\n\nidle_timeout = 15\n", 3, "15"),
         ("[limits]\nidle_timeout = \"soon\"\n", 2, "soon"),
         ("[surprise]\n", 1, "surprise"),
-        ("[[alert]]\nwebhook = \"not a url\"\n", 2, "not a url"),
+        // The value may hold a key: only what is wrong with it is said.
+        ("[[alert]]\nwebhook = \"not a url\"\n", 2, "webhook: relative URL"),
         ("[api]\nlisten = \"8080\"\n", 2, "socket address"),
         ("[[collection]]\naddress = \"0x12\"\n", 2, "invalid"),
         ("[ipfs\n", 1, "toml"),
@@ -76,10 +77,11 @@ async fn fewer_nodes_than_min_are_refused_and_said() -> Result<()> {
         assert!(run.stderr.contains("min = 2"), "{line:?}: {}", run.stderr);
         run.gives(0)?;
     }
-    // The same node twice is one node.
-    world.settings.nodes.push(world.nodes[0].url());
+    // The same node twice is one node, and a mistake.
+    let url = world.nodes[0].url();
+    world.settings.nodes.push(url.clone());
     world.configure()?;
-    refused(&world, &["watch", "--once"], &["1 independent node", "min = 2"]).await
+    refused(&world, &["watch", "--once"], &[&url, "configured twice"]).await
 }
 
 #[tokio::test]
