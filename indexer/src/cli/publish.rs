@@ -88,8 +88,7 @@ impl Publish {
         let minted = publish::mint(&contract, &signer, to, &minting.missing).await?;
         let value = self.published(&plan, &minting, &stored, minted);
         context.output.result(&value, text(&value, &info));
-        // Gateways can't be stored on, so they are not missed here.
-        let required = stored.nodes.len().min(config.replicas.min as usize);
+        let required = stored.required(config.replicas.min);
         let short = stored.fewest < required;
         if short {
             warn!(

@@ -62,7 +62,6 @@ impl Update {
         context.output.confirm(&format!("point token {token} at {}?", content.uri()))?;
         let updated = publish::update(&contract, &owner, token, content, &plan, &storer).await?;
         let transaction = updated.transaction.map(|hash| hash.to_string());
-        let fewest = updated.stored.as_ref().map_or(0, |stored| stored.fewest);
         let value = json!({
             "collection": self.collection.to_checksum(None),
             "token_id": token.to_string(),
@@ -78,8 +77,8 @@ impl Update {
             None => format!("token {token} names {} already; it is stored", content.uri()),
         };
         context.output.result(&value, people);
-        // Gateways can't be stored on, so they are not missed here.
-        let required = config.aleph.nodes.len().min(config.replicas.min as usize);
+        let (fewest, required) =
+            (updated.stored.fewest, updated.stored.required(config.replicas.min));
         if fewest < required {
             warn!("its content is on {fewest} of {required} required nodes");
             return Ok(ExitCode::from(SHORT));

@@ -112,7 +112,7 @@ impl Tx {
             i64::from(new.codec.multicodec()),
             int(new.start_block),
         )?;
-        let all = self.all_collections().await?;
+        let all = self.collections_with(true).await?;
         all.into_iter()
             .find(|c| c.chain_id == new.chain_id && c.address == new.address)
             .ok_or_else(|| LedgerError::Corrupt(format!("collection {} vanished", new.address)))
@@ -145,6 +145,11 @@ impl Tx {
 
     /// The collections of the configuration, in the order they came.
     pub async fn collections(&mut self) -> Result<Vec<Collection>> {
+        self.collections_with(false).await
+    }
+
+    /// As [`Tx::collections`], and also those left out of the configuration if `all`.
+    async fn collections_with(&mut self, all: bool) -> Result<Vec<Collection>> {
         let rows = fetch!(
             fetch_all,
             self,
@@ -152,19 +157,8 @@ impl Tx {
             "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.start_block, c.indexed_block,
                     h.finalized_block
              FROM collections c JOIN chains h ON h.chain_id = c.chain_id
-             WHERE c.active = 1 ORDER BY c.id",
-        )?;
-        rows.into_iter().map(Collection::from_row).collect()
-    }
-
-    async fn all_collections(&mut self) -> Result<Vec<Collection>> {
-        let rows = fetch!(
-            fetch_all,
-            self,
-            CollectionRow,
-            "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.start_block, c.indexed_block,
-                    h.finalized_block
-             FROM collections c JOIN chains h ON h.chain_id = c.chain_id ORDER BY c.id",
+             WHERE c.active = 1 OR $1 = 1 ORDER BY c.id",
+            i64::from(all),
         )?;
         rows.into_iter().map(Collection::from_row).collect()
     }

@@ -106,11 +106,6 @@ impl Fetcher {
         &self.client
     }
 
-    /// The largest content that is fetched.
-    pub fn max_content(&self) -> u64 {
-        self.limits.max_content
-    }
-
     /// Sends a request whose answer should be content.
     pub async fn open(&self, request: RequestBuilder) -> Result<Body, FetchError> {
         let mut body =

@@ -90,6 +90,14 @@ pub struct StoreReport {
     pub fewest: usize,
 }
 
+impl StoreReport {
+    /// Nodes that must serve each content for the policy's `min`. Gateways can't be stored on,
+    /// so they are not missed here.
+    pub fn required(&self, min: u32) -> usize {
+        self.nodes.len().min(min as usize)
+    }
+}
+
 /// Which nodes serve which contents right, before or after.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {

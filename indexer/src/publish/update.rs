@@ -47,7 +47,7 @@ pub struct Updated {
     /// The transaction, unless the token had this content already.
     pub transaction: Option<B256>,
     /// What was stored.
-    pub stored: Option<StoreReport>,
+    pub stored: StoreReport,
 }
 
 /// Stores the plan's contents, paid by the storer's key, then points the token at its metadata
@@ -69,11 +69,11 @@ pub async fn update(
     let mut survey = storer.survey(&plan.items).await?;
     let stored = storer.store(&plan.items, &mut survey).await?;
     if before == content.digest {
-        return Ok(Updated { content, before, transaction: None, stored: Some(stored) });
+        return Ok(Updated { content, before, transaction: None, stored });
     }
     let receipt = contract.update(owner, token, before, content.digest).await?;
     let transaction = Some(receipt.transaction_hash);
-    Ok(Updated { content, before, transaction, stored: Some(stored) })
+    Ok(Updated { content, before, transaction, stored })
 }
 
 /// Whether the key is the token's owner's.
