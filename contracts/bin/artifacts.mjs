@@ -1,48 +1,33 @@
-// The contract's ABI and bytecode, committed so that the indexer builds on a
-// machine without Node:
+// What the indexer and the scripts know of the contracts, committed so that
+// the indexer builds on a machine without Node:
 //
-//     npm run artifacts          build the contract and write them
-//     npm run artifacts:check    fail if the committed ones are not what builds
+//     npm run artifacts          build the contracts and write it
+//     npm run artifacts:check    fail if what is committed is not what builds
 //
-// The build is one of its own, of the contract alone: what else is compiled
-// beside it (tests, an older cache) must have no say in the bytes.
+// Of the factory, which is deployed, that is its ABI, its creation code and
+// the address that follows from it; of the collections, which the factory
+// makes, the ABI.
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { build, cast, fail, root } from "./forge.mjs";
 
-const CONTRACTS = ["EverholdCollection"];
+const FACTORY = "EverholdFactory";
+const CONTRACTS = ["EverholdCollection", FACTORY];
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const scratch = "contracts/cache/artifacts";
+// The deterministic deployment proxy, at this address on every chain.
+const DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C";
+const SALT = "0x" + "00".repeat(32);
 
-function build() {
-  rmSync(join(root, scratch), { recursive: true, force: true });
-  const sources = CONTRACTS.map((name) => `contracts/src/${name}.sol`);
-  const built = spawnSync(
-    "forge",
-    ["build", "--out", `${scratch}/out`, "--cache-path", `${scratch}/cache`, ...sources],
-    {
-      cwd: root,
-      stdio: ["ignore", "ignore", "inherit"],
-      env: {
-        ...process.env,
-        PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH,
-        // The default profile, whatever is being tried out beside it.
-        FOUNDRY_PROFILE: "default",
-      },
-    },
-  );
-  if (built.error) fail(`forge does not start (${built.error.message}): is \`npm ci\` done?`);
-  if (built.status !== 0) fail("forge could not build the contracts: `npm run build` shows why");
+/** Where creation code ends up, on every chain. */
+function create2(code) {
+  const hash = cast(["keccak"], code);
+  const answer = cast(["create2", "--deployer", DEPLOYER, "--salt", SALT, "--init-code-hash", hash]);
+  return { deployer: DEPLOYER, salt: SALT, address: answer };
 }
 
 /** The committed file's text, from what forge wrote. */
-function artifact(name) {
-  const { abi, bytecode, metadata } = JSON.parse(
-    readFileSync(join(root, scratch, "out", `${name}.sol`, `${name}.json`), "utf8"),
-  );
+function artifact(name, { abi, bytecode, metadata }) {
   const { compiler, settings } = metadata;
   const extract = {
     contractName: name,
@@ -54,22 +39,20 @@ function artifact(name) {
       viaIR: settings.viaIR ?? false,
     },
     abi,
-    bytecode: bytecode.object,
   };
+  if (name === FACTORY) {
+    extract.bytecode = bytecode.object;
+    extract.create2 = create2(bytecode.object);
+  }
   return JSON.stringify(extract, null, 2) + "\n";
 }
 
-function fail(message) {
-  console.error(`artifacts: ${message}`);
-  process.exit(1);
-}
-
 const check = process.argv.includes("--check");
-build();
+const built = build(CONTRACTS);
 for (const name of CONTRACTS) {
   const path = `contracts/artifacts/${name}.json`;
   const file = join(root, path);
-  const fresh = artifact(name);
+  const fresh = artifact(name, built.of(name));
   const same = existsSync(file) && readFileSync(file, "utf8") === fresh;
   if (check && !same) {
     fail(`${path} is not what contracts/src builds: run \`npm run artifacts\` and commit the file`);

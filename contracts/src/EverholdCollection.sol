@@ -1,175 +1,156 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.37;
 
-import {ContentURI} from "./ContentURI.sol";
-import {IEverholdCollection} from "./IEverholdCollection.sol";
+import {Codec} from "./content/Codec.sol";
+import {ContentURI} from "./content/ContentURI.sol";
+import {IERC2477} from "./interfaces/IERC2477.sol";
+import {IERC5646} from "./interfaces/IERC5646.sol";
+import {IERC7572} from "./interfaces/IERC7572.sol";
+import {CollectionSettings, IEverholdCollection} from "./interfaces/IEverholdCollection.sol";
+import {LazyMint} from "./sale/LazyMint.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IERC165} from "@openzeppelin/contracts/interfaces/IERC165.sol";
-import {IERC4906} from "@openzeppelin/contracts/interfaces/IERC4906.sol";
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {ERC2981} from "@openzeppelin/contracts/token/common/ERC2981.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 /// @title EverholdCollection
 /// @notice An ERC-721 collection whose tokens name their content by its hash. See {IEverholdCollection}.
-/// @dev Two kinds of rights that never meet: the creator (`owner()`) mints, and a token's owner alone says what
-/// the token's content is. No function calls foreign code but ERC-721's own `safeTransferFrom`.
-contract EverholdCollection is IEverholdCollection, IERC4906, ERC721, Ownable2Step {
-    /// @dev What is kept of a token that was updated or frozen. A mint leaves it untouched.
-    struct History {
-        uint64 updates;
-        bool frozen;
-    }
-
-    uint256 private constant MAX_BATCH = 500;
-
+/// @dev Two kinds of rights that never meet: the creator (`owner()`) mints and speaks for the collection as a
+/// whole, and a token's owner alone says what the token's content is (`TokenContent`). Collections are minimal
+/// clones (ERC-1167) of one implementation; nothing can upgrade them.
+contract EverholdCollection is LazyMint, Ownable2Step, ERC2981, IERC7572 {
     /// @dev ERC-4906 names its interface id; its interface, of events only, has none to compute.
     bytes4 private constant ERC4906_ID = 0x49064906;
 
-    //////////////////////////////////////////////////////////////////////////
-    //                                STORAGE
-    //////////////////////////////////////////////////////////////////////////
+    /// @dev The factory, which alone initialises clones, each in the transaction that makes it.
+    address private immutable FACTORY;
+
+    // ERC721 keeps the names given to its constructor, which a clone does not run.
+    string private _name;
+    string private _symbol;
 
     /// @inheritdoc IEverholdCollection
-    uint8 public immutable codec;
-
-    /// @inheritdoc IEverholdCollection
-    uint256 public immutable firstTokenId;
-
-    /// @inheritdoc IEverholdCollection
-    uint256 public nextTokenId;
-
-    mapping(uint256 tokenId => bytes32) private _digests;
-
-    mapping(uint256 tokenId => History) private _histories;
+    bytes32 public contractDigest;
 
     //////////////////////////////////////////////////////////////////////////
-    //                              CONSTRUCTOR
+    //                             INITIALISATION
     //////////////////////////////////////////////////////////////////////////
 
-    /// @param name_ The collection's name.
-    /// @param symbol_ The collection's symbol.
-    /// @param codec_ How digests name content: 0x70 (`dag-pb`) or 0x55 (`raw`).
-    /// @param firstTokenId_ The id of the first token: 0 or 1.
-    /// @param creator_ The account that may mint.
-    constructor(
-        string memory name_,
-        string memory symbol_,
-        uint8 codec_,
-        uint256 firstTokenId_,
-        address creator_
-    ) ERC721(name_, symbol_) Ownable(creator_) {
-        if (!ContentURI.isSupported(codec_)) revert InvalidCodec(codec_);
-        if (firstTokenId_ > 1) revert InvalidFirstTokenId(firstTokenId_);
-        codec = codec_;
-        firstTokenId = firstTokenId_;
-        nextTokenId = firstTokenId_;
+    /// @dev Makes the implementation, which is no collection: it has no creator, and a codec, so that it can't
+    /// be initialised. The deployer is the factory.
+    constructor() ERC721("", "") Ownable(msg.sender) EIP712("Everhold", "1") {
+        FACTORY = msg.sender;
+        codec = Codec.RAW;
+        _transferOwnership(address(0));
+    }
+
+    /// @notice Makes a new clone a collection. Only the factory may, and only once.
+    /// @param settings The collection's settings.
+    function initialize(CollectionSettings calldata settings) external {
+        if (_msgSender() != FACTORY) revert NotFactory(_msgSender());
+        if (codec != 0) revert AlreadyInitialized();
+        if (!Codec.isSupported(settings.codec)) revert InvalidCodec(settings.codec);
+        if (settings.creator == address(0)) revert OwnableInvalidOwner(address(0));
+
+        _name = settings.name;
+        _symbol = settings.symbol;
+        codec = settings.codec;
+        editable = settings.editable;
+        _startAt(settings.firstTokenId);
+        // Not Ownable2Step's, which would clear a pending owner that a new clone can't have.
+        Ownable._transferOwnership(settings.creator);
+        if (settings.royaltyBasisPoints > 0) {
+            _setRoyalty(settings.royaltyReceiver, settings.royaltyBasisPoints);
+        }
+        if (settings.contractDigest != 0) _setContractContent(settings.contractDigest);
     }
 
     //////////////////////////////////////////////////////////////////////////
-    //                                MINTING
+    //                              THE CREATOR
     //////////////////////////////////////////////////////////////////////////
 
     /// @inheritdoc IEverholdCollection
     function mint(address to, uint256 tokenId, bytes32 digest) external onlyOwner {
-        _takeTokenIds(tokenId, 1);
-        _mintWith(to, tokenId, digest);
-        emit ContentSet(tokenId, digest, 1);
+        uint256 next = _mintWith(to, digest);
+        if (tokenId != next) revert NotNextTokenId(next, tokenId);
     }
 
     /// @inheritdoc IEverholdCollection
     function mintBatch(address to, uint256 firstId, bytes32[] calldata digests) external onlyOwner {
-        uint256 size = digests.length;
-        if (size == 0) revert EmptyBatch();
-        if (size > MAX_BATCH) revert BatchTooLarge(size, MAX_BATCH);
-        _takeTokenIds(firstId, size);
-        for (uint256 i = 0; i < size; ++i) {
-            _mintWith(to, firstId + i, digests[i]);
-        }
+        _mintPack(to, firstId, digests);
         emit ContentBatchSet(firstId, digests);
     }
 
-    /// @dev Moves `nextTokenId` past `count` ids, of which the caller must have known the first.
-    function _takeTokenIds(uint256 firstId, uint256 count) private {
-        uint256 expected = nextTokenId;
-        if (firstId != expected) revert NotNextTokenId(expected, firstId);
-        nextTokenId = expected + count;
-    }
-
-    /// @dev Not `_safeMint`: asking a receiving contract would run foreign code within a mint.
-    function _mintWith(address to, uint256 tokenId, bytes32 digest) private {
-        if (digest == 0) revert ZeroDigest();
-        _digests[tokenId] = digest;
-        _mint(to, tokenId);
-    }
-
-    //////////////////////////////////////////////////////////////////////////
-    //                                CONTENT
-    //////////////////////////////////////////////////////////////////////////
-
     /// @inheritdoc IEverholdCollection
-    function updateContent(uint256 tokenId, bytes32 currentDigest, bytes32 newDigest) external {
-        History storage history = _editableBy(_msgSender(), tokenId);
-        bytes32 digest = _digests[tokenId];
-        if (currentDigest != digest) revert StaleDigest(digest, currentDigest);
-        if (newDigest == 0) revert ZeroDigest();
-        if (newDigest == digest) revert SameDigest();
-
-        uint64 updates = history.updates + 1;
-        history.updates = updates;
-        _digests[tokenId] = newDigest;
-        emit ContentSet(tokenId, newDigest, updates + 1);
-        emit MetadataUpdate(tokenId);
+    function setContractContent(bytes32 digest) external onlyOwner {
+        _setContractContent(digest);
     }
 
     /// @inheritdoc IEverholdCollection
-    function freeze(uint256 tokenId) external {
-        _editableBy(_msgSender(), tokenId).frozen = true;
-        emit ContentFrozen(tokenId);
+    function setRoyalty(address receiver, uint96 basisPoints) external onlyOwner {
+        _setRoyalty(receiver, basisPoints);
     }
 
-    /// @dev The one place that decides who may touch a token's content: its owner, until it is frozen.
-    function _editableBy(address caller, uint256 tokenId) private view returns (History storage history) {
-        if (_requireOwned(tokenId) != caller) revert NotTokenOwner(tokenId, caller);
-        history = _histories[tokenId];
-        if (history.frozen) revert ContentIsFrozen(tokenId);
+    function _setContractContent(bytes32 digest) private {
+        contractDigest = digest;
+        emit ContractContentSet(digest);
+        emit ContractURIUpdated();
+    }
+
+    function _setRoyalty(address receiver, uint96 basisPoints) private {
+        if (basisPoints == 0) {
+            receiver = address(0);
+            _deleteDefaultRoyalty();
+        } else {
+            _setDefaultRoyalty(receiver, basisPoints);
+        }
+        emit RoyaltySet(receiver, basisPoints);
     }
 
     //////////////////////////////////////////////////////////////////////////
     //                                 VIEWS
     //////////////////////////////////////////////////////////////////////////
 
-    /// @inheritdoc IEverholdCollection
-    function totalSupply() external view returns (uint256) {
-        return nextTokenId - firstTokenId;
+    /// @inheritdoc ERC721
+    function name() public view override returns (string memory) {
+        return _name;
     }
 
-    /// @inheritdoc IEverholdCollection
-    function contentDigest(uint256 tokenId) public view returns (bytes32) {
-        _requireOwned(tokenId);
-        return _digests[tokenId];
+    /// @inheritdoc ERC721
+    function symbol() public view override returns (string memory) {
+        return _symbol;
     }
 
-    /// @inheritdoc IEverholdCollection
-    function revision(uint256 tokenId) external view returns (uint64) {
-        _requireOwned(tokenId);
-        return _histories[tokenId].updates + 1;
-    }
-
-    /// @inheritdoc IEverholdCollection
-    function isFrozen(uint256 tokenId) external view returns (bool) {
-        _requireOwned(tokenId);
-        return _histories[tokenId].frozen;
-    }
-
-    /// @notice The URI of a token's content, computed from its digest. Reverts for a token that does not exist.
-    /// @param tokenId The token.
-    function tokenURI(uint256 tokenId) public view override returns (string memory) {
-        return ContentURI.encode(codec, contentDigest(tokenId));
+    /// @inheritdoc IERC7572
+    function contractURI() external view returns (string memory) {
+        return contractDigest == 0 ? "" : ContentURI.encode(codec, contractDigest);
     }
 
     /// @inheritdoc IERC165
-    function supportsInterface(bytes4 interfaceId) public view override(ERC721, IERC165) returns (bool) {
-        return interfaceId == type(IEverholdCollection).interfaceId || interfaceId == ERC4906_ID
-            || super.supportsInterface(interfaceId);
+    function supportsInterface(bytes4 interfaceId)
+        public
+        view
+        override(ERC721, ERC2981, IERC165)
+        returns (bool)
+    {
+        return interfaceId == type(IEverholdCollection).interfaceId
+            || interfaceId == type(IERC2477).interfaceId || interfaceId == type(IERC5646).interfaceId
+            || interfaceId == ERC4906_ID || super.supportsInterface(interfaceId);
+    }
+
+    //////////////////////////////////////////////////////////////////////////
+    //                               OWNERSHIP
+    //////////////////////////////////////////////////////////////////////////
+
+    /// @inheritdoc Ownable2Step
+    function transferOwnership(address newOwner) public override(Ownable, Ownable2Step) {
+        super.transferOwnership(newOwner);
+    }
+
+    /// @inheritdoc Ownable2Step
+    function _transferOwnership(address newOwner) internal override(Ownable, Ownable2Step) {
+        super._transferOwnership(newOwner);
     }
 }

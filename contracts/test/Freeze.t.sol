@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IEverholdCollection} from "../src/IEverholdCollection.sol";
+import {IEverholdCollection} from "../src/interfaces/IEverholdCollection.sol";
 import {CollectionTest} from "./utils/CollectionTest.sol";
 import {Vm} from "./utils/Test.sol";
 
 /// @notice A token's owner makes its content unchangeable, for ever.
 contract FreezeTest is CollectionTest {
-    uint256 internal tokenId;
+    uint256 private tokenId;
 
     function setUp() public override {
         super.setUp();
@@ -16,37 +16,46 @@ contract FreezeTest is CollectionTest {
     }
 
     function test_marksTheTokenAndKeepsItsContent() public {
-        freeze(alice);
+        freezeAs(alice, tokenId);
         vm.assertTrue(collection.isFrozen(tokenId));
         vm.assertEq(collection.contentDigest(tokenId), DIGEST_1);
         vm.assertEq(collection.revision(tokenId), 1);
+        vm.assertEq(collection.signatureNonce(tokenId), 0);
     }
 
     function test_keepsTheRevisionOfUpdatedContent() public {
-        vm.prank(alice);
-        collection.updateContent(tokenId, DIGEST_1, DIGEST_2);
-        freeze(alice);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_2);
+        freezeAs(alice, tokenId);
         vm.assertTrue(collection.isFrozen(tokenId));
         vm.assertEq(collection.contentDigest(tokenId), DIGEST_2);
         vm.assertEq(collection.revision(tokenId), 2);
     }
 
+    function testFuzz_worksForEveryTokenOfABatch(uint256 index) public {
+        uint256 firstId = mintBatchTo(alice, digestsOf(8));
+        index = bound(index, 0, 7);
+        freezeAs(alice, firstId + index);
+        for (uint256 i = 0; i < 8; ++i) {
+            vm.assertTrue(collection.isFrozen(firstId + i) == (i == index));
+            vm.assertEq(collection.contentDigest(firstId + i), digestsOf(8)[i]);
+        }
+    }
+
     function test_leavesOtherTokensAsTheyWere() public {
-        freeze(alice);
+        freezeAs(alice, tokenId);
         vm.assertFalse(collection.isFrozen(2));
-        vm.prank(alice);
-        collection.updateContent(2, DIGEST_3, DIGEST_2);
+        updateAs(alice, 2, DIGEST_3, DIGEST_2);
     }
 
     function test_announcesItself() public {
         vm.expectEmit(address(collection));
         emit IEverholdCollection.ContentFrozen(tokenId);
-        freeze(alice);
+        freezeAs(alice, tokenId);
     }
 
     function test_announcesNothingElse() public {
         vm.recordLogs();
-        freeze(alice);
+        freezeAs(alice, tokenId);
         Vm.Log[] memory logs = vm.getRecordedLogs();
         vm.assertEq(logs.length, 1);
     }
@@ -54,26 +63,23 @@ contract FreezeTest is CollectionTest {
     // ------------------------------------------------------------ for ever
 
     function testFuzz_refusesEveryLaterUpdate(bytes32 current, bytes32 digest) public {
-        freeze(alice);
+        freezeAs(alice, tokenId);
         expectFrozen(tokenId);
-        vm.prank(alice);
-        collection.updateContent(tokenId, current, digest);
+        updateAs(alice, tokenId, current, digest);
     }
 
     function test_bindsLaterOwners() public {
-        freeze(alice);
-        vm.prank(alice);
-        collection.transferFrom(alice, bob, tokenId);
+        freezeAs(alice, tokenId);
+        transferFromOwner(tokenId, bob);
         vm.assertEq(collection.ownerOf(tokenId), bob);
         expectFrozen(tokenId);
-        vm.prank(bob);
-        collection.updateContent(tokenId, DIGEST_1, DIGEST_2);
+        updateAs(bob, tokenId, DIGEST_1, DIGEST_2);
     }
 
     function test_canNotBeDoneTwice() public {
-        freeze(alice);
+        freezeAs(alice, tokenId);
         expectFrozen(tokenId);
-        freeze(alice);
+        freezeAs(alice, tokenId);
     }
 
     // ------------------------------------------------------------ who may not
@@ -95,8 +101,7 @@ contract FreezeTest is CollectionTest {
     }
 
     function test_refusesThePreviousOwner() public {
-        vm.prank(alice);
-        collection.transferFrom(alice, bob, tokenId);
+        transferFromOwner(tokenId, bob);
         refuses(alice);
     }
 
@@ -107,21 +112,15 @@ contract FreezeTest is CollectionTest {
 
     function testFuzz_refusesATokenThatDoesNotExist(uint256 unknown) public {
         vm.assume(unknown != 1 && unknown != 2);
-        tokenId = unknown;
         expectNonexistentToken(unknown);
-        freeze(alice);
+        freezeAs(alice, unknown);
     }
 
     // ------------------------------------------------------------
 
-    function freeze(address caller) private {
-        vm.prank(caller);
-        collection.freeze(tokenId);
-    }
-
     function refuses(address caller) private {
         expectNotTokenOwner(tokenId, caller);
-        freeze(caller);
+        freezeAs(caller, tokenId);
         vm.assertFalse(collection.isFrozen(tokenId));
     }
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IEverholdCollection} from "../src/IEverholdCollection.sol";
+import {IEverholdCollection} from "../src/interfaces/IEverholdCollection.sol";
 import {CollectionTest} from "./utils/CollectionTest.sol";
 import {Vm} from "./utils/Test.sol";
-import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 
 /// @notice The creator mints token after token, each with its digest.
 contract MintTest is CollectionTest {
     function testFuzz_makesATokenWithItsDigest(address to, bytes32 digest) public {
-        vm.assume(to != address(0) && digest != 0);
+        vm.assume(to != address(0) && isDigest(digest));
         vm.prank(creator);
         collection.mint(to, 1, digest);
 
@@ -18,6 +17,7 @@ contract MintTest is CollectionTest {
         vm.assertEq(collection.balanceOf(to), 1);
         vm.assertEq(collection.contentDigest(1), digest);
         vm.assertEq(collection.revision(1), 1);
+        vm.assertEq(collection.signatureNonce(1), 0);
         vm.assertFalse(collection.isFrozen(1));
     }
 
@@ -36,10 +36,11 @@ contract MintTest is CollectionTest {
     }
 
     function test_mayStartAtTokenZero() public {
-        collection = deploy(DAG_PB, 0);
+        collection = deployStartingAt(0);
         vm.assertEq(mintTo(alice, DIGEST_1), 0);
         vm.assertEq(mintTo(alice, DIGEST_2), 1);
         vm.assertEq(collection.contentDigest(0), DIGEST_1);
+        vm.assertEq(collection.ownerOf(0), alice);
         vm.assertEq(collection.totalSupply(), 2);
     }
 
@@ -72,11 +73,20 @@ contract MintTest is CollectionTest {
         vm.assertEq(collection.ownerOf(1), address(this));
     }
 
+    // ------------------------------------------------------------ what it refuses
+
     function testFuzz_refusesEveryoneButTheCreator(address caller) public {
         vm.assume(caller != creator);
         expectNotCreator(caller);
         vm.prank(caller);
         collection.mint(caller, 1, DIGEST_1);
+    }
+
+    function test_refusesTheTokensOwnersToo() public {
+        mintTo(alice, DIGEST_1);
+        expectNotCreator(alice);
+        vm.prank(alice);
+        collection.mint(alice, 2, DIGEST_1);
     }
 
     function testFuzz_refusesAnIdOutOfTurn(uint256 tokenId) public {
@@ -101,8 +111,14 @@ contract MintTest is CollectionTest {
         collection.mint(alice, 1, 0);
     }
 
+    function test_refusesTheReservedDigest() public {
+        vm.expectRevert(IEverholdCollection.ReservedDigest.selector);
+        vm.prank(creator);
+        collection.mint(alice, 1, RESERVED);
+    }
+
     function test_refusesToMintToNobody() public {
-        vm.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721InvalidReceiver.selector, address(0)));
+        expectInvalidReceiver(address(0));
         vm.prank(creator);
         collection.mint(address(0), 1, DIGEST_1);
     }

@@ -1,42 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IEverholdCollection} from "../src/IEverholdCollection.sol";
+import {IEverholdCollection} from "../src/interfaces/IEverholdCollection.sol";
 import {CollectionTest} from "./utils/CollectionTest.sol";
 import {Vm} from "./utils/Test.sol";
-import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 
 /// @notice The creator mints many tokens at once.
 contract MintBatchTest is CollectionTest {
-    function testFuzz_makesEachTokenWithItsDigest(uint256 before, uint256 count) public {
-        before = bound(before, 0, 3);
-        count = bound(count, 1, 40);
-        for (uint256 i = 0; i < before; ++i) {
-            mintTo(bob, DIGEST_1);
-        }
-
+    function testFuzz_makesEachTokenWithItsDigest(address to, uint256 count, uint256 index) public {
+        vm.assume(to != address(0));
+        count = bound(count, 1, MAX_BATCH);
         bytes32[] memory digests = digestsOf(count);
-        uint256 firstId = mintBatchTo(alice, digests);
+        vm.assertEq(mintBatchTo(to, digests), 1);
+        vm.assertEq(collection.nextTokenId(), 1 + count);
+        vm.assertEq(collection.totalSupply(), count);
+        vm.assertEq(collection.balanceOf(to), count);
 
-        vm.assertEq(firstId, 1 + before);
-        vm.assertEq(collection.nextTokenId(), firstId + count);
-        vm.assertEq(collection.totalSupply(), before + count);
-        vm.assertEq(collection.balanceOf(alice), count);
-        for (uint256 i = 0; i < count; ++i) {
-            vm.assertEq(collection.ownerOf(firstId + i), alice);
-            vm.assertEq(collection.contentDigest(firstId + i), digests[i]);
-            vm.assertEq(collection.revision(firstId + i), 1);
-            vm.assertFalse(collection.isFrozen(firstId + i));
-        }
+        index = bound(index, 0, count - 1);
+        isMinted(1 + index, to, digests[index]);
+        isMinted(1, to, digests[0]);
+        isMinted(count, to, digests[count - 1]);
+        isUnknown(0);
+        isUnknown(1 + count);
     }
 
     function test_mayStartAtTokenZero() public {
-        collection = deploy(DAG_PB, 0);
+        collection = deployStartingAt(0);
         bytes32[] memory digests = digestsOf(2);
         vm.assertEq(mintBatchTo(alice, digests), 0);
+        vm.assertEq(collection.ownerOf(0), alice);
         vm.assertEq(collection.contentDigest(0), digests[0]);
         vm.assertEq(collection.contentDigest(1), digests[1]);
+        vm.assertEq(collection.totalSupply(), 2);
+    }
+
+    function test_mayBeOfOneToken() public {
+        mintBatchTo(alice, digestsOf(1));
+        vm.assertEq(collection.totalSupply(), 1);
+        vm.assertEq(collection.ownerOf(1), alice);
     }
 
     function test_isFollowedByOtherMints() public {
@@ -52,6 +54,29 @@ contract MintBatchTest is CollectionTest {
         vm.assertEq(collection.ownerOf(1), bob);
         vm.assertEq(collection.contentDigest(1), DIGEST_1);
     }
+
+    function test_tokensMayShareContent() public {
+        bytes32[] memory digests = new bytes32[](2);
+        (digests[0], digests[1]) = (DIGEST_1, DIGEST_1);
+        mintBatchTo(alice, digests);
+        vm.assertEq(collection.contentDigest(1), DIGEST_1);
+        vm.assertEq(collection.contentDigest(2), DIGEST_1);
+    }
+
+    function test_takesAsMuchAsABatchMayHold() public {
+        bytes32[] memory digests = digestsOf(MAX_BATCH);
+        mintBatchTo(alice, digests);
+        vm.assertEq(collection.totalSupply(), MAX_BATCH);
+        vm.assertEq(collection.ownerOf(MAX_BATCH), alice);
+        vm.assertEq(collection.contentDigest(MAX_BATCH), digests[MAX_BATCH - 1]);
+    }
+
+    function test_doesNotAskAReceivingContract() public {
+        mintBatchTo(address(this), digestsOf(2));
+        vm.assertEq(collection.ownerOf(2), address(this));
+    }
+
+    // ------------------------------------------------------------ its events
 
     function test_announcesTheTokensThenAllDigestsInOneEvent() public {
         bytes32[] memory digests = digestsOf(2);
@@ -71,14 +96,9 @@ contract MintBatchTest is CollectionTest {
         vm.assertEq(logs.length, 3);
     }
 
-    function test_takesAsMuchAsABatchMayHold() public {
-        bytes32[] memory digests = digestsOf(MAX_BATCH);
-        mintBatchTo(alice, digests);
-        vm.assertEq(collection.totalSupply(), MAX_BATCH);
-        vm.assertEq(collection.contentDigest(MAX_BATCH), digests[MAX_BATCH - 1]);
-    }
+    // ------------------------------------------------------------ what it refuses
 
-    function test_refusesMore() public {
+    function test_refusesMoreThanABatchMayHold() public {
         vm.expectRevert(
             abi.encodeWithSelector(IEverholdCollection.BatchTooLarge.selector, MAX_BATCH + 1, MAX_BATCH)
         );
@@ -93,9 +113,17 @@ contract MintBatchTest is CollectionTest {
     }
 
     function testFuzz_refusesAZeroDigestAnywhere(uint256 index) public {
+        _refusesAnywhere(index, 0, IEverholdCollection.ZeroDigest.selector);
+    }
+
+    function testFuzz_refusesTheReservedDigestAnywhere(uint256 index) public {
+        _refusesAnywhere(index, RESERVED, IEverholdCollection.ReservedDigest.selector);
+    }
+
+    function _refusesAnywhere(uint256 index, bytes32 digest, bytes4 error_) private {
         bytes32[] memory digests = digestsOf(5);
-        digests[bound(index, 0, 4)] = 0;
-        vm.expectRevert(IEverholdCollection.ZeroDigest.selector);
+        digests[bound(index, 0, 4)] = digest;
+        vm.expectRevert(error_);
         vm.prank(creator);
         collection.mintBatch(alice, 1, digests);
         vm.assertEq(collection.totalSupply(), 0);
@@ -126,8 +154,25 @@ contract MintBatchTest is CollectionTest {
     }
 
     function test_refusesToMintToNobody() public {
-        vm.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721InvalidReceiver.selector, address(0)));
+        expectInvalidReceiver(address(0));
         vm.prank(creator);
         collection.mintBatch(address(0), 1, digestsOf(1));
+    }
+
+    // ------------------------------------------------------------
+
+    function isMinted(uint256 tokenId, address owner, bytes32 digest) private view {
+        vm.assertEq(collection.ownerOf(tokenId), owner);
+        vm.assertEq(collection.contentDigest(tokenId), digest);
+        vm.assertEq(collection.revision(tokenId), 1);
+        vm.assertEq(collection.signatureNonce(tokenId), 0);
+        vm.assertFalse(collection.isFrozen(tokenId));
+    }
+
+    function isUnknown(uint256 tokenId) private {
+        expectNonexistentToken(tokenId);
+        collection.ownerOf(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.contentDigest(tokenId);
     }
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IEverholdCollection} from "../src/IEverholdCollection.sol";
+import {IEverholdCollection} from "../src/interfaces/IEverholdCollection.sol";
 import {CollectionTest} from "./utils/CollectionTest.sol";
 import {Vm} from "./utils/Test.sol";
 import {IERC4906} from "@openzeppelin/contracts/interfaces/IERC4906.sol";
 
 /// @notice A token's owner, and nobody else, changes the token's content.
 contract UpdateTest is CollectionTest {
-    uint256 internal tokenId;
+    uint256 private tokenId;
 
     function setUp() public override {
         super.setUp();
@@ -17,19 +17,20 @@ contract UpdateTest is CollectionTest {
     }
 
     function testFuzz_givesTheTokenANewDigest(bytes32 digest) public {
-        vm.assume(digest != 0 && digest != DIGEST_1);
-        update(alice, DIGEST_1, digest);
+        vm.assume(isDigest(digest) && digest != DIGEST_1);
+        updateAs(alice, tokenId, DIGEST_1, digest);
         vm.assertEq(collection.contentDigest(tokenId), digest);
         vm.assertEq(collection.revision(tokenId), 2);
         vm.assertEq(collection.ownerOf(tokenId), alice);
+        vm.assertEq(collection.signatureNonce(tokenId), 1);
     }
 
     function testFuzz_countsRevisions(uint256 count) public {
-        count = bound(count, 1, 30);
+        count = bound(count, 1, 12);
         bytes32[] memory digests = digestsOf(count);
         bytes32 current = DIGEST_1;
         for (uint256 i = 0; i < count; ++i) {
-            update(alice, current, digests[i]);
+            updateAs(alice, tokenId, current, digests[i]);
             current = digests[i];
             vm.assertEq(collection.revision(tokenId), i + 2);
         }
@@ -37,14 +38,14 @@ contract UpdateTest is CollectionTest {
     }
 
     function test_mayGoBackToEarlierContent() public {
-        update(alice, DIGEST_1, DIGEST_2);
-        update(alice, DIGEST_2, DIGEST_1);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_2);
+        updateAs(alice, tokenId, DIGEST_2, DIGEST_1);
         vm.assertEq(collection.contentDigest(tokenId), DIGEST_1);
         vm.assertEq(collection.revision(tokenId), 3);
     }
 
     function test_leavesOtherTokensAsTheyWere() public {
-        update(alice, DIGEST_1, DIGEST_2);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_2);
         vm.assertEq(collection.contentDigest(2), DIGEST_3);
         vm.assertEq(collection.revision(2), 1);
     }
@@ -52,23 +53,25 @@ contract UpdateTest is CollectionTest {
     function testFuzz_worksForEveryTokenOfABatch(uint256 index) public {
         bytes32[] memory digests = digestsOf(8);
         tokenId = mintBatchTo(alice, digests) + (index = bound(index, 0, 7));
-        update(alice, digests[index], DIGEST_2);
-        vm.assertEq(collection.contentDigest(tokenId), DIGEST_2);
-        vm.assertEq(collection.revision(tokenId), 2);
+        updateAs(alice, tokenId, digests[index], DIGEST_2);
+        for (uint256 i = 0; i < 8; ++i) {
+            vm.assertEq(collection.contentDigest(3 + i), i == index ? DIGEST_2 : digests[i]);
+            vm.assertEq(collection.revision(3 + i), i == index ? 2 : 1);
+        }
     }
 
     function test_announcesTheContentThenThatMetadataChanged() public {
-        update(alice, DIGEST_1, DIGEST_2);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_2);
         vm.expectEmit(address(collection));
         emit IEverholdCollection.ContentSet(tokenId, DIGEST_3, 3);
         vm.expectEmit(address(collection));
         emit IERC4906.MetadataUpdate(tokenId);
-        update(alice, DIGEST_2, DIGEST_3);
+        updateAs(alice, tokenId, DIGEST_2, DIGEST_3);
     }
 
     function test_announcesNothingElse() public {
         vm.recordLogs();
-        update(alice, DIGEST_1, DIGEST_2);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_2);
         Vm.Log[] memory logs = vm.getRecordedLogs();
         vm.assertEq(logs.length, 2);
     }
@@ -101,21 +104,19 @@ contract UpdateTest is CollectionTest {
     }
 
     function test_refusesThePreviousOwner() public {
-        vm.prank(alice);
-        collection.transferFrom(alice, bob, tokenId);
+        transferFromOwner(tokenId, bob);
         refuses(alice);
     }
 
     function test_theNewOwnerTakesOver() public {
-        vm.prank(alice);
-        collection.transferFrom(alice, bob, tokenId);
-        update(bob, DIGEST_1, DIGEST_2);
+        transferFromOwner(tokenId, bob);
+        updateAs(bob, tokenId, DIGEST_1, DIGEST_2);
         vm.assertEq(collection.contentDigest(tokenId), DIGEST_2);
     }
 
     function test_theCreatorMayAsTheOwnerOfAToken() public {
         tokenId = mintTo(creator, DIGEST_1);
-        update(creator, DIGEST_1, DIGEST_2);
+        updateAs(creator, tokenId, DIGEST_1, DIGEST_2);
         vm.assertEq(collection.contentDigest(tokenId), DIGEST_2);
     }
 
@@ -123,43 +124,42 @@ contract UpdateTest is CollectionTest {
 
     function testFuzz_refusesAnUpdateOfOtherContent(bytes32 current) public {
         vm.assume(current != DIGEST_1);
-        vm.expectRevert(abi.encodeWithSelector(IEverholdCollection.StaleDigest.selector, DIGEST_1, current));
-        update(alice, current, DIGEST_2);
+        expectStale(DIGEST_1, current);
+        updateAs(alice, tokenId, current, DIGEST_2);
     }
 
     function test_refusesAnUpdateSentTwice() public {
-        update(alice, DIGEST_1, DIGEST_2);
-        vm.expectRevert(abi.encodeWithSelector(IEverholdCollection.StaleDigest.selector, DIGEST_2, DIGEST_1));
-        update(alice, DIGEST_1, DIGEST_2);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_2);
+        expectStale(DIGEST_2, DIGEST_1);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_2);
     }
 
     function test_refusesAZeroDigest() public {
         vm.expectRevert(IEverholdCollection.ZeroDigest.selector);
-        update(alice, DIGEST_1, 0);
+        updateAs(alice, tokenId, DIGEST_1, 0);
+    }
+
+    function test_refusesTheReservedDigest() public {
+        vm.expectRevert(IEverholdCollection.ReservedDigest.selector);
+        updateAs(alice, tokenId, DIGEST_1, RESERVED);
     }
 
     function test_refusesTheDigestItHas() public {
         vm.expectRevert(IEverholdCollection.SameDigest.selector);
-        update(alice, DIGEST_1, DIGEST_1);
+        updateAs(alice, tokenId, DIGEST_1, DIGEST_1);
     }
 
     function testFuzz_refusesATokenThatDoesNotExist(uint256 unknown) public {
         vm.assume(unknown != 1 && unknown != 2);
-        tokenId = unknown;
         expectNonexistentToken(unknown);
-        update(alice, 0, DIGEST_2);
+        updateAs(alice, unknown, 0, DIGEST_2);
     }
 
     // ------------------------------------------------------------
 
-    function update(address caller, bytes32 current, bytes32 digest) private {
-        vm.prank(caller);
-        collection.updateContent(tokenId, current, digest);
-    }
-
     function refuses(address caller) private {
         expectNotTokenOwner(tokenId, caller);
-        update(caller, DIGEST_1, DIGEST_2);
+        updateAs(caller, tokenId, DIGEST_1, DIGEST_2);
         vm.assertEq(collection.contentDigest(tokenId), DIGEST_1);
         vm.assertEq(collection.revision(tokenId), 1);
     }

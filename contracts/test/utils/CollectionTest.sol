@@ -2,7 +2,8 @@
 pragma solidity ^0.8.37;
 
 import {EverholdCollection} from "../../src/EverholdCollection.sol";
-import {IEverholdCollection} from "../../src/IEverholdCollection.sol";
+import {EverholdFactory} from "../../src/EverholdFactory.sol";
+import {CollectionSettings, IEverholdCollection} from "../../src/interfaces/IEverholdCollection.sol";
 import {Test} from "./Test.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
@@ -17,20 +18,67 @@ abstract contract CollectionTest is Test {
     bytes32 internal constant DIGEST_2 = keccak256("second content");
     bytes32 internal constant DIGEST_3 = keccak256("third content");
 
+    /// @dev Stands for the digest of a burned token, so that nobody may set it.
+    bytes32 internal constant RESERVED = bytes32(uint256(1));
+
     address internal creator = makeAddr("creator");
     address internal alice = makeAddr("alice");
     address internal bob = makeAddr("bob");
     address internal stranger = makeAddr("stranger");
 
+    EverholdFactory internal factory;
     EverholdCollection internal collection;
+    uint256 private _salt;
 
     function setUp() public virtual {
-        collection = deploy(DAG_PB, 1);
+        factory = new EverholdFactory();
+        collection = deploy(settings());
     }
 
-    function deploy(uint8 codec, uint256 firstTokenId) internal returns (EverholdCollection) {
-        return new EverholdCollection("Lighthouses", "LIGHT", codec, firstTokenId, creator);
+    //////////////////////////////////////////////////////////////////////////
+    //                              COLLECTIONS
+    //////////////////////////////////////////////////////////////////////////
+
+    function settings() internal view returns (CollectionSettings memory) {
+        return CollectionSettings({
+            name: "Lighthouses",
+            symbol: "LIGHT",
+            codec: DAG_PB,
+            firstTokenId: 1,
+            editable: true,
+            creator: creator,
+            royaltyReceiver: address(0),
+            royaltyBasisPoints: 0,
+            contractDigest: 0
+        });
     }
+
+    /// @dev A new collection each time.
+    function deploy(CollectionSettings memory with) internal returns (EverholdCollection) {
+        return EverholdCollection(factory.createCollection(with, bytes32(_salt++)));
+    }
+
+    function deployWith(uint8 codec) internal returns (EverholdCollection) {
+        CollectionSettings memory with = settings();
+        with.codec = codec;
+        return deploy(with);
+    }
+
+    function deployStartingAt(uint8 firstTokenId) internal returns (EverholdCollection) {
+        CollectionSettings memory with = settings();
+        with.firstTokenId = firstTokenId;
+        return deploy(with);
+    }
+
+    function deployWithEditsOff() internal returns (EverholdCollection) {
+        CollectionSettings memory with = settings();
+        with.editable = false;
+        return deploy(with);
+    }
+
+    //////////////////////////////////////////////////////////////////////////
+    //                                TOKENS
+    //////////////////////////////////////////////////////////////////////////
 
     /// @dev Mints the next token.
     function mintTo(address to, bytes32 digest) internal returns (uint256 tokenId) {
@@ -46,6 +94,27 @@ abstract contract CollectionTest is Test {
         collection.mintBatch(to, firstId, digests);
     }
 
+    function updateAs(address caller, uint256 tokenId, bytes32 current, bytes32 digest) internal {
+        vm.prank(caller);
+        collection.updateContent(tokenId, current, digest);
+    }
+
+    function freezeAs(address caller, uint256 tokenId) internal {
+        vm.prank(caller);
+        collection.freeze(tokenId);
+    }
+
+    function burnAs(address caller, uint256 tokenId) internal {
+        vm.prank(caller);
+        collection.burn(tokenId);
+    }
+
+    function transferFromOwner(uint256 tokenId, address to) internal {
+        address owner = collection.ownerOf(tokenId);
+        vm.prank(owner);
+        collection.transferFrom(owner, to, tokenId);
+    }
+
     /// @dev As many digests as asked for, all different.
     function digestsOf(uint256 count) internal pure returns (bytes32[] memory digests) {
         digests = new bytes32[](count);
@@ -54,8 +123,20 @@ abstract contract CollectionTest is Test {
         }
     }
 
+    function isDigest(bytes32 digest) internal pure returns (bool) {
+        return digest != 0 && digest != RESERVED;
+    }
+
+    //////////////////////////////////////////////////////////////////////////
+    //                            EXPECTED ERRORS
+    //////////////////////////////////////////////////////////////////////////
+
     function expectNonexistentToken(uint256 tokenId) internal {
         vm.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, tokenId));
+    }
+
+    function expectInvalidReceiver(address receiver) internal {
+        vm.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721InvalidReceiver.selector, receiver));
     }
 
     function expectNotCreator(address caller) internal {
@@ -68,6 +149,10 @@ abstract contract CollectionTest is Test {
 
     function expectFrozen(uint256 tokenId) internal {
         vm.expectRevert(abi.encodeWithSelector(IEverholdCollection.ContentIsFrozen.selector, tokenId));
+    }
+
+    function expectStale(bytes32 current, bytes32 given) internal {
+        vm.expectRevert(abi.encodeWithSelector(IEverholdCollection.StaleDigest.selector, current, given));
     }
 
     function expectNotNextTokenId(uint256 expected, uint256 given) internal {
