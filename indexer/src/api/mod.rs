@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /healthz` | `{"ok":true}` while the ledger can be read, else 503 |
 //! | `GET /api/v1/status` | as `everhold status --json` |
-//! | `GET /api/v1/collections/{address}/tokens/{id}` | as `everhold token --json`; 404 where unknown |
+//! | `GET /api/v1/collections/{address}/tokens/{id}` | as `everhold token --json`; 404 where unknown or burned |
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -24,7 +24,7 @@ use tracing::{error, info};
 use crate::{
     health::Policy,
     ledger::{self, Ledger, LedgerError},
-    report::{Status, TokenReport},
+    report::{Absent, Status, TokenReport},
 };
 
 /// What the routes read.
@@ -42,7 +42,7 @@ pub struct Api {
 /// Why a request has no answer.
 enum Refusal {
     Ledger(LedgerError),
-    Unknown(&'static str),
+    Absent(String),
     Wrong(String),
 }
 
@@ -60,7 +60,7 @@ impl IntoResponse for Refusal {
                 error!("api: {inner}");
                 (StatusCode::SERVICE_UNAVAILABLE, "the ledger can't be read now".to_owned())
             }
-            Self::Unknown(what) => (StatusCode::NOT_FOUND, what.to_owned()),
+            Self::Absent(why) => (StatusCode::NOT_FOUND, why),
             Self::Wrong(why) => (StatusCode::BAD_REQUEST, why),
         };
         (status, Json(json!({ "error": text }))).into_response()
@@ -116,5 +116,11 @@ async fn token(
         .map_err(|_| Refusal::Wrong("the token id must be a decimal number".into()))?;
     let mut tx = shared.ledger.read().await?;
     let report = TokenReport::read(&mut tx, &shared.policy, address, id, ledger::now()).await?;
-    report.map(Json).ok_or(Refusal::Unknown("no such token in the ledger"))
+    match report {
+        Some(report) => Ok(Json(report)),
+        None => {
+            let absent = Absent::read(&mut tx, address, id).await?;
+            Err(Refusal::Absent(absent.text(address, id)))
+        }
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Context, keys::KeyArgs, output::Failure};
 use crate::{
-    chain::{self, Contract, Rpc},
+    chain::{self, Contract, EDITS_ARE_OFF, Rpc},
     publish::check_owner,
 };
 
@@ -31,7 +31,7 @@ impl Freeze {
         let owner = self.key.load("freeze").await?;
         let rpc = Rpc::connect(&config.chain.rpc).await?;
         let provider = rpc.provider().await?;
-        chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
+        let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         let contract = Contract::new(provider, self.collection);
         let token = self.token;
         check_owner(&contract, &owner, token).await?;
@@ -45,11 +45,13 @@ impl Freeze {
             "collection": self.collection.to_checksum(None),
             "token_id": token.to_string(),
             "frozen": true,
+            "editable": info.editable,
             "transaction": transaction,
         });
         let people = match transaction {
             Some(hash) => format!("token {token} is frozen (transaction {hash})"),
-            None => format!("token {token} was frozen already"),
+            None if info.editable => format!("token {token} was frozen already"),
+            None => format!("there is no need to freeze token {token}: {EDITS_ARE_OFF}"),
         };
         context.output.result(&value, people);
         Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ use comfy_table::{LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use crate::{
-    chain::{CollectionError, KeyError, RpcError},
+    chain::{CollectionError, DeployError, KeyError, RpcError},
     config::ConfigError,
     ledger::LedgerError,
     publish::{FolderError, StoreError, UpdateError},
@@ -70,6 +70,7 @@ fails_with! {
     RpcError => rpc_code,
     LedgerError => ledger_code,
     CollectionError => collection_code,
+    DeployError => deploy_code,
     FolderError => |_| 1,
     StoreError => store_code,
     UpdateError => |error| match error {
@@ -105,6 +106,16 @@ fn collection_code(error: &CollectionError) -> u8 {
     match error {
         E::NoCode { .. } | E::NotErc721(_) | E::NotEverhold(_) => 2,
         E::Rpc(inner) => rpc_code(inner),
+        _ => 1,
+    }
+}
+
+fn deploy_code(error: &DeployError) -> u8 {
+    match error {
+        DeployError::Collection(inner) => collection_code(inner),
+        DeployError::NotAFactory(..)
+        | DeployError::NoDeployer(_)
+        | DeployError::DeployerRefused(_) => 2,
         _ => 1,
     }
 }

@@ -51,6 +51,7 @@ struct Published {
     minted: Vec<u64>,
     already_minted: usize,
     updated_since: Vec<u64>,
+    burned_since: Vec<u64>,
     transactions: Vec<Minted>,
     nodes: Vec<NodeReport>,
 }
@@ -70,10 +71,11 @@ impl Publish {
                 signer.address()
             )));
         }
-        let plan = self.plan(&info).await?;
+        let mut plan = self.plan(&info).await?;
         let contract = Contract::new(provider, self.collection);
         let minting = publish::mint_state(&contract, &info, &plan.tokens).await?;
         self.check(&minting)?;
+        plan.forget(&minting.burned);
         let storer = Storer::new(&config, &Fetcher::new(&config.limits)?, signer.clone())?;
         let mut survey = storer.survey(&plan.items).await?;
         let before = storer.report(plan.items.len(), &survey);
@@ -130,6 +132,12 @@ impl Publish {
                 minting.updated.len()
             );
         }
+        if !minting.burned.is_empty() {
+            info!(
+                "{} tokens were burned by their owners since; what only they need is not stored",
+                minting.burned.len()
+            );
+        }
         Ok(())
     }
 
@@ -149,8 +157,9 @@ impl Publish {
             stores: stored.stores,
             tokens: plan.tokens.len(),
             minted: minting.missing.iter().map(|(token, _)| *token).collect(),
-            already_minted: minting.minted + minting.updated.len(),
+            already_minted: minting.minted + minting.updated.len() + minting.burned.len(),
             updated_since: minting.updated.clone(),
+            burned_since: minting.burned.clone(),
             transactions,
             nodes: stored.nodes.clone(),
         }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ledger::{self, Ledger},
-    report::{ContentReport, TokenReport},
+    report::{Absent, ContentReport, TokenReport},
     watch::policy,
 };
 
@@ -32,30 +32,35 @@ impl TokenArgs {
         let ledger = Ledger::open(&config.database).await?;
         let mut tx = ledger.read().await?;
         let (address, id) = (self.collection, self.token);
-        let known = tx.collections().await?.iter().any(|c| c.address == address);
         let policy = policy(&config);
         let report = TokenReport::read(&mut tx, &policy, address, id, ledger::now()).await?;
+        let report = match report {
+            Some(report) => Ok(report),
+            None => Err(failure(Absent::read(&mut tx, address, id).await?, address, id)),
+        };
         drop(tx);
         ledger.close().await;
-        match report {
-            Some(report) => {
-                context.output.result(&report, people(&report));
-                Ok(ExitCode::SUCCESS)
-            }
-            None if known => Err(Failure::failed(format!(
-                "{address} has no token {id} (as far as it is indexed)"
-            ))),
-            None => Err(Failure::failed(format!(
-                "{address} is not in the ledger: put it into everhold.toml as a [[collection]] \
-                 and run `everhold watch`"
-            ))),
-        }
+        let report = report?;
+        context.output.result(&report, people(&report));
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+fn failure(absent: Absent, address: Address, id: U256) -> Failure {
+    let mut text = absent.text(address, id);
+    if absent == Absent::NoCollection {
+        text += ": put it into everhold.toml as a [[collection]] and run `everhold watch`";
+    }
+    Failure::failed(text)
 }
 
 fn people(report: &TokenReport) -> String {
     let mut text = String::new();
-    let frozen = if report.frozen { ", frozen" } else { "" };
+    let frozen = match (report.editable, report.frozen) {
+        (false, _) => ", frozen: edits are off in this collection",
+        (true, true) => ", frozen by an owner",
+        (true, false) => "",
+    };
     let finality = if report.finalized { "final" } else { "not final yet" };
     let _ = writeln!(text, "token {} of {}: {}", report.token_id, report.collection, report.health);
     let _ = writeln!(text, "owner    {}", report.owner);

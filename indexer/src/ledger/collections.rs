@@ -18,6 +18,8 @@ pub struct NewCollection {
     pub name: String,
     /// How its digests name content.
     pub codec: Codec,
+    /// Whether owners may change their tokens' content.
+    pub editable: bool,
     /// First block to read.
     pub start_block: u64,
 }
@@ -35,6 +37,8 @@ pub struct Collection {
     pub name: String,
     /// How its digests name content.
     pub codec: Codec,
+    /// Whether owners may change their tokens' content.
+    pub editable: bool,
     /// First block to read.
     pub start_block: u64,
     /// Last block read; `None` before the first.
@@ -43,11 +47,11 @@ pub struct Collection {
     pub finalized_block: Option<u64>,
 }
 
-type CollectionRow = (i64, i64, Vec<u8>, String, i64, i64, i64, i64);
+type CollectionRow = (i64, i64, Vec<u8>, String, i64, i64, i64, i64, i64);
 
 impl Collection {
     fn from_row(row: CollectionRow) -> Result<Self> {
-        let (id, chain_id, address, name, codec, start, indexed, finalized) = row;
+        let (id, chain_id, address, name, codec, editable, start, indexed, finalized) = row;
         let codec = u8::try_from(codec).ok().and_then(Codec::from_multicodec);
         let block = |number: i64| (number >= start).then(|| uint(number));
         Ok(Self {
@@ -58,6 +62,7 @@ impl Collection {
             name,
             codec: codec
                 .ok_or_else(|| LedgerError::Corrupt(format!("codec of collection {id}")))?,
+            editable: editable != 0,
             start_block: uint(start),
             indexed_block: block(indexed),
             finalized_block: block(finalized.min(indexed)),
@@ -99,9 +104,11 @@ impl Tx {
     pub async fn add_collection(&mut self, new: &NewCollection) -> Result<Collection> {
         execute!(
             self,
-            "INSERT INTO collections (chain_id, address, name, codec, start_block, indexed_block)
-             VALUES ($1, $2, $3, $4, $5, $5 - 1)
+            "INSERT INTO collections (chain_id, address, name, codec, start_block, indexed_block,
+                editable)
+             VALUES ($1, $2, $3, $4, $5, $5 - 1, $6)
              ON CONFLICT (chain_id, address) DO UPDATE SET name = excluded.name,
+                editable = excluded.editable,
                 start_block = CASE WHEN excluded.start_block < collections.start_block
                     THEN excluded.start_block ELSE collections.start_block END,
                 indexed_block = CASE WHEN excluded.start_block < collections.start_block
@@ -111,6 +118,7 @@ impl Tx {
             text(&new.name),
             i64::from(new.codec.multicodec()),
             int(new.start_block),
+            i64::from(new.editable),
         )?;
         let all = self.collections_with(true).await?;
         all.into_iter()
@@ -154,8 +162,8 @@ impl Tx {
             fetch_all,
             self,
             CollectionRow,
-            "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.start_block, c.indexed_block,
-                    h.finalized_block
+            "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.editable, c.start_block,
+                    c.indexed_block, h.finalized_block
              FROM collections c JOIN chains h ON h.chain_id = c.chain_id
              WHERE c.active = 1 OR $1 = 1 ORDER BY c.id",
             i64::from(all),

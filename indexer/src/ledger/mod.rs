@@ -30,7 +30,7 @@ pub use incidents::{Incident, NewAlert, Transition};
 pub use nodes::{Node, NodeKind};
 pub use repairs::{Repair, RepairState};
 pub use replicas::{DueProbe, ProbeRecord, Replica, StateChange};
-pub use tokens::{Commit, Token};
+pub use tokens::{Burn, Commit, Token};
 pub use views::{LinkRow, TokenContents};
 
 /// A row's key.

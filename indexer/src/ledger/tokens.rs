@@ -65,6 +65,15 @@ pub struct Token {
     pub content_set: Option<(u64, B256)>,
 }
 
+/// The end of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burn {
+    /// The block it was in.
+    pub block: (u64, B256),
+    /// The transaction.
+    pub transaction: B256,
+}
+
 type TokenRow =
     (i64, Vec<u8>, Vec<u8>, Option<i64>, i64, i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>);
 
@@ -115,7 +124,7 @@ impl Fold {
         match *kind {
             TRANSFER => {
                 let owner = owner.clone().unwrap_or_default();
-                if owner.iter().all(|byte| *byte == 0) {
+                if is_nobody(&owner) {
                     self.token = None;
                     self.supersede(*block);
                     return;
@@ -152,6 +161,11 @@ impl Fold {
             content_set: None,
         })
     }
+}
+
+/// Whether this owner is the zero address: the token was burned.
+fn is_nobody(owner: &[u8]) -> bool {
+    owner.iter().all(|byte| *byte == 0)
 }
 
 type TokenKey = (RowId, [u8; 32]);
@@ -257,6 +271,29 @@ impl Tx {
             collection,
         )?;
         rows.into_iter().map(Token::from_row).collect()
+    }
+
+    /// Where a token was burned, if it was, and did not come back.
+    pub async fn burn(&mut self, collection: RowId, id: U256) -> Result<Option<Burn>> {
+        let row = fetch!(
+            fetch_optional,
+            self,
+            (i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>),
+            "SELECT block_number, block_hash, transaction_hash, owner FROM token_events
+             WHERE collection_id = $1 AND token_id = $2
+             ORDER BY block_number DESC, log_index DESC, sub_index DESC LIMIT 1",
+            collection,
+            id.to_be_bytes::<32>().as_slice(),
+        )?;
+        let Some((block, hash, transaction, owner)) = row else { return Ok(None) };
+        if owner.is_none_or(|owner| !is_nobody(&owner)) {
+            return Ok(None);
+        }
+        let hash_of = |bytes: &[u8]| {
+            B256::try_from(bytes).map_err(|_| LedgerError::Corrupt(format!("burn of token {id}")))
+        };
+        let (hash, transaction) = (hash_of(&hash)?, hash_of(&transaction)?);
+        Ok(Some(Burn { block: (uint(block), hash), transaction }))
     }
 
     async fn insert_event(

@@ -30,6 +30,8 @@ pub struct Plan {
     /// Each token's metadata.
     pub tokens: BTreeMap<u64, ContentId>,
     names: HashSet<ContentId>,
+    /// What each token needs: its metadata and what that refers to.
+    needs: BTreeMap<u64, Vec<ContentId>>,
 }
 
 /// Media above this length goes to the ipfs engine whatever the collection's codec is: the
@@ -41,6 +43,13 @@ impl Plan {
     /// The lengths of all contents.
     pub fn bytes(&self) -> u64 {
         self.items.iter().map(|item| item.payload.len()).sum()
+    }
+
+    /// Leaves out what only these tokens need: it is not to be stored, and paid for, any more.
+    pub fn forget(&mut self, tokens: &[u64]) {
+        let stay = self.needs.iter().filter(|(token, _)| !tokens.contains(token));
+        let needed: HashSet<_> = stay.flat_map(|(_, needs)| needs).collect();
+        self.items.retain(|item| needed.contains(&item.id));
     }
 
     fn add(&mut self, item: Item) {
@@ -90,6 +99,8 @@ fn plan_one(
     let bytes = rewrite_references(&document.bytes, &uri)
         .map_err(|source| FolderError::Metadata { path: document.path.clone(), source })?;
     let id = id_of(codec, &bytes);
+    let media = document.files.values().filter_map(|path| hashed.get(path).copied());
+    plan.needs.insert(document.token_id, media.chain([id]).collect());
     Ok(Item { id, payload: Payload::Memory(bytes.into()), path: document.path.clone() })
 }
 
@@ -102,4 +113,27 @@ fn hash_file(path: &Path, codec: Codec) -> Result<Item, FolderError> {
     let (id, bytes) = id_of_reader(codec, reader).map_err(unreadable)?;
     let payload = Payload::File { path: path.to_owned(), bytes };
     Ok(Item { id, payload, path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgets_what_only_burned_tokens_need() {
+        let dir = tempfile::tempdir().unwrap();
+        for (token, image) in [(1, "shared"), (2, "own"), (3, "shared")] {
+            let document = format!(r#"{{"name":"{token}","image":"{image}.png"}}"#);
+            std::fs::write(dir.path().join(format!("{token}.json")), document).unwrap();
+            std::fs::write(dir.path().join(format!("{image}.png")), image).unwrap();
+        }
+        let folder = Folder::read(dir.path(), 1).unwrap();
+        let mut plan = plan_folder(&folder, Codec::Raw).unwrap();
+        assert_eq!((plan.items.len(), plan.tokens.len()), (5, 3));
+        plan.forget(&[1, 2]);
+        let left: Vec<_> = plan.items.iter().map(|item| item.id).collect();
+        assert_eq!(left, [id_of(Codec::Raw, b"shared"), plan.tokens[&3]]);
+        plan.forget(&[]);
+        assert_eq!(plan.items.len(), 2, "what is forgotten stays so");
+    }
 }

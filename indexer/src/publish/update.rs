@@ -7,7 +7,7 @@ use alloy::{
 
 use super::{Plan, StoreError, StoreReport, Storer};
 use crate::{
-    chain::{CollectionError, Contract},
+    chain::{CollectionError, Contract, EDITS_ARE_OFF},
     content::{ContentId, Digest},
 };
 
@@ -35,6 +35,9 @@ pub enum UpdateError {
     /// Nobody may any more.
     #[error("token {0} is frozen: its content can't change any more")]
     Frozen(U256),
+    /// Nobody ever could.
+    #[error("token {0} can't be changed: {EDITS_ARE_OFF}")]
+    EditsOff(U256),
 }
 
 /// What an update did.
@@ -64,7 +67,8 @@ pub async fn update(
     let before = contract.digest(token).await?;
     check_owner(contract, owner, token).await?;
     if contract.is_frozen(token).await? {
-        return Err(UpdateError::Frozen(token));
+        let off = !contract.editable().await?;
+        return Err(if off { UpdateError::EditsOff(token) } else { UpdateError::Frozen(token) });
     }
     let mut survey = storer.survey(&plan.items).await?;
     let stored = storer.store(&plan.items, &mut survey).await?;

@@ -4,4 +4,4 @@ mod status;
 mod token;
 
 pub use status::{CollectionStatus, IncidentStatus, NodeStatus, RepairStatus, Status};
-pub use token::{ChangeReport, ContentReport, ReplicaReport, TokenReport};
+pub use token::{Absent, ChangeReport, ContentReport, ReplicaReport, TokenReport};

@@ -34,6 +34,8 @@ pub struct CollectionStatus {
     pub address: String,
     /// ERC-721 `name()`.
     pub name: String,
+    /// Whether owners may change their tokens' content; if not, all tokens are frozen.
+    pub editable: bool,
     /// Live tokens.
     pub tokens: usize,
     /// Last block read.
@@ -140,6 +142,7 @@ impl CollectionStatus {
             chain_id: collection.chain_id,
             address: collection.address.to_checksum(None),
             name: collection.name.clone(),
+            editable: collection.editable,
             tokens: picture.tokens.len(),
             indexed_block: collection.indexed_block,
             finalized_block: collection.finalized_block,

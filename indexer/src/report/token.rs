@@ -7,7 +7,7 @@ use super::RepairStatus;
 use crate::{
     content::Codec,
     health::{Health, Policy, ReplicaState},
-    ledger::{LedgerError, Millis, RowId, StateChange, Token, Tx},
+    ledger::{Burn, LedgerError, Millis, RowId, StateChange, Token, Tx},
     picture::{ContentPicture, Picture, TokenPicture},
     time_text,
 };
@@ -31,8 +31,10 @@ pub struct TokenReport {
     pub uri: Option<String>,
     /// 1 as it was minted.
     pub revision: u64,
-    /// Whether its content can't change any more.
+    /// Whether its content can't change any more: its owner froze it, or edits are off.
     pub frozen: bool,
+    /// Whether owners may change content in this collection.
+    pub editable: bool,
     /// The worst of its contents.
     pub health: Health,
     /// Why nobody can tell whether it is whole, if so.
@@ -123,7 +125,8 @@ impl From<StateChange> for ChangeReport {
 }
 
 impl TokenReport {
-    /// Reads one token; `None` where collection or token are not in the ledger.
+    /// Reads one token; `None` where collection or token are not in the ledger. [`Absent`] knows
+    /// why.
     pub async fn read(
         tx: &mut Tx,
         policy: &Policy,
@@ -176,7 +179,8 @@ impl TokenReport {
             codec: collection.codec,
             uri: None,
             revision: token.revision,
-            frozen: token.frozen,
+            frozen: token.frozen || !collection.editable,
+            editable: collection.editable,
             health: seen.health,
             unverifiable: seen.unverifiable.clone(),
             minted_block: token.minted.0,
@@ -185,6 +189,41 @@ impl TokenReport {
             content_block_hash: set.map(|(_, hash)| hash.to_string()),
             finalized: set.is_some_and(|(number, _)| finalized.is_some_and(|last| number <= last)),
             contents: Vec::new(),
+        }
+    }
+}
+
+/// Why the ledger has no such token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The collection is not watched.
+    NoCollection,
+    /// It was not minted in any block that was read.
+    NotMinted,
+    /// Its owner destroyed it.
+    Burned(Burn),
+}
+
+impl Absent {
+    /// Looks for the reason, in the same transaction.
+    pub async fn read(tx: &mut Tx, address: Address, id: U256) -> Result<Self, LedgerError> {
+        let collections = tx.collections().await?;
+        let Some(collection) = collections.iter().find(|c| c.address == address) else {
+            return Ok(Self::NoCollection);
+        };
+        Ok(tx.burn(collection.id, id).await?.map_or(Self::NotMinted, Self::Burned))
+    }
+
+    /// In words.
+    pub fn text(&self, address: Address, id: U256) -> String {
+        match self {
+            Self::NoCollection => format!("{address} is not in the ledger"),
+            Self::NotMinted => format!("{address} has no token {id} (as far as it is indexed)"),
+            Self::Burned(burn) => format!(
+                "token {id} of {address} was burned by its owner in block {} (transaction {}): it \
+                 does not exist any more",
+                burn.block.0, burn.transaction
+            ),
         }
     }
 }

@@ -233,6 +233,7 @@ async fn inspect(
             address,
             name: info.name,
             codec: info.codec,
+            editable: info.editable,
             start_block: *start_block,
         });
     }

@@ -3,15 +3,17 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use alloy::{
-    network::Ethereum,
-    primitives::{Address, U256},
+    network::{Ethereum, TransactionBuilder},
+    primitives::{Address, B256, Bytes, U256},
     providers::{Provider, RootProvider},
-    rpc::client::RpcClient,
-    signers::local::PrivateKeySigner,
+    rpc::{client::RpcClient, types::TransactionRequest},
+    signers::{SignerSync, local::PrivateKeySigner},
+    sol,
     transports::http::Http,
 };
+use alloy_sol_types::{SolCall, SolStruct};
 use everhold::{
-    chain::{Contract, Deployed, deploy},
+    chain::{CollectionSettings, Contract, deploy, plan_deployment},
     content::{Codec, Digest},
 };
 use serde_json::{Value, json};
@@ -23,6 +25,30 @@ use url::Url;
 
 /// The first account of anvil's well-known mnemonic.
 const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+sol! {
+    // What the product has no command for.
+    function burn(uint256 tokenId) external;
+    function redeem(Offer calldata voucher, bytes calldata signature) external payable;
+
+    struct Offer {
+        uint256 id;
+        bytes32 digest;
+        address buyer;
+        uint256 price;
+        uint256 deadline;
+    }
+
+    /// What the creator signs so that somebody else may mint.
+    struct Voucher {
+        address creator;
+        uint256 id;
+        bytes32 digest;
+        address buyer;
+        uint256 price;
+        uint256 deadline;
+    }
+}
 
 /// A running anvil; it ends with this.
 pub(crate) struct Anvil {
@@ -89,11 +115,25 @@ impl Anvil {
         self.call("anvil_rollback", json!([depth])).await;
     }
 
+    /// A collection that owners may edit.
     pub(crate) async fn collection(&self) -> Collection<'_> {
-        let name = "Test";
-        let codec = Codec::Raw;
-        let deployed: Deployed =
-            deploy(&self.provider, &self.signer, name, "T", codec, 1).await.unwrap();
+        self.collection_with(true).await
+    }
+
+    pub(crate) async fn collection_with(&self, editable: bool) -> Collection<'_> {
+        let creator = self.signer.address();
+        let settings = CollectionSettings {
+            name: "Test".to_owned(),
+            symbol: "T".to_owned(),
+            codec: Codec::Raw.multicodec(),
+            firstTokenId: 1,
+            editable,
+            creator,
+            ..CollectionSettings::default()
+        };
+        let planned = plan_deployment(&self.provider, creator, settings, None, None).await.unwrap();
+        let deployed = deploy(&self.provider, &self.signer, &planned).await.unwrap();
+        assert_eq!(deployed.address, planned.collection);
         Collection {
             anvil: self,
             address: deployed.address,
@@ -106,7 +146,7 @@ impl Anvil {
 pub(crate) struct Collection<'a> {
     anvil: &'a Anvil,
     pub(crate) address: Address,
-    contract: Contract,
+    pub(crate) contract: Contract,
 }
 
 pub(crate) fn digest(content: u8) -> Digest {
@@ -115,11 +155,44 @@ pub(crate) fn digest(content: u8) -> Digest {
 
 impl Collection<'_> {
     /// The id that the next mint gets: what is left after reorgs.
-    async fn next(&self) -> U256 {
+    pub(crate) async fn next(&self) -> U256 {
         let provider = &self.anvil.provider;
         let id = self.anvil.provider.get_chain_id().await.unwrap();
         let info = everhold::chain::inspect(provider, id, self.address).await;
         info.unwrap().next_token_id
+    }
+
+    /// A transaction of the creator's, who is an account of the chain's own.
+    async fn send(&self, call: Vec<u8>) {
+        let from = self.anvil.signer.address();
+        let request = TransactionRequest::default().with_from(from).with_to(self.address);
+        let sent = self.anvil.provider.send_transaction(request.with_input(call)).await.unwrap();
+        assert!(sent.get_receipt().await.unwrap().status());
+    }
+
+    pub(crate) async fn burn(&self, token: U256) {
+        self.send(burnCall { tokenId: token }.abi_encode()).await;
+    }
+
+    /// Mints a token by a voucher; gives its id.
+    pub(crate) async fn redeem(&self, content: u8) -> U256 {
+        let token = self.next().await;
+        let (id, digest) = (token, B256::from(digest(content).0));
+        let (buyer, price, deadline) = (Address::ZERO, U256::ZERO, U256::MAX);
+        let creator = self.anvil.signer.address();
+        let signed = Voucher { creator, id, digest, buyer, price, deadline };
+        let domain = alloy_sol_types::eip712_domain! {
+            name: "Everhold",
+            version: "1",
+            chain_id: self.anvil.provider.get_chain_id().await.unwrap(),
+            verifying_contract: self.address,
+        };
+        let hash = signed.eip712_signing_hash(&domain);
+        let signature = self.anvil.signer.sign_hash_sync(&hash).unwrap();
+        let signature = Bytes::from(signature.as_bytes());
+        let voucher = Offer { id, digest, buyer, price, deadline };
+        self.send(redeemCall { voucher, signature }.abi_encode()).await;
+        token
     }
 
     /// Mints a token for each content, in one block; gives the first one's id.
@@ -127,7 +200,7 @@ impl Collection<'_> {
         let first = self.next().await;
         let digests: Vec<_> = contents.iter().map(|content| digest(*content)).collect();
         let signer = &self.anvil.signer;
-        let minted = self.contract.mint(signer, signer.address(), first, &digests);
+        let minted = self.contract.mint_batch(signer, signer.address(), first, &digests);
         minted.await.unwrap();
         first
     }

@@ -26,13 +26,16 @@ on_both_engines!(
     drops_replaced_content_when_the_update_is_final,
 );
 
-/// Mints, updates and freezes in a few blocks.
+/// Mints, updates, freezes and burns in a few blocks.
 async fn busy(collection: &Collection<'_>, seed: u8) {
     let token = collection.mint(&[seed, seed + 1]).await;
     collection.update(token, seed + 2).await;
     collection.mint(&[seed]).await;
     if seed.is_multiple_of(3) {
         collection.freeze(token + U256::from(1)).await;
+    }
+    if seed.is_multiple_of(20) {
+        collection.burn(token).await;
     }
 }
 

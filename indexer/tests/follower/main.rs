@@ -6,8 +6,10 @@
 mod support;
 
 mod anvil;
+mod burning;
 mod endpoints;
 mod following;
+mod gas;
 mod http;
 mod proxy;
 mod setting;

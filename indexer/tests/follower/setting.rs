@@ -22,6 +22,7 @@ pub(crate) struct Setting {
     node: Server,
     collections: Vec<CollectionConfig>,
     pub(crate) confirmations: u64,
+    pub(crate) grace_secs: u64,
 }
 
 impl Setting {
@@ -33,6 +34,7 @@ impl Setting {
             node: Server::empty_node().await,
             collections: collections.collect(),
             confirmations: 12,
+            grace_secs: 600,
         }
     }
 
@@ -53,7 +55,11 @@ impl Setting {
                 nodes: vec![NodeConfig { url: self.node.url.clone(), operator: None }],
                 ..AlephConfig::default()
             },
-            replicas: ReplicasConfig { min: 1, ..ReplicasConfig::default() },
+            replicas: ReplicasConfig {
+                min: 1,
+                grace: Span::secs(self.grace_secs),
+                ..ReplicasConfig::default()
+            },
             limits: LimitsConfig {
                 connect_timeout: Span::secs(1),
                 idle_timeout: Span::secs(1),

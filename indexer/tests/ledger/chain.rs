@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use everhold::{
     content::{Codec, ContentId},
-    ledger::{Ledger, LedgerError},
+    ledger::{Burn, Ledger, LedgerError, NewCollection},
 };
 
 use crate::{
@@ -33,6 +33,8 @@ on_both_engines!(
     leaves_a_removed_collection_out_and_takes_it_back,
     ignores_logs_of_other_contracts,
     tells_the_same_digest_under_two_codecs_apart,
+    knows_where_a_token_was_burned,
+    learns_whether_edits_are_off,
 );
 
 async fn token(story: &Story, id: u64) -> Option<TokenShape> {
@@ -278,4 +280,31 @@ async fn tells_the_same_digest_under_two_codecs_apart(db: Database) {
     story.finalized = Some(2);
     story.tell(burn(0, 1)).await;
     assert_eq!(wanted(&story.ledger).await, [ContentId::new(Codec::DagPb, digest(1))]);
+}
+
+async fn knows_where_a_token_was_burned(db: Database) {
+    let mut story = Story::simple(db.open().await).await;
+    story.tell([mint(0, 1, 1, 1), mint(0, 2, 1, 1)].concat()).await;
+    // The last words of one are a burn, of the other not.
+    let block = story.tell([update(0, 1, 2, 2), burn(0, 1), give(0, 2, 2)].concat()).await;
+    let collection = story.collections[0].id;
+    let burn_of = async |story: &Story, id: u64| {
+        let mut tx = story.ledger.read().await.unwrap();
+        tx.burn(collection, U256::from(id)).await.unwrap()
+    };
+    let expected =
+        Burn { block: (block, story.block_hash(block)), transaction: hash("transaction") };
+    assert_eq!(burn_of(&story, 1).await, Some(expected));
+    assert_eq!((burn_of(&story, 2).await, burn_of(&story, 3).await), (None, None));
+    story.revert(1).await;
+    assert_eq!(burn_of(&story, 1).await, None);
+}
+
+async fn learns_whether_edits_are_off(db: Database) {
+    let story = Story::simple(db.open().await).await;
+    assert!(story.collections[0].editable);
+    let mut tx = story.ledger.write().await.unwrap();
+    let new = NewCollection { editable: false, ..new_collection(0, Codec::Raw) };
+    assert!(!tx.add_collection(&new).await.unwrap().editable);
+    assert!(!tx.collections().await.unwrap()[0].editable);
 }

@@ -119,6 +119,7 @@ pub(crate) fn new_collection(index: usize, codec: Codec) -> NewCollection {
         address: contract(index),
         name: format!("collection {index}"),
         codec,
+        editable: true,
         start_block: 0,
     }
 }

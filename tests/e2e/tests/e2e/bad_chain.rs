@@ -44,11 +44,11 @@ async fn another_chain(arguments: &[&str], with_contract: bool, names: &[&str]) 
     let world = World::healthy(small()).await?;
     let other = Anvil::start_with(arguments, None).await?;
     if with_contract {
-        // The same account's first contract has the same address on every chain.
+        // The same account's collection with the same settings has the same address everywhere.
         let elsewhere = Everhold::new()?;
         let key = elsewhere.key_file("creator", &accounts::CREATOR)?;
         let url = other.url();
-        let words = ["deploy", "--name", "N", "--symbol", "S", "--codec", "raw"];
+        let words = ["deploy", "--name", "Harbour", "--symbol", "HBR", "--codec", "raw"];
         let more = ["--private-key-file", &key, "--rpc", &url];
         let deployed = elsewhere.json(words.into_iter().chain(more)).await?;
         assert_eq!(deployed["address"], *world.collection);
