@@ -1,6 +1,5 @@
 //! The module through its public names, against other implementations and against hostile input.
 
-
 mod contract_vectors;
 mod hashing;
 mod ids;
