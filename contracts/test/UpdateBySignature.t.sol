@@ -77,7 +77,7 @@ contract UpdateBySignatureTest is SigningTest {
             bytes32 salt,
             uint256[] memory extensions
         ) = collection.eip712Domain();
-        vm.assertEq(bytes32(fields), bytes32(hex"0f"));
+        vm.assertEq(uint8(fields), 0x0f);
         vm.assertEq(name, "Everhold");
         vm.assertEq(version, "1");
         vm.assertEq(chain, block.chainid);
@@ -266,9 +266,7 @@ contract UpdateBySignatureTest is SigningTest {
 
     function testFuzz_isRefusedWithAnyBitTurned(uint256 bit) public {
         bytes memory signature = sign("alice", hashOf(update));
-        bit = bound(bit, 0, signature.length * 8 - 1);
-        // forge-lint: disable-next-line(unsafe-typecast): one bit of eight.
-        signature[bit / 8] ^= bytes1(uint8(1 << bit % 8));
+        turnBit(signature, bound(bit, 0, signature.length * 8 - 1));
         isRefused(update, signature);
     }
 

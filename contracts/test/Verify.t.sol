@@ -96,7 +96,7 @@ contract VerifyTest is CollectionTest {
 
     function isOneBlock(uint256 size, uint256 seed) private {
         bytes memory document = new bytes(size);
-        document[0] = bytes1(uint8(seed % 256));
+        document[0] = bytes32(seed)[31];
         document[size - 1] = 0xff;
         isContent(document, sha256(blockOf(document)));
     }
@@ -115,7 +115,7 @@ contract VerifyTest is CollectionTest {
     }
 
     function varint(uint256 value) private pure returns (bytes memory) {
-        if (value < 128) return abi.encodePacked(uint8(value));
-        return bytes.concat(abi.encodePacked(uint8(128 + value % 128)), varint(value / 128));
+        if (value < 128) return bytes.concat(bytes32(value)[31]);
+        return bytes.concat(bytes32(128 + value % 128)[31], varint(value / 128));
     }
 }

@@ -242,9 +242,7 @@ contract VoucherTest is SigningTest {
 
     function testFuzz_isRefusedWithAnyBitTurned(uint256 bit) public {
         bytes memory signature = sign("creator", hashOf(voucher));
-        bit = bound(bit, 0, signature.length * 8 - 1);
-        // forge-lint: disable-next-line(unsafe-typecast): one bit of eight.
-        signature[bit / 8] ^= bytes1(uint8(1 << bit % 8));
+        turnBit(signature, bound(bit, 0, signature.length * 8 - 1));
         refusesSigned(signature);
     }
 

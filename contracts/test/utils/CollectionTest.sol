@@ -31,7 +31,8 @@ abstract contract CollectionTest is Test {
     uint256 private _salt;
 
     function setUp() public virtual {
-        factory = new EverholdFactory();
+        // Not `new`, by which each test would hold the factory's code, to be compiled again and again.
+        factory = EverholdFactory(vm.deployCode("EverholdFactory.sol:EverholdFactory"));
         collection = deploy(settings());
     }
 

@@ -14,6 +14,7 @@ interface Vm {
     function startPrank(address sender) external;
     function stopPrank() external;
     function deal(address account, uint256 balance) external;
+    function deployCode(string calldata artifact) external returns (address);
     function etch(address account, bytes calldata code) external;
     function warp(uint256 timestamp) external;
     function chainId(uint256 id) external;

@@ -55,6 +55,11 @@ abstract contract TypedData is Test {
         return abi.encodePacked(r, ORDER - uint256(s), v == 27 ? uint8(28) : uint8(27));
     }
 
+    /// @dev Counted from the first byte's lowest bit.
+    function turnBit(bytes memory data, uint256 bit) internal pure {
+        data[bit / 8] ^= bytes32(2 ** (bit % 8))[31];
+    }
+
     function _hash(bytes32 message, uint256 chain, address verifier) private pure returns (bytes32) {
         bytes32 domain =
             keccak256(abi.encode(DOMAIN_TYPE, keccak256("Everhold"), keccak256("1"), chain, verifier));
