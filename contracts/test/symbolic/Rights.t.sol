@@ -46,10 +46,12 @@ contract RightsProofs is AnyState {
     }
 
     /// @dev A token that changed hands has its content until the transaction ends, whoever calls.
-    function check_NobodyChangesAMovedToken(uint256 id, address to, bytes32 current, bytes32 digest) public {
+    function check_NobodyChangesAMovedToken(uint256 id, bytes32 current, bytes32 digest) public {
+        address to = svm.createAddress("to");
         id = _settle(id);
         Token memory token = _token(id);
         vm.assume(_isSound(id, token));
+        vm.assume(token.owner != address(0));
         vm.assume(_call(_anyCaller(), 0, abi.encodeCall(collection.transferFrom, (token.owner, to, id))));
         assert(!_call(_anyCaller(), 0, abi.encodeCall(collection.updateContent, (id, current, digest))));
         assert(!_call(_anyCaller(), 0, abi.encodeCall(collection.freeze, (id))));

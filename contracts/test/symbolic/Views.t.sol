@@ -63,10 +63,6 @@ contract ViewProofs is AnyState {
         assert(
             abi.decode(_answer(abi.encodeCall(collection.contractDigest, ())), (bytes32)) == _contractDigest()
         );
-        bytes memory answer = _answer(abi.encodeCall(collection.royaltyInfo, (0, 10_000)));
-        (address receiver, uint256 amount) = abi.decode(answer, (address, uint256));
-        assert(receiver == address(uint160(uint256(_royalty()))));
-        assert(amount == uint256(_royalty()) >> 160);
     }
 
     function _existing(uint256 id) private view returns (Token memory token) {
