@@ -19,10 +19,6 @@ CONTRACT_TIMEOUT = 1800
 # What halmos says of each pack: code that it did not compile itself, which is what packs are.
 EXPECTED_WARNING = "unknown deployed bytecode"
 
-# Yices is quick with the masks and sums of a single word, and slow with storage. There its package for Python takes
-# some queries that can't be satisfied for satisfiable: proofs failed with counterexamples that are none.
-SOLVERS = {"TextProofs": "yices-smt2"}
-
 OPTIONS = [
     "--forge-build-out", str(BUILD / "out"),
     # No loop of the contracts runs longer; halmos says so where one does, and then this fails.
@@ -54,10 +50,11 @@ def prove(contract: str) -> dict[str, tuple[float, list[str]]]:
     """Each of a contract's proofs, with its seconds and what is wrong with it."""
     report = CACHE / f"{contract}.json"
     report.unlink(missing_ok=True)
-    # Named, so that halmos does not go and download one.
-    solver = which(SOLVERS.get(contract, "z3"))
+    # Named, so that halmos does not go and download one. It would be Yices, whose package for Python takes some of
+    # these queries, which can't be satisfied, for satisfiable: proofs failed with counterexamples that are none.
+    solver = which("z3")
     if not solver:
-        sys.exit("prove: a solver is missing, which comes with halmos: rm -rf .cache/prove")
+        sys.exit("prove: z3 is missing, which comes with halmos: rm -rf .cache/prove")
     command = ["halmos", "--contract", contract, "--json-output", str(report), "--solver-command", solver]
     # One message a line, however long.
     environment = os.environ | {"COLUMNS": "100000", "NO_COLOR": "1"}

@@ -2,9 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since 1970, now.
+/// Seconds since 1970, now, to a microsecond: finer ones change when they are written to disk as a
+/// decimal and read again.
 pub fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    rounded(since.map_or(0.0, |since| since.as_secs_f64()))
 }
 
 /// Seconds rounded to a microsecond, as the node keeps them.
