@@ -98,18 +98,14 @@ contract RuleProofs is AnyState {
         _requireRulesOf(c, _token(c.id));
     }
 
+    /// @dev All at once: the machine asks the solver about each assertion of each path.
     function _requireRulesOf(Case memory c, Token memory then) private view {
-        assert(_onlyTheOwnerChangesContent(c, then));
-        assert(_frozenContentStays(c, then));
-        assert(_revisionCountsChanges(c, then));
-        assert(_burnedStaysBurned(c, then));
-        assert(_isSound(c.id, then));
-        assert(_onlyAllowedMove(c, then));
-        assert(_onlyOwnersAllow(c, then));
-        assert(_onlyHoldersHaveOperators(c));
-        assert(_mintsTouchNothing(c, then));
-        assert(_onlyTheCreatorMints(c));
-        assert(_onlyTheCreatorSpeaks(c));
+        bool content = _onlyTheOwnerChangesContent(c, then).and(_frozenContentStays(c, then))
+            .and(_revisionCountsChanges(c, then)).and(_burnedStaysBurned(c, then));
+        bool owners =
+            _onlyAllowedMove(c, then).and(_onlyOwnersAllow(c, then)).and(_onlyHoldersHaveOperators(c));
+        bool creator = _mintsTouchNothing(c, then).and(_onlyTheCreatorMints(c)).and(_onlyTheCreatorSpeaks(c));
+        assert(_isSound(c.id, then).and(content).and(owners).and(creator));
     }
 
     /// @dev P1. A signed update is left to `SignatureProofs`.
