@@ -13,7 +13,7 @@ CACHE = Path(".cache/prove")
 BUILD = Path("contracts/cache/prove")
 LISTED = re.compile(r"^\| `(\w+)\.(check_\w+)` \|", re.MULTILINE)
 
-# Seconds. What takes longer than this is broken, not slow: the slowest takes a quarter of an hour.
+# Seconds. What takes longer than this is broken, not slow: the slowest takes half an hour.
 CONTRACT_TIMEOUT = 3600
 
 # What halmos says of each pack: code that it did not compile itself, which is what packs are.
