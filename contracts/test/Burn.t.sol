@@ -18,14 +18,14 @@ contract BurnTest is CollectionTest {
 
     function test_leavesNothingOfAToken() public {
         burnAs(alice, single);
-        isGone(single);
+        knowsNothingOf(single);
     }
 
     function testFuzz_leavesNothingOfATokenOfABatch(uint256 index) public {
         index = bound(index, 0, 7);
         bytes32[] memory digests = digestsOf(8);
         burnAs(alice, 2 + index);
-        isGone(2 + index);
+        knowsNothingOf(2 + index);
         for (uint256 i = 0; i < 8; ++i) {
             if (i == index) continue;
             vm.assertEq(collection.ownerOf(2 + i), alice);
@@ -38,7 +38,7 @@ contract BurnTest is CollectionTest {
         transferFromOwner(batched, bob);
         freezeAs(bob, batched);
         burnAs(bob, batched);
-        isGone(batched);
+        knowsNothingOf(batched);
         vm.assertEq(collection.balanceOf(bob), 0);
     }
 
@@ -55,7 +55,7 @@ contract BurnTest is CollectionTest {
         mintBatchTo(alice, digestsOf(2));
         burnAs(alice, 0);
         vm.assertEq(collection.totalSupply(), 1);
-        isGone(0);
+        knowsNothingOf(0);
     }
 
     function test_neverGivesAnIdAgain() public {
@@ -64,7 +64,7 @@ contract BurnTest is CollectionTest {
         vm.prank(creator);
         collection.mint(alice, 9, DIGEST_1);
         vm.assertEq(mintTo(alice, DIGEST_1), 10);
-        isGone(9);
+        knowsNothingOf(9);
     }
 
     function test_announcesATransferToNobody() public {
@@ -153,24 +153,5 @@ contract BurnTest is CollectionTest {
         expectNotTokenOwner(batched, caller);
         burnAs(caller, batched);
         vm.assertEq(collection.totalSupply(), 9);
-    }
-
-    function isGone(uint256 tokenId) private {
-        expectNonexistentToken(tokenId);
-        collection.ownerOf(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.contentDigest(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.revision(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.isFrozen(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.signatureNonce(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.tokenURI(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.getStateFingerprint(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.getApproved(tokenId);
     }
 }

@@ -57,30 +57,7 @@ contract InitializeTest is CollectionTest {
     }
 
     function testFuzz_knowsNothingOfTokensThatDoNotExist(uint256 tokenId) public {
-        expectNonexistentToken(tokenId);
-        collection.contentDigest(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.revision(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.isFrozen(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.signatureNonce(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.tokenURI(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.tokenURIIntegrity(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.tokenURISchemaIntegrity(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.getStateFingerprint(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.verifyContent(tokenId, "");
-        expectNonexistentToken(tokenId);
-        collection.verifyBlock(tokenId, "");
-        expectNonexistentToken(tokenId);
-        collection.ownerOf(tokenId);
-        expectNonexistentToken(tokenId);
-        collection.getApproved(tokenId);
+        knowsNothingOf(tokenId);
     }
 
     // ------------------------------------------------------------ its events

@@ -136,6 +136,34 @@ abstract contract CollectionTest is Test {
         vm.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, tokenId));
     }
 
+    /// @dev Every view of a token refuses one that does not exist.
+    function knowsNothingOf(uint256 tokenId) internal {
+        expectNonexistentToken(tokenId);
+        collection.ownerOf(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.getApproved(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.contentDigest(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.revision(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.isFrozen(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.signatureNonce(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.tokenURI(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.tokenURIIntegrity(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.tokenURISchemaIntegrity(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.getStateFingerprint(tokenId);
+        expectNonexistentToken(tokenId);
+        collection.verifyContent(tokenId, "");
+        expectNonexistentToken(tokenId);
+        collection.verifyBlock(tokenId, "");
+    }
+
     function expectInvalidReceiver(address receiver) internal {
         vm.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721InvalidReceiver.selector, receiver));
     }
