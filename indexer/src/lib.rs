@@ -13,7 +13,6 @@ mod cause;
 pub mod chain;
 pub mod cli;
 pub mod config;
-pub mod content;
 pub mod health;
 pub mod ledger;
 pub mod nodes;
@@ -21,6 +20,8 @@ pub mod picture;
 pub mod publish;
 pub mod report;
 pub mod watch;
+
+pub use everhold_content as content;
 
 /// A time of the ledger as people and machines read it: RFC 3339, UTC, milliseconds.
 pub fn time_text(millis: ledger::Millis) -> String {

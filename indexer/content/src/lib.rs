@@ -5,7 +5,7 @@
 //! a bound on the memory it uses.
 //!
 //! ```
-//! use everhold::content::{Codec, ContentId, Verifier, id_of};
+//! use everhold_content::{Codec, ContentId, Verifier, id_of};
 //!
 //! let id = id_of(Codec::DagPb, b"");
 //! assert_eq!(id.to_string(), "QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH");

@@ -4,7 +4,7 @@
 //! layout `balanced`, `leafType: "file"`, `reduceSingleLeafToSelf`).
 
 use super::sample;
-use crate::content::{CidVersion, Codec, ContentId, Hasher, Profile, Verifier, id_of};
+use crate::{CidVersion, Codec, ContentId, Hasher, Profile, Verifier, id_of};
 use CidVersion::{V0, V1};
 
 /// Leaves of 10 bytes and 3 links: deep trees over few bytes.

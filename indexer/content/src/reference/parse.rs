@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::{MAX_REFERENCE_BYTES, ReferenceClass as Class};
-use crate::content::{ContentId, ContentIdError};
+use crate::{ContentId, ContentIdError};
 
 /// Class, content and path below it.
 type Found = (Class, Option<ContentId>, Option<String>);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::content::{
+use crate::{
     Metadata, MetadataError, MetadataLimits, ReferenceClass, local_references, rewrite_references,
 };
 

@@ -1,7 +1,7 @@
 //! The vectors that the contract is tested with (`tests/data/unixfs`), which an importer in
 //! JavaScript made, made again by one in Rust, `aleph-cid`, and by ours.
 
-use crate::content::{Codec, ContentId, Digest, id_of};
+use crate::{Codec, ContentId, Digest, id_of};
 use serde::Deserialize;
 
 const VECTORS: &str = include_str!("../../../../tests/data/unixfs/vectors.json");
@@ -76,5 +76,5 @@ fn the_root_block_of_two_is_the_one_that_was_hashed() {
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    alloy::hex::decode(hex).unwrap()
+    cid::multibase::Base::Base16Lower.decode(hex.trim_start_matches("0x")).unwrap()
 }

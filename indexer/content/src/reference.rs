@@ -102,7 +102,7 @@ impl Reference {
     /// understood but carries no usable hash has no `content`.
     ///
     /// ```
-    /// use everhold::content::{Reference, ReferenceClass};
+    /// use everhold_content::{Reference, ReferenceClass};
     ///
     /// let cid = "bafybeidpyn67vz6loaxz5h4kz3kj36gpkckozrrw5auehzwodlppb5z47e";
     /// let file = Reference::parse(&format!("https://ipfs.io/ipfs/{cid}?filename=1.json"));

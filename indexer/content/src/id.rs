@@ -28,12 +28,12 @@ const BASES: &str = "bBvVkKzfFu";
 /// 64 lowercase hexadecimal digits for `raw`. Two spellings of the same content are equal.
 ///
 /// ```
-/// use everhold::content::{Codec, ContentId};
+/// use everhold_content::{Codec, ContentId};
 ///
 /// let id: ContentId = "bafybeidpyn67vz6loaxz5h4kz3kj36gpkckozrrw5auehzwodlppb5z47e".parse()?;
 /// assert_eq!(id.codec, Codec::DagPb);
 /// assert_eq!(id.to_string(), "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4");
-/// # Ok::<(), everhold::content::ContentIdError>(())
+/// # Ok::<(), everhold_content::ContentIdError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentId {

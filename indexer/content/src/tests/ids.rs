@@ -3,7 +3,7 @@
 use cid::multibase::{self, Base};
 use proptest::prelude::*;
 
-use crate::content::{Codec, ContentId, ContentIdError, Digest};
+use crate::{Codec, ContentId, ContentIdError, Digest};
 
 fn any_id() -> impl Strategy<Value = ContentId> {
     (any::<bool>(), any::<[u8; 32]>()).prop_map(|(raw, digest)| {

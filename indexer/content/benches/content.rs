@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use everhold::content::{Codec, ContentId, Digest, Hasher, Verifier, id_of};
+use everhold_content::{Codec, ContentId, Digest, Hasher, Verifier, id_of};
 
 const SIZE: usize = 64 << 20;
 

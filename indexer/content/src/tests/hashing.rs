@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::sample;
-use crate::content::{
+use crate::{
     CidVersion, Codec, ContentId, Digest, Hasher, Profile, Verification, Verifier, id_of,
     id_of_reader,
 };

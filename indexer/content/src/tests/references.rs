@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::content::{ContentId, Reference, ReferenceClass};
+use crate::{ContentId, Reference, ReferenceClass};
 use ReferenceClass::{Aleph, Arweave, Gateway, Http, Ipfs, OnChain, Relative, Unknown};
 
 const V0: &str = "QmVrvrjFCZuB5wGEYF632VQ8R3vkAiFyf3Mt9dxp4Co9g4";
@@ -137,7 +137,7 @@ fn the_others() {
 #[test]
 fn long_texts_are_cut_but_for_data() {
     let long = "é".repeat(1 << 20);
-    assert!(Reference::parse(&long).text.len() <= crate::content::MAX_REFERENCE_BYTES);
+    assert!(Reference::parse(&long).text.len() <= crate::MAX_REFERENCE_BYTES);
     assert_eq!(Reference::parse(&format!("ipfs://{V0}/{long}")).class, Unknown);
     assert_eq!(Reference::parse(&format!("data:,{long}")).text.len(), 6 + long.len());
 }

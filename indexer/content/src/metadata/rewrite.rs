@@ -4,7 +4,7 @@ use super::{
     MetadataError, MetadataLimits,
     slots::{Document, Kind, Slot},
 };
-use crate::content::{Reference, ReferenceClass};
+use crate::{Reference, ReferenceClass};
 
 /// The references of a document that name files beside it, as pairs of JSON pointer and value
 /// (the string as it is, to be looked up and given to [`rewrite_references`]).
