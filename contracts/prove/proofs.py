@@ -46,8 +46,8 @@ def build() -> None:
         sys.exit("prove: the contracts do not build")
 
 
-def prove(contract: str) -> dict[str, tuple[float, list[str]]]:
-    """Each of a contract's proofs, with its seconds and what is wrong with it."""
+def prove(contract: str, options: list[str] = []) -> dict[str, tuple[float, list[str]]]:
+    """Each of a contract's proofs, or those that the options choose, with its seconds and what is wrong with it."""
     report = CACHE / f"{contract}.json"
     report.unlink(missing_ok=True)
     # Named, so that halmos does not go and download one. It would be Yices, whose package for Python takes some of
@@ -60,7 +60,7 @@ def prove(contract: str) -> dict[str, tuple[float, list[str]]]:
     environment = os.environ | {"COLUMNS": "100000", "NO_COLOR": "1"}
     try:
         run = subprocess.run(
-            command + OPTIONS,
+            command + OPTIONS + options,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -139,4 +139,5 @@ def main() -> None:
     print(f"{len(results)} proofs")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ pragma solidity ^0.8.37;
 import {AnyState} from "./utils/AnyState.sol";
 
 /// @title MintProofs
-/// @notice P3 and P4 for a batch minted in any state, by what anyone sees: `RuleProofs` looks at storage, which says
+/// @notice A batch minted in any state, by what anyone sees: `RuleProofs` looks at storage, which says
 /// nothing of a search through one more batch.
 contract MintProofs is AnyState {
     function setUp() public {
@@ -21,7 +21,7 @@ contract MintProofs is AnyState {
         assert(then && newOwner == owner && newDigest == digest);
     }
 
-    /// @dev P8: a batch brings no burned token back.
+    /// @dev Rule 5: a batch brings no burned token back.
     function check_BatchMintLeavesTheBurnedAlone(uint256 id) public {
         id = _settle(id);
         vm.assume(_isSound(id, _token(id)));

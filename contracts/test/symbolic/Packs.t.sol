@@ -6,7 +6,7 @@ import {Logic} from "./utils/Logic.sol";
 import {SymbolicTest} from "./utils/SymbolicTest.sol";
 
 /// @title PackProofs
-/// @notice P4: batches read back as they were written, among other batches and single tokens.
+/// @notice Batches read back as they were written, among other batches and single tokens.
 contract PackProofs is SymbolicTest {
     function setUp() public {
         _make();
@@ -66,7 +66,7 @@ contract PackProofs is SymbolicTest {
 }
 
 /// @title PackPlaceProofs
-/// @notice P4 for the largest batch: each of 500 digests is read from its own place, in bounds.
+/// @notice In the largest batch, each of 500 digests is read from its own place, in bounds.
 contract PackPlaceProofs is SymbolicTest {
     uint256 private constant SIZE = 500;
 
@@ -92,7 +92,7 @@ contract PackPlaceProofs is SymbolicTest {
 }
 
 /// @title SearchProofs
-/// @notice P4's other half: in a row of batches and single tokens, each id leads to its own batch and to its own place
+/// @notice In a row of batches and single tokens, each id leads to its own batch and to its own place
 /// there, and ids of no batch lead to none, from wherever the search begins.
 contract SearchProofs is SymbolicTest {
     /// @dev More than a slot of starts holds, so that the search crosses slots.

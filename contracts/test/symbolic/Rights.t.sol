@@ -14,7 +14,7 @@ contract RightsProofs is AnyState {
         _makeAny();
     }
 
-    /// @dev P6, and the owner's right: an update succeeds if and only if all is as it must be.
+    /// @dev The owner's right: an update succeeds if and only if all is as it must be.
     function check_UpdateSucceedsJustForItsOwner(uint256 id, bytes32 current, bytes32 digest) public {
         address caller = _anyCaller();
         id = _settle(id);
@@ -31,7 +31,7 @@ contract RightsProofs is AnyState {
         assert(then.owner == token.owner);
     }
 
-    /// @dev P2's beginning.
+    /// @dev The beginning of rule 2.
     function check_FreezeSucceedsJustForItsOwner(uint256 id) public {
         address caller = _anyCaller();
         Token memory token = _token(id);
@@ -57,7 +57,7 @@ contract RightsProofs is AnyState {
         assert(!_call(_anyCaller(), 0, abi.encodeCall(collection.freeze, (id))));
     }
 
-    /// @dev P8's beginning.
+    /// @dev The beginning of rule 5.
     function check_BurnSucceedsJustForItsOwner(uint256 id) public {
         address caller = _anyCaller();
         Token memory token = _token(id);

@@ -7,7 +7,8 @@ import {Logic} from "./utils/Logic.sol";
 import {IERC721} from "@openzeppelin/contracts/interfaces/IERC721.sol";
 
 /// @title RuleProofs
-/// @notice What one call, of any function by anyone, does to any one token in any state.
+/// @notice What one call, of any function by anyone, does to any one token in any state. The rules are numbered as
+/// in `contracts/prove/proofs.md`; the sixth is `_isSound`.
 contract RuleProofs is AnyState {
     using Logic for bool;
 
@@ -108,21 +109,21 @@ contract RuleProofs is AnyState {
         assert(_isSound(c.id, then).and(content).and(owners).and(creator));
     }
 
-    /// @dev P1. A signed update is left to `SignatureProofs`.
+    /// @dev Rule 1. A signed update is left to `SignatureProofs`.
     function _onlyTheOwnerChangesContent(Case memory c, Token memory then) private pure returns (bool) {
         bool changed = _exists(c.token).and(then.digest != c.token.digest);
         bool signed = c.selector == IEverholdCollection.updateContentBySignature.selector;
         return changed.implies((c.caller == c.token.owner).or(signed));
     }
 
-    /// @dev P2 and P5: of a frozen token, and of any where edits are off.
+    /// @dev Rules 2 and 3: of a frozen token, and of any where edits are off.
     function _frozenContentStays(Case memory c, Token memory then) private pure returns (bool) {
         bool frozen = _exists(c.token).and(c.token.frozen);
         bool burned = (c.selector == IEverholdCollection.burn.selector).and(then.digest == 0);
         return frozen.implies((then.digest == c.token.digest).or(burned).and(then.frozen));
     }
 
-    /// @dev P7.
+    /// @dev Rule 4.
     function _revisionCountsChanges(Case memory c, Token memory then) private pure returns (bool) {
         bool changed = then.digest != c.token.digest;
         bool grown = uint256(then.updates) == uint256(c.token.updates) + 1;
@@ -130,31 +131,31 @@ contract RuleProofs is AnyState {
         return _exists(c.token).and(_exists(then)).implies(changed.and(grown).or(changed.not().and(same)));
     }
 
-    /// @dev P8: a token that was minted and has no owner never has one again.
+    /// @dev Rule 5: a token that was minted and has no owner never has one again.
     function _burnedStaysBurned(Case memory c, Token memory then) private pure returns (bool) {
         bool burned = _exists(c.token).not().and(c.id < c.next);
         return burned.implies(_exists(then).not());
     }
 
-    /// @dev P10.
+    /// @dev Rule 7.
     function _onlyAllowedMove(Case memory c, Token memory then) private pure returns (bool) {
         bool moved = _exists(c.token).and(then.owner != c.token.owner);
         bool allowed = (c.caller == c.token.owner).or(c.operator).or(c.caller == c.token.approved);
         return moved.implies(allowed.and(_isTransfer(c.selector).or(c.caller == c.token.owner)));
     }
 
-    /// @dev P10, its other half: nobody else gives somebody the right.
+    /// @dev Rule 8, of one token: nobody else gives somebody the right.
     function _onlyOwnersAllow(Case memory c, Token memory then) private pure returns (bool) {
         bool given = (then.approved != c.token.approved).and(then.approved != address(0));
         return _exists(c.token).and(given).implies((c.caller == c.token.owner).or(c.operator));
     }
 
-    /// @dev P10: nobody but an account itself names or dismisses its operators.
+    /// @dev Rule 8, of all of them: nobody but an account itself names or dismisses its operators.
     function _onlyHoldersHaveOperators(Case memory c) private view returns (bool) {
         return (_isOperator(c.holder, c.helper) == c.helps).or(c.caller == c.holder);
     }
 
-    /// @dev P3.
+    /// @dev Rule 9.
     function _mintsTouchNothing(Case memory c, Token memory then) private pure returns (bool) {
         bool same = (then.digest == c.token.digest).and(then.owner == c.token.owner)
             .and(then.updates == c.token.updates).and(then.nonce == c.token.nonce)
@@ -162,14 +163,14 @@ contract RuleProofs is AnyState {
         return _exists(c.token).and(_isMint(c.selector)).implies(same);
     }
 
-    /// @dev P10. A redemption is left to `SignatureProofs`.
+    /// @dev Rule 10. A redemption is left to `SignatureProofs`.
     function _onlyTheCreatorMints(Case memory c) private view returns (bool) {
         bool minted = _next() != c.next;
         bool redeemed = c.selector == IEverholdCollection.redeem.selector;
         return minted.implies((c.caller == c.creator).or(redeemed)).and(_next() >= c.next);
     }
 
-    /// @dev Nobody else speaks for the collection or hands this right over, and nothing changes `editable`.
+    /// @dev Rule 11. Nobody else speaks for the collection or hands this right over, and nothing changes `editable`.
     function _onlyTheCreatorSpeaks(Case memory c) private view returns (bool) {
         bool said = (_contractDigest() != c.digest).or(_royalty() != c.royalty);
         bool handed = (_creator() != c.creator).or(_pendingCreator() != c.pending);

@@ -35,7 +35,7 @@ contract SignatureProofs is AnyState {
         _makeAny();
     }
 
-    /// @dev P1 and P6, for a signature as an account with a key makes it.
+    /// @dev Rule 1, for a signature as an account with a key makes it.
     function check_SignedUpdateIsTheOwners(Update memory u, bytes32 r, bytes32 s) public {
         (address caller, uint8 v) = (_anyCaller(), _anyV());
         u.id = _settle(u.id);
@@ -48,7 +48,7 @@ contract SignatureProofs is AnyState {
         _requireUpdated(u, token);
     }
 
-    /// @dev P1 and P6, for a contract that says of any bytes whether they are its signature.
+    /// @dev Rule 1, for a contract that says of any bytes whether they are its signature.
     function check_SignedUpdateIsTheWallets(Update memory u) public {
         address caller = _anyCaller();
         u.id = _settle(u.id);
@@ -63,7 +63,7 @@ contract SignatureProofs is AnyState {
         _requireUpdated(u, token);
     }
 
-    /// @dev P10: a voucher mints only as the creator signed it, once, in time, to its buyer and for its price.
+    /// @dev Rule 10: a voucher mints only as the creator signed it, once, in time, to its buyer and for its price.
     function check_RedemptionIsTheCreators(uint256 value, bytes32 r, bytes32 s) public {
         (address caller, uint8 v, Voucher memory voucher) = (_anyCaller(), _anyV(), _anyVoucher());
         address creator = _creator();
