@@ -4,23 +4,14 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use cid::{
-    CidGeneric,
-    multibase::{self, Base},
-};
+use ::cid::multibase::{self, Base};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Codec, Digest};
+use super::{Cid, Codec, Digest, HashFunction};
 
 /// sha2-256 in the multihash table, and the length of its digest.
 const SHA2_256: u8 = 0x12;
 const SHA2_256_LEN: u8 = 32;
-
-/// No CID we could name a reason for is longer: a 128-byte identity multihash in base16.
-const MAX_TEXT: usize = 300;
-
-/// The multibase prefixes that are read: base32, base32hex, base36, base58, base16, base64url.
-const BASES: &str = "bBvVkKzfFu";
 
 /// The name of content: a codec and a sha-256 digest.
 ///
@@ -62,7 +53,7 @@ pub enum ContentIdError {
         /// Its number in the multihash table.
         code: u64,
         /// The length of its digest in bytes.
-        size: u8,
+        size: usize,
     },
 }
 
@@ -102,37 +93,26 @@ impl ContentId {
     /// # Errors
     /// [`ContentIdError`], with the number of the codec or hash that can't be checked.
     pub fn from_cid_text(text: &str) -> Result<ContentId, ContentIdError> {
-        let bytes = decode(text).ok_or(ContentIdError::NotAContentAddress)?;
-        let mut rest = bytes.as_slice();
-        let cid = CidGeneric::<128>::read_bytes(&mut rest)
-            .map_err(|_| ContentIdError::NotAContentAddress)?;
-        if !rest.is_empty() {
-            return Err(ContentIdError::NotAContentAddress);
-        }
-        let hash = cid.hash();
-        let digest = Digest::from_slice(hash.digest())
-            .filter(|_| hash.code() == u64::from(SHA2_256))
-            .ok_or(ContentIdError::UnsupportedHash { code: hash.code(), size: hash.size() })?;
+        let cid: Cid = text.parse().map_err(|_| ContentIdError::NotAContentAddress)?;
+        ContentId::try_from(&cid)
+    }
+}
+
+impl TryFrom<&Cid> for ContentId {
+    type Error = ContentIdError;
+
+    fn try_from(cid: &Cid) -> Result<ContentId, ContentIdError> {
+        let digest = match cid.function() {
+            Ok(HashFunction::Sha256) => Digest::from_slice(cid.digest()),
+            _ => None,
+        };
+        let size = cid.digest().len();
+        let digest =
+            digest.ok_or(ContentIdError::UnsupportedHash { code: cid.hash_code(), size })?;
         let codec = u8::try_from(cid.codec()).ok().and_then(Codec::from_multicodec);
         let codec = codec.ok_or(ContentIdError::UnsupportedCodec { code: cid.codec() })?;
         Ok(ContentId { codec, digest })
     }
-}
-
-/// The binary CID of a text; `None` where it is none. CIDv0 is base58 without a prefix, so its
-/// bytes and those of a CIDv1 may not stand in for each other.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.len() > MAX_TEXT || !text.is_ascii() {
-        return None;
-    }
-    if text.len() == 46 && text.starts_with("Qm") {
-        return Base::Base58Btc.decode(text).ok();
-    }
-    if !text.starts_with(|prefix| BASES.contains(prefix)) {
-        return None;
-    }
-    let (_, bytes) = multibase::decode(text).ok()?;
-    (bytes.first() == Some(&1)).then_some(bytes)
 }
 
 impl fmt::Display for ContentId {

@@ -16,12 +16,14 @@
 //! assert_eq!(id.cid().parse::<ContentId>(), Ok(id));
 //! ```
 
+mod cid;
 mod codec;
 mod dag;
 mod digest;
 mod hasher;
 mod id;
 mod metadata;
+mod multihash;
 mod profile;
 mod reference;
 mod unixfs;
@@ -30,6 +32,7 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
+pub use self::cid::{Cid, CidError};
 pub use codec::{Codec, CodecError};
 pub use digest::{Digest, DigestError};
 pub use hasher::{Hasher, id_of, id_of_reader};
@@ -37,6 +40,7 @@ pub use id::{ContentId, ContentIdError};
 pub use metadata::{
     Link, Metadata, MetadataError, MetadataLimits, local_references, rewrite_references,
 };
+pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
 pub use profile::{CidVersion, Profile};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceClass, ReferenceClassError};
 pub use verifier::{Verification, Verifier};

@@ -76,5 +76,5 @@ fn the_root_block_of_two_is_the_one_that_was_hashed() {
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    cid::multibase::Base::Base16Lower.decode(hex.trim_start_matches("0x")).unwrap()
+    ::cid::multibase::Base::Base16Lower.decode(hex.trim_start_matches("0x")).unwrap()
 }
