@@ -7,7 +7,7 @@ use std::{fmt, mem};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{CidVersion, ContentId, Profile, unixfs::Block};
+use super::{CidVersion, Profile, unixfs::Block};
 
 /// Cuts a stream into leaves of a fixed size.
 #[derive(Clone, Debug)]
@@ -142,7 +142,7 @@ impl Tree {
 
     /// Joins every level to the one above until one block is left. Without any leaf that is
     /// the empty file's.
-    pub(super) fn root(mut self) -> ContentId {
+    pub(super) fn root(mut self) -> Block {
         let mut level = 0;
         while let Some(blocks) = self.levels.get(level)
             && (blocks.len() > 1 || level + 1 < self.levels.len())
@@ -152,6 +152,6 @@ impl Tree {
             self.push_at(level, parent);
         }
         let root = self.levels.get(level).and_then(|blocks| blocks.first());
-        root.map_or_else(|| Block::file_leaf(&[]).id, |block| block.id)
+        root.copied().unwrap_or_else(|| Block::file_leaf(&[]))
     }
 }

@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Codec, ContentId, Digest, Profile,
+    Codec, ContentId, Imported, Profile,
     dag::{Leaves, Tree},
+    unixfs::Block,
 };
 
 /// Bytes read at a time: whole leaves of the default profile, which are then hashed in place.
@@ -60,8 +61,17 @@ impl Hasher {
 
     /// The name of the bytes that have gone by.
     pub fn finish(self) -> ContentId {
+        self.finish_block().id
+    }
+
+    /// The name of the bytes that have gone by, as an entry of a [`Folder`](super::Folder).
+    pub fn finish_entry(self) -> Imported {
+        Imported(self.finish_block())
+    }
+
+    fn finish_block(self) -> Block {
         match self.kind {
-            Kind::Raw(hasher) => ContentId::new(Codec::Raw, Digest(hasher.finalize().into())),
+            Kind::Raw(hasher) => Block::raw_leaf(hasher, self.bytes),
             Kind::Dag(leaves, mut tree) => {
                 leaves.finish().into_iter().for_each(|last| tree.push(last));
                 tree.root()

@@ -16,25 +16,31 @@
 //! assert_eq!(id.cid().parse::<ContentId>(), Ok(id));
 //! ```
 
+mod car;
 mod cid;
 mod codec;
 mod dag;
 mod digest;
+mod folder;
 mod hasher;
 mod id;
 mod metadata;
 mod multihash;
+mod node;
 mod profile;
 mod reference;
 mod unixfs;
 mod verifier;
+mod walk;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::cid::{Cid, CidError};
+pub use car::{CarBlock, CarCheck, CarError, CarReader, Next};
 pub use codec::{Codec, CodecError};
 pub use digest::{Digest, DigestError};
+pub use folder::{Folder, FolderError, Imported};
 pub use hasher::{Hasher, id_of, id_of_reader};
 pub use id::{ContentId, ContentIdError};
 pub use metadata::{
@@ -44,3 +50,4 @@ pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
 pub use profile::{CidVersion, Profile};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceClass, ReferenceClassError};
 pub use verifier::{Verification, Verifier};
+pub use walk::{DagError, DagLimits, Entry, Found, Walk};

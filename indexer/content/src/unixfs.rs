@@ -19,8 +19,13 @@ const FILE_DATA: u8 = (2 << 3) | 2;
 const FILE_SIZE: u8 = 3 << 3;
 const FILE_CHILD_SIZE: u8 = 4 << 3;
 
-/// The UnixFS type of a file.
+const SHARD_HASH_TYPE: u8 = 5 << 3;
+const SHARD_FANOUT: u8 = 6 << 3;
+
+/// UnixFS types.
+const TYPE_DIRECTORY: u8 = 1;
 const TYPE_FILE: u8 = 2;
+const TYPE_SHARD: u8 = 5;
 
 /// A block of a DAG as its parent sees it.
 #[derive(Clone, Copy, Debug)]
@@ -65,42 +70,85 @@ impl Block {
     /// The inner node over `children`, in their order.
     pub(super) fn parent(children: &[Block], version: CidVersion) -> Block {
         let file_size = children.iter().map(|child| child.file_size).sum();
-        let mut node = Vec::with_capacity(children.len() * 64);
-        for child in children {
-            let link = link(child, version);
-            put(&mut node, NODE_LINK, link.len() as u64);
-            node.extend_from_slice(&link);
-        }
         let mut data = vec![FILE_TYPE, TYPE_FILE];
         put(&mut data, FILE_SIZE, file_size);
         for child in children {
             put(&mut data, FILE_CHILD_SIZE, child.file_size);
         }
-        put(&mut node, NODE_DATA, data.len() as u64);
-        node.append(&mut data);
+        node(children.iter().map(|child| ("", child)), &data, file_size, version)
+    }
 
-        let below: u64 = children.iter().map(|child| child.total_size).sum();
-        Block {
-            id: ContentId::new(Codec::DagPb, Digest::of(&node)),
-            file_size,
-            total_size: below + node.len() as u64,
-        }
+    /// The directory of `entries`, which are sorted by name.
+    pub(super) fn directory(entries: &[(&str, Block)], version: CidVersion) -> Block {
+        let links = entries.iter().map(|(name, block)| (*name, block));
+        node(links, &[FILE_TYPE, TYPE_DIRECTORY], 0, version)
+    }
+
+    /// The shard of `entries`, which are sorted by their place, with its `bitfield` of 256 places
+    /// (the first place is the last byte's lowest bit) and the number of murmur3-x64-64.
+    pub(super) fn shard(
+        entries: &[(String, Block)],
+        bitfield: &[u8; 32],
+        version: CidVersion,
+    ) -> Block {
+        let begin = bitfield.iter().position(|byte| *byte != 0).unwrap_or(bitfield.len());
+        let mut data = vec![FILE_TYPE, TYPE_SHARD];
+        put(&mut data, FILE_DATA, (bitfield.len() - begin) as u64);
+        data.extend_from_slice(&bitfield[begin..]);
+        put(&mut data, SHARD_HASH_TYPE, 0x22);
+        put(&mut data, SHARD_FANOUT, 256);
+        node(entries.iter().map(|(name, block)| (&**name, block)), &data, 0, version)
+    }
+
+    /// Bytes of the CID by which a parent links this.
+    pub(super) fn link_len(&self, version: CidVersion) -> usize {
+        cid(self.id, version).len()
     }
 }
 
-/// A link: CID, the empty name that files' links have, total size.
-fn link(child: &Block, version: CidVersion) -> Vec<u8> {
-    let mut cid = match (child.id.codec, version) {
+/// A node with links and data.
+fn node<'a>(
+    links: impl Iterator<Item = (&'a str, &'a Block)>,
+    data: &[u8],
+    file_size: u64,
+    version: CidVersion,
+) -> Block {
+    let mut node = Vec::new();
+    let mut below = 0;
+    for (name, child) in links {
+        let link = link(name, child, version);
+        put(&mut node, NODE_LINK, link.len() as u64);
+        node.extend_from_slice(&link);
+        below += child.total_size;
+    }
+    put(&mut node, NODE_DATA, data.len() as u64);
+    node.extend_from_slice(data);
+    Block {
+        id: ContentId::new(Codec::DagPb, Digest::of(&node)),
+        file_size,
+        total_size: below + node.len() as u64,
+    }
+}
+
+/// A CID as a link holds it.
+fn cid(id: ContentId, version: CidVersion) -> Vec<u8> {
+    let mut cid = match (id.codec, version) {
         (Codec::DagPb, CidVersion::V0) => vec![],
         (codec, _) => vec![1, codec.multicodec()],
     };
     cid.extend_from_slice(&[0x12, 32]);
-    cid.extend_from_slice(&child.id.digest.0);
+    cid.extend_from_slice(&id.digest.0);
+    cid
+}
 
-    let mut link = Vec::with_capacity(56);
+/// A link: CID, name (empty in files), total size.
+fn link(name: &str, child: &Block, version: CidVersion) -> Vec<u8> {
+    let cid = cid(child.id, version);
+    let mut link = Vec::with_capacity(56 + name.len());
     put(&mut link, LINK_CID, cid.len() as u64);
-    link.append(&mut cid);
-    put(&mut link, LINK_NAME, 0);
+    link.extend_from_slice(&cid);
+    put(&mut link, LINK_NAME, name.len() as u64);
+    link.extend_from_slice(name.as_bytes());
     put(&mut link, LINK_TOTAL_SIZE, child.total_size);
     link
 }

@@ -3,7 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Codec, ContentId, Digest, Profile,
+    Cid, Codec, ContentId, Digest, HashError, HashFunction, Profile, StreamHasher,
+    cid::DAG_PB,
     dag::{Leaves, Tree},
 };
 
@@ -15,8 +16,10 @@ use super::{
 /// `--raw-leaves`, too, and any `bafybei…` has a `Qm…` form.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    expected: ContentId,
+    expected: Cid,
     plain: Sha256,
+    /// Of a block that is named by another hash than sha2-256.
+    other: Option<StreamHasher>,
     /// The default profile's tree is the very first. Empty for raw.
     lanes: Vec<Lane>,
     bytes: u64,
@@ -34,6 +37,9 @@ struct Lane {
 pub struct Verification {
     /// Whether the bytes are the expected content.
     pub matches: bool,
+    /// Whether bytes that don't match are proved to be others: so it is with a single block. A DAG
+    /// may have been made in a way that was not tried, and only its blocks can tell.
+    pub conclusive: bool,
     /// The id of the bytes under the expected codec with the default parameters. Where another
     /// profile matched, it differs from what was expected.
     pub computed: ContentId,
@@ -66,13 +72,29 @@ impl Verifier {
             let profiles = [Profile::DEFAULT].into_iter().chain(profiles.iter().copied());
             profiles.for_each(|profile| add(&mut lanes, profile));
         }
-        Verifier { expected, plain: Sha256::new(), lanes, bytes: 0 }
+        Verifier { expected: expected.into(), plain: Sha256::new(), other: None, lanes, bytes: 0 }
+    }
+
+    /// As [`Verifier::any_profile`], for any CID. Of a DAG that is not named by sha2-256 bytes
+    /// never match: its blocks can tell. With codecs other than dag-pb the bytes are one block.
+    ///
+    /// # Errors
+    /// [`HashError`], where nothing could be proved.
+    pub fn for_cid(expected: Cid) -> Result<Verifier, HashError> {
+        let function = expected.function()?;
+        if let Some(id) = expected.content_id() {
+            return Ok(Verifier::any_profile(id));
+        }
+        let block = expected.codec() != DAG_PB && function != HashFunction::Sha256;
+        let other = block.then(|| function.hasher());
+        Ok(Verifier { expected, plain: Sha256::new(), other, lanes: Vec::new(), bytes: 0 })
     }
 
     /// The next bytes, in pieces of any size.
     pub fn update(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.plain.update(bytes);
+        self.other.iter_mut().for_each(|hasher| hasher.update(bytes));
         self.lanes.iter_mut().for_each(|lane| lane.update(bytes));
     }
 
@@ -86,12 +108,15 @@ impl Verifier {
         let sha256 = Digest(self.plain.finalize().into());
         let found: Vec<(Profile, ContentId)> =
             self.lanes.into_iter().flat_map(Lane::roots).collect();
-        let hit = found.iter().find(|(_, id)| *id == self.expected);
+        let hit = found.iter().find(|(_, id)| Cid::from(*id) == self.expected);
         let plain = ContentId::new(Codec::Raw, sha256);
-        // Without a lane the codec is raw: the plain digest is the id.
+        // Without a lane there is only the plain digest.
         let computed = found.first().map_or(plain, |(_, id)| *id);
+        let digest = self.other.map_or_else(|| sha256.0.to_vec(), StreamHasher::finish);
+        let conclusive = self.expected.codec() != DAG_PB;
         Verification {
-            matches: hit.is_some() || computed == self.expected,
+            matches: hit.is_some() || (conclusive && digest == self.expected.digest()),
+            conclusive,
             computed,
             profile: hit.map(|(profile, _)| *profile),
             sha256,
@@ -110,7 +135,7 @@ impl Lane {
         if let Some(last) = self.leaves.finish() {
             self.trees.iter_mut().for_each(|(_, tree)| tree.push(last));
         }
-        self.trees.into_iter().map(|(profile, tree)| (profile, tree.root()))
+        self.trees.into_iter().map(|(profile, tree)| (profile, tree.root().id))
     }
 
     /// Whether the leaves of `profile` are this lane's.
