@@ -53,6 +53,57 @@ contract BatchesTest is CollectionTest {
         allAreAsMinted();
     }
 
+    /// @dev The search begins where the token would be if all batches were alike: here far behind the token, or far
+    /// before it.
+    function test_areFoundWhereTheyAreAsUnevenAsCanBe() public {
+        for (uint256 i = 0; i < 40; ++i) {
+            batch(i % 2 == 0 ? alice : bob, 1);
+        }
+        batch(stranger, 300);
+        for (uint256 i = 0; i < 40; ++i) {
+            batch(i % 2 == 0 ? alice : bob, 1);
+        }
+        allAreAsMinted();
+    }
+
+    function test_areFoundWhereEachIsTwiceTheOneBefore() public {
+        for (uint256 i = 0; i < 9; ++i) {
+            batch(i % 2 == 0 ? alice : bob, 1 << i);
+        }
+        allAreAsMinted();
+    }
+
+    function test_areFoundWhereEachIsHalfTheOneBefore() public {
+        for (uint256 i = 9; i > 0; --i) {
+            batch(i % 2 == 0 ? alice : bob, 1 << (i - 1));
+        }
+        allAreAsMinted();
+    }
+
+    /// @dev The guess and one look behind it, whatever their number.
+    function test_areFoundAtOnceWhereAllAreAlike() public {
+        for (uint256 i = 0; i < 300; ++i) {
+            batch(alice, 2);
+        }
+        for (uint256 id = 1; id <= 600; ++id) {
+            vm.assertLe(looksFor(id), 3);
+        }
+    }
+
+    /// @dev Steps that double, and then halve: about twice the logarithm of the distance, 2 × 8 here.
+    function test_areFoundByFewLooksWhereTheyAreUneven() public {
+        for (uint256 i = 0; i < 255; ++i) {
+            batch(alice, 1);
+        }
+        batch(bob, 500);
+        for (uint256 i = 0; i < 255; ++i) {
+            batch(alice, 1);
+        }
+        for (uint256 id = 1; id <= 1010; ++id) {
+            vm.assertLe(looksFor(id), 16);
+        }
+    }
+
     // ------------------------------------------------------------ packs
 
     function test_keepOwnerAndDigestsAsCodeThatCanNotRun() public {
@@ -72,6 +123,17 @@ contract BatchesTest is CollectionTest {
     }
 
     // ------------------------------------------------------------
+
+    /// @dev How often the search for a token's batch looks at where one starts.
+    function looksFor(uint256 tokenId) private returns (uint256 looks) {
+        vm.record();
+        collection.ownerOf(tokenId);
+        (bytes32[] memory reads,) = vm.accesses(address(collection));
+        for (uint256 i = 0; i < reads.length; ++i) {
+            // `_batchStarts` begins in slot 7, eight to a slot.
+            if (uint256(reads[i]) >= 7 && uint256(reads[i]) < 7 + (1 << 21)) ++looks;
+        }
+    }
 
     function single(address to) private {
         bytes32 digest = keccak256(abi.encode("single", owners.length));

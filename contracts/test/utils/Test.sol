@@ -43,6 +43,8 @@ interface Vm {
     function expectRevert(bytes4 errorSelector) external;
     function expectRevert(bytes calldata errorData) external;
 
+    function record() external;
+    function accesses(address account) external returns (bytes32[] memory reads, bytes32[] memory writes);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
 
