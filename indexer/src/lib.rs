@@ -13,6 +13,7 @@ mod cause;
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod hash;
 pub mod health;
 pub mod ledger;
 pub mod nodes;

@@ -57,6 +57,17 @@ impl Profile {
     pub const KNOWN: [Profile; 4] =
         [Profile::DEFAULT, Profile::KUBO_V1, Profile::MIB_174, Profile::MIB_1024];
 
+    /// What it is called: by IPIP-499 or by Kubo, where they have a name for it, else `custom`.
+    pub fn name(&self) -> &'static str {
+        match *self {
+            Profile::DEFAULT => "unixfs-v0-2015",
+            Profile::KUBO_V1 => "cid-v1-256k",
+            Profile::MIB_174 => "test-cid-v1",
+            Profile::MIB_1024 => "unixfs-v1-2025",
+            _ => "custom",
+        }
+    }
+
     /// Whether both cut and hash leaves alike, so that these need to be hashed only once.
     pub(super) fn same_leaves(&self, other: &Profile) -> bool {
         self.chunk_size == other.chunk_size && self.raw_leaves == other.raw_leaves

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod freeze;
+mod hash;
 mod init;
 mod keys;
 mod output;
@@ -73,6 +74,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show one token: owner, digest, contents, replicas, evidence
     Token(token::TokenArgs),
+    /// Print the names of a file or folder: sha-256, CIDv0, CIDv1
+    Hash(hash::HashArgs),
 }
 
 /// What a command works with.
@@ -154,6 +157,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Watch(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Token(args) => args.run(context).await,
+        Command::Hash(args) => args.run(context).await,
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::{
     chain::{CollectionError, DeployError, KeyError, RpcError},
     config::ConfigError,
+    hash::HashError,
     ledger::LedgerError,
     publish::{FolderError, StoreError, UpdateError},
     watch::WatchError,
@@ -72,6 +73,7 @@ fails_with! {
     CollectionError => collection_code,
     DeployError => deploy_code,
     FolderError => |_| 1,
+    HashError => |_| 1,
     StoreError => store_code,
     UpdateError => |error| match error {
         UpdateError::Collection(inner) => collection_code(inner),
