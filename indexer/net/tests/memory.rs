@@ -1,6 +1,9 @@
 //! Bombs end with an error of size, in memory that does not grow with them. A process of its own,
 //! since what is measured is the whole process.
 
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::{io::Write, time::Duration};
 
 use async_compression::{
@@ -57,7 +60,6 @@ async fn serve(encoding: &'static str, body: Vec<u8>) -> Url {
     url
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn bombs_end_in_constant_memory() {
     let bombs = [

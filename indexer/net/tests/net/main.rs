@@ -1,5 +1,7 @@
 //! The fetcher against servers that misbehave, through its public interface.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod addresses;
 mod encodings;
 mod redirects;

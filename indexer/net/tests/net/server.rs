@@ -43,9 +43,20 @@ impl Server {
         handler: impl Fn(String, TcpStream) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = ()> + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        Self::start_on(ip, 0, handler).await
+    }
+
+    async fn start_on<F>(
+        ip: IpAddr,
+        port: u16,
+        handler: impl Fn(String, TcpStream) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind((ip, port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
@@ -68,8 +79,13 @@ impl Server {
 
     /// A server that answers everything with these bytes and hangs up.
     pub(crate) async fn answering(ip: IpAddr, answer: impl Into<Vec<u8>>) -> Self {
+        Self::on(ip, 0, answer).await
+    }
+
+    /// The same on a port of its own.
+    pub(crate) async fn on(ip: IpAddr, port: u16, answer: impl Into<Vec<u8>>) -> Self {
         let answer = Arc::new(answer.into());
-        Self::start(ip, move |_, mut stream| {
+        Self::start_on(ip, port, move |_, mut stream| {
             let answer = answer.clone();
             async move {
                 let _ = stream.write_all(&answer).await;
