@@ -13,6 +13,7 @@ use crate::{
     chain::{CollectionError, DeployError, KeyError, RpcError},
     config::ConfigError,
     ledger::LedgerError,
+    nodes::FetchError,
     publish::{FolderError, StoreError, UpdateError},
     watch::WatchError,
 };
@@ -86,7 +87,7 @@ fails_with! {
         _ => 1,
     },
     std::io::Error => |_| 1,
-    reqwest::Error => |_| 1,
+    FetchError => |_| 1,
 }
 
 fn rpc_code(error: &RpcError) -> u8 {
