@@ -107,6 +107,10 @@ impl Wire {
         self.announced = None;
         let pace = self.pace;
         let left = pace.deadline.saturating_duration_since(Instant::now());
+        // A timeout lets through what is ready at once, and of such bytes there may be no end.
+        if left.is_zero() {
+            return Err(self.too_slow(pace.total));
+        }
         let chunk = match timeout(pace.idle.min(left), some_bytes(&mut self.response)).await {
             Err(_) if left <= pace.idle => return Err(self.too_slow(pace.total)),
             Err(_) => {
@@ -144,7 +148,8 @@ impl Wire {
 async fn some_bytes(response: &mut Response) -> reqwest::Result<Option<Bytes>> {
     loop {
         match response.chunk().await? {
-            Some(chunk) if chunk.is_empty() => {}
+            // Lets the timeout have its say.
+            Some(chunk) if chunk.is_empty() => tokio::task::consume_budget().await,
             chunk => return Ok(chunk),
         }
     }

@@ -93,3 +93,76 @@ impl Service<RequestPacket> for RpcTransport {
         Box::pin(self.clone().ask(packet))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::{
+        providers::{Provider, RootProvider},
+        rpc::client::RpcClient,
+    };
+    use everhold_net::Limits;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// What alloy makes of an endpoint that answers so.
+    async fn chain_id(answer: String) -> Result<u64, TransportError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/key", listener.local_addr().unwrap());
+        let url = Url::parse(&url).unwrap();
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&request[..length]).to_lowercase()
+        });
+        let fetcher = Fetcher::new(Limits::default(), [url.clone()]).unwrap();
+        let transport = RpcTransport::new(fetcher, url);
+        assert!(!format!("{transport:?}").contains("key"));
+        let provider: RootProvider = RootProvider::new(RpcClient::new(transport, false));
+        let answer = provider.get_chain_id().await;
+        let request = served.await.unwrap();
+        assert!(request.starts_with("post /key "), "{request}");
+        assert!(request.contains("content-type: application/json\r\n"), "{request}");
+        answer
+    }
+
+    fn http(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn answers_are_read() {
+        let answer = r#"{"jsonrpc":"2.0","id":0,"result":"0x7a69"}"#;
+        assert_eq!(chain_id(http("200 OK", answer)).await.unwrap(), 31337);
+        let error = chain_id(http("200 OK", "<html>")).await.unwrap_err();
+        assert!(matches!(error, TransportError::DeserError { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn errors_keep_their_meaning() {
+        let error = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32005,"message":"too many"}}"#;
+        for status in ["200 OK", "400 Bad Request", "429 Too Many Requests"] {
+            let error = chain_id(http(status, error)).await.unwrap_err();
+            assert_eq!(error.as_error_resp().unwrap().code, -32005, "{status}");
+        }
+        let limited = http("429 Too Many Requests\r\nRetry-After: 7", "slow down");
+        let error = chain_id(limited).await.unwrap_err();
+        let kind = error.as_transport_err().unwrap();
+        let http = kind.as_http_error().unwrap();
+        assert_eq!((http.status, http.body.as_str()), (429, "slow down"));
+        assert_eq!(kind.retry_after(), Some(Duration::from_secs(7)));
+        assert!(kind.is_retry_err());
+    }
+
+    #[tokio::test]
+    async fn answers_are_bounded() {
+        let long = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_ANSWER + 1);
+        let error = chain_id(long).await.unwrap_err().to_string();
+        assert!(error.contains("more than 134217728 bytes"), "{error}");
+    }
+}

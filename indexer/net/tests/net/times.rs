@@ -118,6 +118,28 @@ async fn body_that_takes_too_long_at_a_good_pace() {
     );
 }
 
+/// Bytes that are always there are no reason to go on for ever.
+#[tokio::test]
+async fn body_that_takes_too_long_at_full_speed() {
+    let server = Server::start(PRIVATE, |_, mut stream: TcpStream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while stream.write_all(&[0; 65536]).await.is_ok() {}
+    })
+    .await;
+    let limits = Limits { total: Duration::from_millis(500), max_content: u64::MAX, ..quick() };
+    let error = fetch_discarding(&server, limits).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooSlow { .. }), "{error}");
+}
+
+async fn fetch_discarding(server: &Server, limits: Limits) -> Result<(), FetchError> {
+    let mut body = for_nodes(limits, &[server]).get(server.url("/")).open().await?;
+    let give_up = Instant::now() + Duration::from_secs(5);
+    while body.chunk().await?.is_some() {
+        assert!(Instant::now() < give_up, "it goes on");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn encoded_body_that_drips() {
     let start = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f";
