@@ -9,7 +9,6 @@
 //! bytes are what it names.
 
 pub mod api;
-mod cause;
 pub mod chain;
 pub mod cli;
 pub mod config;

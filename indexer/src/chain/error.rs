@@ -52,7 +52,7 @@ pub(super) type Result<T, E = CollectionError> = std::result::Result<T, E>;
 impl From<alloy::transports::TransportError> for CollectionError {
     fn from(error: alloy::transports::TransportError) -> Self {
         let Some(payload) = error.as_error_resp() else {
-            return Self::NotSent(crate::cause::root_cause(&error));
+            return Self::NotSent(everhold_net::root_cause(&error));
         };
         if let Some(data) = payload.as_revert_data() {
             return Self::reverted(&data);
@@ -107,7 +107,7 @@ pub(super) fn answered<T>(called: Result<T, alloy::contract::Error>) -> Result<O
     match called {
         Ok(answer) => Ok(Some(answer)),
         Err(alloy::contract::Error::TransportError(error)) if error.as_error_resp().is_none() => {
-            Err(CollectionError::NotSent(crate::cause::root_cause(&error)))
+            Err(CollectionError::NotSent(everhold_net::root_cause(&error)))
         }
         Err(_) => Ok(None),
     }

@@ -10,6 +10,7 @@ mod factory;
 mod reverts;
 mod rpc;
 mod send;
+mod transport;
 mod wallet;
 
 pub use addresses::factory_address;
@@ -21,4 +22,5 @@ pub use events::{BadLog, BlockRef, TOPICS, TokenEvent, TokenEventKind, decode};
 pub use factory::{DeployError, Deployed, Deployment, deploy, plan_deployment};
 pub(crate) use reverts::EDITS_ARE_OFF;
 pub use rpc::{Rpc, RpcError, View, may_concern};
+pub use transport::RpcTransport;
 pub use wallet::{KeyError, KeySource, load_key};

@@ -18,12 +18,16 @@ use alloy::{
         client::RpcClient,
         types::{Block, Filter},
     },
-    transports::{RpcError as Transport, TransportErrorKind, http::Http},
+    transports::{RpcError as Transport, TransportErrorKind},
 };
+use everhold_net::Fetcher;
 use futures::future::join_all;
 use url::Url;
 
-use super::events::{BadLog, BlockRef, TOPICS, TokenEvent, decode};
+use super::{
+    events::{BadLog, BlockRef, TOPICS, TokenEvent, decode},
+    transport::RpcTransport,
+};
 use crate::config::Finality;
 
 /// What can go wrong between us and the chain.
@@ -97,36 +101,22 @@ struct Chain {
     genesis: B256,
 }
 
-/// Until an endpoint has answered one request.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How often a transaction that was sent is looked for. Only commands that send one wait so.
 const RECEIPT_POLL: Duration = Duration::from_millis(500);
 
 impl Endpoint {
-    fn new(url: &Url) -> Result<Self> {
+    fn new(url: &Url, fetcher: &Fetcher) -> Self {
         let shown = without_secrets(url);
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(Duration::from_secs(5))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| RpcError::Unreachable {
-                url: shown.clone(),
-                reason: error.to_string(),
-            })?;
-        let transport = Http::with_client(client, url.clone());
+        let transport = RpcTransport::new(fetcher.clone(), url.clone());
         let client = RpcClient::new(transport, false).with_poll_interval(RECEIPT_POLL);
         let provider = RootProvider::new(client);
-        Ok(Self { shown, provider, ours: Arc::default() })
+        Self { shown, provider, ours: Arc::default() }
     }
 
     fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
         let reason = match &error {
             Transport::ErrorResp(payload) => payload.message.to_string(),
-            Transport::Transport(_) => crate::cause::root_cause(&error),
+            Transport::Transport(_) => everhold_net::root_cause(&error),
             other => other.to_string(),
         };
         RpcError::Unreachable { url: self.shown.clone(), reason }
@@ -190,8 +180,8 @@ fn without_secrets(url: &Url) -> String {
 impl Rpc {
     /// Connects to every endpoint; those that do not answer are left for later, as long as one
     /// does.
-    pub async fn connect(urls: &[Url]) -> Result<Self> {
-        let endpoints = urls.iter().map(Endpoint::new).collect::<Result<Vec<_>>>()?;
+    pub async fn connect(urls: &[Url], fetcher: &Fetcher) -> Result<Self> {
+        let endpoints: Vec<_> = urls.iter().map(|url| Endpoint::new(url, fetcher)).collect();
         let asked =
             join_all(endpoints.iter().map(|endpoint| async move {
                 Ok::<_, RpcError>((endpoint, endpoint.chain().await?))

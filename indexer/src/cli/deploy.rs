@@ -37,7 +37,8 @@ impl Deploy {
         let config = context.config()?;
         let signer = self.key.load("deploy").await?;
         let settings = self.terms.settings(signer.address())?;
-        let rpc = Rpc::connect(&config.chain.rpc).await?;
+        let fetcher = config.fetcher()?;
+        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
         let provider = rpc.provider().await?;
         let (account, salt) = (signer.address(), self.salt);
         let deployment =

@@ -29,7 +29,8 @@ impl Freeze {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config()?;
         let owner = self.key.load("freeze").await?;
-        let rpc = Rpc::connect(&config.chain.rpc).await?;
+        let fetcher = config.fetcher()?;
+        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
         let provider = rpc.provider().await?;
         let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         let contract = Contract::new(provider, self.collection);

@@ -14,6 +14,7 @@ use crate::{
     config::ConfigError,
     hash::HashError,
     ledger::LedgerError,
+    nodes::FetchError,
     publish::{FolderError, StoreError, UpdateError},
     watch::WatchError,
 };
@@ -88,7 +89,7 @@ fails_with! {
         _ => 1,
     },
     std::io::Error => |_| 1,
-    reqwest::Error => |_| 1,
+    FetchError => |_| 1,
 }
 
 fn rpc_code(error: &RpcError) -> u8 {

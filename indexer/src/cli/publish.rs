@@ -16,7 +16,6 @@ use super::{
 use crate::{
     chain::{self, CollectionInfo, Contract, Rpc},
     content::Codec,
-    nodes::Fetcher,
     publish::{self, Folder, MintState, Minted, NodeReport, Plan, StoreReport, Storer},
 };
 
@@ -60,7 +59,8 @@ impl Publish {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config_with_nodes()?;
         let signer = self.key.load("publish").await?;
-        let rpc = Rpc::connect(&config.chain.rpc).await?;
+        let fetcher = config.fetcher()?;
+        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
         let provider = rpc.provider().await?;
         let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         if info.creator != signer.address() {
@@ -76,7 +76,7 @@ impl Publish {
         let minting = publish::mint_state(&contract, &info, &plan.tokens).await?;
         self.check(&minting)?;
         plan.forget(&minting.burned);
-        let storer = Storer::new(&config, &Fetcher::new(&config.limits)?, signer.clone())?;
+        let storer = Storer::new(&config, &fetcher, signer.clone())?;
         let mut survey = storer.survey(&plan.items).await?;
         let before = storer.report(plan.items.len(), &survey);
         if self.dry_run {

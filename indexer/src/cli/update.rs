@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     chain::{self, Contract, Rpc},
-    nodes::Fetcher,
     publish::{self, Document, Storer},
 };
 
@@ -50,14 +49,15 @@ impl Update {
             }
             None => owner.clone(),
         };
-        let rpc = Rpc::connect(&config.chain.rpc).await?;
+        let fetcher = config.fetcher()?;
+        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
         let provider = rpc.provider().await?;
         let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         let document = Document::read(&self.file, 0)?;
         let plan = publish::plan_document(&document, info.codec)?;
         let content = plan.tokens[&0];
         let contract = Contract::new(provider, self.collection);
-        let storer = Storer::new(&config, &Fetcher::new(&config.limits)?, payer)?;
+        let storer = Storer::new(&config, &fetcher, payer)?;
         let token = self.token;
         context.output.confirm(&format!("point token {token} at {}?", content.uri()))?;
         let updated = publish::update(&contract, &owner, token, content, &plan, &storer).await?;

@@ -53,10 +53,15 @@ const SETTINGS: &[(&str, Setter)] = &[
     }),
     ("EVERHOLD_API_LISTEN", |c, v| set_some(&mut c.api.listen, v)),
     ("EVERHOLD_LIMITS_CONNECT_TIMEOUT", |c, v| set(&mut c.limits.connect_timeout, v)),
+    ("EVERHOLD_LIMITS_FIRST_BYTE_TIMEOUT", |c, v| set_some(&mut c.limits.first_byte_timeout, v)),
     ("EVERHOLD_LIMITS_IDLE_TIMEOUT", |c, v| set(&mut c.limits.idle_timeout, v)),
     ("EVERHOLD_LIMITS_TOTAL_TIMEOUT", |c, v| set(&mut c.limits.total_timeout, v)),
     ("EVERHOLD_LIMITS_MAX_CONTENT", |c, v| set(&mut c.limits.max_content, v)),
     ("EVERHOLD_LIMITS_CONCURRENCY", |c, v| set(&mut c.limits.concurrency, v)),
+    ("EVERHOLD_LIMITS_MAX_REDIRECTS", |c, v| set(&mut c.limits.max_redirects, v)),
+    ("EVERHOLD_LIMITS_PER_HOST", |c, v| set(&mut c.limits.per_host, v)),
+    ("EVERHOLD_LIMITS_PER_NODE", |c, v| set(&mut c.limits.per_node, v)),
+    ("EVERHOLD_LIMITS_REQUESTS", |c, v| set(&mut c.limits.requests, v)),
 ];
 
 /// Variables that commands read themselves.

@@ -2,6 +2,7 @@
 
 mod duration;
 mod env;
+mod fetch;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -199,13 +200,15 @@ pub struct ApiConfig {
     pub listen: Option<std::net::SocketAddr>,
 }
 
-/// `[limits]`: bounds on every fetch from a node.
+/// `[limits]`: bounds on everything that is fetched.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Until a connection stands.
     pub connect_timeout: Span,
-    /// Until the next byte comes, from the request on.
+    /// From a standing connection until an answer's head has come; absent: `idle_timeout`.
+    pub first_byte_timeout: Option<Span>,
+    /// Until the next byte comes.
     pub idle_timeout: Span,
     /// For one whole fetch.
     pub total_timeout: Span,
@@ -213,6 +216,14 @@ pub struct LimitsConfig {
     pub max_content: u64,
     /// Probes under way at once.
     pub concurrency: u32,
+    /// Redirects that are followed on the open web. Nodes, RPCs and webhooks get none.
+    pub max_redirects: u32,
+    /// Requests under way at once to one host that is not configured.
+    pub per_host: u32,
+    /// Requests under way at once to one configured node, RPC or webhook.
+    pub per_node: u32,
+    /// Requests under way at once altogether.
+    pub requests: u32,
 }
 
 impl Default for Config {
@@ -273,10 +284,15 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             connect_timeout: Span::secs(5),
+            first_byte_timeout: None,
             idle_timeout: Span::secs(15),
             total_timeout: Span::secs(900),
             max_content: 4 << 30,
             concurrency: 32,
+            max_redirects: 5,
+            per_host: 8,
+            per_node: 64,
+            requests: 256,
         }
     }
 }

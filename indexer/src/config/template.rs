@@ -48,8 +48,13 @@ wait = "30s"                            # how long a node gets to fetch before i
 
 [limits]
 connect_timeout = "5s"
+# first_byte_timeout = "15s"            # until an answer begins; left out: idle_timeout
 idle_timeout = "15s"                    # until the next byte comes
 total_timeout = "15m"                   # for one whole fetch
 max_content = 4294967296                # bytes; larger content is not fetched
 concurrency = 32                        # probes under way at once
+max_redirects = 5                       # followed on the open web; nodes, RPCs and webhooks get none
+per_host = 8                            # requests at once to a host that is not configured
+per_node = 64                           # requests at once to a configured node, RPC or webhook
+requests = 256                          # requests at once altogether
 "#;

@@ -37,6 +37,6 @@ impl ContentNode for Gateway {
 
     async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
         let url = join(&self.url, &format!("ipfs/{}", id.cid()));
-        self.fetcher.open(self.fetcher.client().get(url)).await
+        self.fetcher.get(url).open().await
     }
 }

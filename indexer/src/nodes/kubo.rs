@@ -37,6 +37,6 @@ impl ContentNode for Kubo {
     async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
         let mut url = join(&self.url, "api/v0/cat");
         url.query_pairs_mut().append_pair("arg", &id.cid()).append_pair("offline", "true");
-        self.fetcher.open(self.fetcher.client().post(url)).await
+        self.fetcher.post(url).open().await
     }
 }

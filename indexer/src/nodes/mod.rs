@@ -1,7 +1,6 @@
 //! Those who hold content: one file a kind behind one small trait.
 
 pub mod aleph;
-mod fetch;
 mod gateway;
 mod kubo;
 mod probe;
@@ -10,7 +9,7 @@ use async_trait::async_trait;
 use url::Url;
 
 pub use crate::ledger::NodeKind;
-pub use fetch::{Body, FetchError, Fetcher};
+pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
 pub use probe::{Seen, probe, probe_into};

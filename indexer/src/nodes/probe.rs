@@ -86,9 +86,14 @@ pub async fn probe_into(
                 sink(&chunk);
             }
             Ok(None) => break,
-            Err(FetchError::TooLarge { limit }) if size.is_some() => {
+            // A policy's limit says nothing about the content, and is met as other errors are.
+            Err(FetchError::TooLarge { limit, announced, .. }) if size == Some(limit) => {
+                let detail = match announced {
+                    Some(bytes) => format!("{bytes} bytes are announced; the content has {limit}"),
+                    None => format!("more than the content's {limit} bytes came"),
+                };
                 return Seen {
-                    detail: Some(format!("more than the content's {limit} bytes came")),
+                    detail: Some(detail),
                     ..bare(ReplicaState::Corrupt, Some(200), body.received())
                 };
             }
@@ -140,7 +145,7 @@ fn says_missing(kind: NodeKind, error: &FetchError) -> bool {
     match error {
         FetchError::Status { status: 404 | 410, .. } => true,
         FetchError::Status { status: 400 | 501, .. } => kind == NodeKind::Aleph,
-        FetchError::Status { status: 500, body } => {
+        FetchError::Status { status: 500, body, .. } => {
             kind == NodeKind::Kubo && body.contains("not found")
         }
         _ => false,

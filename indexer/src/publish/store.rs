@@ -381,7 +381,7 @@ impl Storer {
         has_bytes: bool,
     ) -> Look {
         let status = match client.message_status(&message.item_hash).await {
-            Err(FetchError::Connect(why)) => return Look::Down(why),
+            Err(FetchError::Connect { reason: why, .. }) => return Look::Down(why),
             status => status.unwrap_or(MessageStatus::Pending),
         };
         let ready = match &status {
@@ -407,7 +407,7 @@ impl Storer {
         match sent {
             Ok(()) if has_bytes || self.serves(client, &item.id).await => Look::Verified,
             Ok(()) => Look::Failed("it took the bytes, but does not serve them".to_owned()),
-            Err(AlephError::Fetch(FetchError::Connect(why))) => Look::Down(why),
+            Err(AlephError::Fetch(FetchError::Connect { reason: why, .. })) => Look::Down(why),
             Err(error) => Look::Failed(error.to_string()),
         }
     }

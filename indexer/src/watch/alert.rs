@@ -68,16 +68,15 @@ impl Watch {
     async fn send(&self, sink: &Sink, alert: &PendingAlert) -> Result<(), String> {
         let mut request = self
             .fetcher
-            .client()
             .post(sink.url.clone())
             .header("Content-Type", "application/json")
             .header("X-Everhold-Event", &alert.event)
             .header("Idempotency-Key", &alert.id);
         if let Some(signature) = signature(sink, &alert.payload) {
-            request = request.header("X-Everhold-Signature", signature);
+            request = request.header("X-Everhold-Signature", &signature);
         }
         let request = request.body(alert.payload.clone());
-        match self.fetcher.ask_within(request, PATIENCE).await {
+        match request.ask_within(PATIENCE).await {
             Ok((200..=299, _)) => Ok(()),
             Ok((status, _)) => Err(format!("HTTP {status}")),
             Err(error) => Err(error.to_string()),

@@ -11,7 +11,7 @@ use crate::{
     config::{CollectionConfig, Config, ConfigError, Finality, History, Payment},
     health::{Holder, Policy, Schedule, independent},
     ledger::{self, Ledger, LedgerError, NewCollection, Node, RowId},
-    nodes::{self, Configured, Fetcher},
+    nodes::{self, Configured, FetchError, Fetcher},
 };
 
 /// What can stop the indexer or one of its rounds.
@@ -50,8 +50,8 @@ pub enum WatchError {
         oldest: u64,
     },
     /// HTTP can't be set up.
-    #[error("can't set up HTTP: {0}")]
-    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Http(#[from] FetchError),
     /// A temporary file, for bytes on their way from one node to another.
     #[error("can't write a temporary file: {0}")]
     Temporary(#[from] std::io::Error),
@@ -150,8 +150,8 @@ impl Watch {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
         }
         let sinks = sinks(config)?;
-        let fetcher = Fetcher::new(&config.limits)?;
-        let rpc = Rpc::connect(&config.chain.rpc).await?;
+        let fetcher = config.fetcher()?;
+        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
         let ledger = Ledger::open(&config.database).await?;
         // Before the contracts: on another chain they are missing, which would say less.
         ledger.read().await?.check_chain(rpc.chain_id(), rpc.genesis()).await?;

@@ -235,7 +235,7 @@ impl Watch {
             let listed = match client.stores_of(id, None).await {
                 Ok(listed) => listed,
                 Err(error) => {
-                    complete &= matches!(error, FetchError::Connect(_));
+                    complete &= matches!(error, FetchError::Connect { .. });
                     continue;
                 }
             };

@@ -9,13 +9,13 @@ use alloy::{
     rpc::{client::RpcClient, types::TransactionRequest},
     signers::{SignerSync, local::PrivateKeySigner},
     sol,
-    transports::http::Http,
 };
 use alloy_sol_types::{SolCall, SolStruct};
 use everhold::{
-    chain::{CollectionSettings, Contract, deploy, plan_deployment},
+    chain::{CollectionSettings, Contract, RpcTransport, deploy, plan_deployment},
     content::{Codec, Digest},
 };
+use everhold_net::{Fetcher, Limits};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -81,8 +81,8 @@ impl Anvil {
         };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let url: Url = format!("http://{address}").parse().unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = RpcClient::new(Http::new(url.clone()), true);
+        let fetcher = Fetcher::new(Limits::default(), [url.clone()]).unwrap();
+        let client = RpcClient::new(RpcTransport::new(fetcher, url.clone()), true);
         client.set_poll_interval(Duration::from_millis(20));
         Self {
             url,

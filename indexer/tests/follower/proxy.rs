@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use everhold_net::{Fetcher, Limits};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -41,11 +42,10 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn start(upstream: &Url) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let faults = Arc::new(Mutex::new(Faults::default()));
         let endpoint = Arc::new(Endpoint {
             upstream: upstream.clone(),
-            client: reqwest::Client::new(),
+            fetcher: Fetcher::new(Limits::default(), [upstream.clone()]).unwrap(),
             faults: faults.clone(),
         });
         let server = Server::start(move |body| {
@@ -66,7 +66,7 @@ impl Proxy {
 
 struct Endpoint {
     upstream: Url,
-    client: reqwest::Client,
+    fetcher: Fetcher,
     faults: Arc<Mutex<Faults>>,
 }
 
@@ -99,8 +99,7 @@ impl Endpoint {
     }
 
     async fn ask(&self, request: &Value) -> Option<Value> {
-        let sent = self.client.post(self.upstream.clone()).json(request).send();
-        sent.await.ok()?.json().await.ok()
+        self.fetcher.post(self.upstream.clone()).json(request).get_json().await.ok()
     }
 }
 

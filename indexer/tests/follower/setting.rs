@@ -66,6 +66,7 @@ impl Setting {
                 total_timeout: Span::secs(2),
                 max_content: 1 << 20,
                 concurrency: 8,
+                ..LimitsConfig::default()
             },
             ..Config::default()
         }

@@ -4,11 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
-use reqwest::{
-    Body as RequestBody,
+use everhold_net::{
+    RequestBody,
     multipart::{Form, Part},
+    shown,
 };
+use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
@@ -17,7 +18,7 @@ use url::Url;
 use super::Message;
 use crate::{
     content::{Codec, ContentId},
-    nodes::{Body, ContentNode, FetchError, Fetcher, NodeKind, fetch::shown, join},
+    nodes::{Body, ContentNode, FetchError, Fetcher, NodeKind, join},
 };
 
 /// The two engines a file can be stored with.
@@ -193,6 +194,11 @@ impl Client {
         join(&self.url, &format!("api/v0/{path}"))
     }
 
+    fn nonsense(&self, error: &dyn std::error::Error) -> FetchError {
+        let host = self.url.host_str().unwrap_or_default().to_owned();
+        FetchError::Nonsense { host, reason: error.to_string() }
+    }
+
     /// The live STOREs of a content that the node lists, of one sender or of any. Only those
     /// count whose hash and signature hold. A node without such lists lists none.
     pub async fn stores_of(
@@ -241,10 +247,9 @@ impl Client {
     pub async fn publish(&self, message: &Message) -> Result<(), AlephError> {
         let request = self
             .fetcher
-            .client()
             .post(self.endpoint("messages"))
             .json(&json!({ "sync": true, "message": message }));
-        match self.fetcher.ask_within(request, UPLOAD_PATIENCE).await? {
+        match request.ask_within(UPLOAD_PATIENCE).await? {
             (200 | 202, _) => Ok(()),
             (status, body) => Err(AlephError::Refused { status, body: shown(&body) }),
         }
@@ -283,20 +288,17 @@ impl Client {
             // Nodes read the message first: it decides how many bytes they take.
             let metadata = json!({ "message": message, "sync": true }).to_string();
             let metadata = Part::text(metadata).mime_str("application/json");
-            form =
-                form.part("metadata", metadata.map_err(|e| FetchError::Nonsense(e.to_string()))?);
+            form = form.part("metadata", metadata.map_err(|error| self.nonsense(&error))?);
         }
         let path = format!("{}/add_file", Engine::of(id).as_str());
-        let request =
-            self.fetcher.client().post(self.endpoint(&path)).multipart(form.part("file", part));
+        let request = self.fetcher.post(self.endpoint(&path)).multipart(form.part("file", part));
         let patience = UPLOAD_PATIENCE + Duration::from_secs(payload.len() / SLOWEST_UPLOAD);
-        let (status, body) = self.fetcher.ask_within(request, patience).await?;
+        let (status, body) = request.ask_within(patience).await?;
         // 202: the bytes are taken, the message waits.
         if !matches!(status, 200 | 202) {
             return Err(AlephError::Refused { status, body: shown(&body) });
         }
-        let answer: Value = serde_json::from_slice(&body)
-            .map_err(|error| FetchError::Nonsense(error.to_string()))?;
+        let answer: Value = serde_json::from_slice(&body).map_err(|error| self.nonsense(&error))?;
         let answered = answer.get("hash").and_then(Value::as_str).unwrap_or_default();
         if answered.parse::<ContentId>().is_ok_and(|answered| answered == *id) {
             return Ok(());
@@ -373,6 +375,6 @@ impl ContentNode for Client {
 
     async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
         let url = self.endpoint(&format!("storage/raw/{}", id.aleph_hash()));
-        self.fetcher.open(self.fetcher.client().get(url)).await
+        self.fetcher.get(url).open().await
     }
 }

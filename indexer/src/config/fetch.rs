@@ -1,0 +1,69 @@
+//! The fetcher that a configuration describes.
+
+use everhold_net::{FetchError, Fetcher, Limits, Url};
+
+use super::{Config, LimitsConfig};
+
+impl Config {
+    /// The one way out to the network, within the configured limits. What is configured may be
+    /// on private addresses.
+    ///
+    /// # Errors
+    /// Where TLS can't be set up.
+    pub fn fetcher(&self) -> Result<Fetcher, FetchError> {
+        Fetcher::new(Limits::from(&self.limits), self.origins())
+    }
+
+    /// Every URL that is configured to be fetched from or posted to.
+    fn origins(&self) -> impl Iterator<Item = Url> {
+        let nodes = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
+        let nodes = nodes.into_iter().flatten().map(|node| &node.url);
+        let webhooks = self.alert.iter().map(|alert| &alert.webhook);
+        self.chain.rpc.iter().chain(nodes).chain(webhooks).cloned()
+    }
+}
+
+impl From<&LimitsConfig> for Limits {
+    fn from(config: &LimitsConfig) -> Self {
+        Self {
+            connect: config.connect_timeout.0,
+            first_byte: config.first_byte_timeout.unwrap_or(config.idle_timeout).0,
+            idle: config.idle_timeout.0,
+            total: config.total_timeout.0,
+            max_content: config.max_content,
+            max_redirects: config.max_redirects as usize,
+            per_host: config.per_host as usize,
+            per_configured: config.per_node as usize,
+            in_total: config.requests as usize,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn everything_configured_may_be_fetched_from() {
+        let text = r#"
+            chain.rpc = ["http://a:1/key"]
+            aleph.nodes = ["http://b:2"]
+            ipfs = { gateways = ["http://c:3"], kubo = ["http://d:4"] }
+            alert = [{ webhook = "http://e:5/x" }]"#;
+        let config = Config::parse(Path::new("x"), text).unwrap();
+        let hosts: Vec<_> = config.origins().map(|url| url.port().unwrap()).collect();
+        assert_eq!(hosts, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_fetcher() {
+        assert_eq!(Limits::from(&LimitsConfig::default()), Limits::default());
+        let text = "[limits]\nidle_timeout = \"3s\"\nper_node = 1";
+        let config = Config::parse(Path::new("x"), text).unwrap();
+        let limits = Limits::from(&config.limits);
+        assert_eq!((limits.first_byte.as_secs(), limits.per_configured), (3, 1));
+    }
+}
