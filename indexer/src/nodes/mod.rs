@@ -80,7 +80,7 @@ pub fn name(url: &Url) -> String {
 }
 
 /// `base` with `path` below it, whatever `base`'s own path is.
-fn join(base: &Url, path: &str) -> Url {
+pub(crate) fn join(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let prefix = base.path().trim_end_matches('/');
     url.set_path(&format!("{prefix}/{path}"));
