@@ -42,5 +42,8 @@ pub use metadata::{
 };
 pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
 pub use profile::{CidVersion, Profile};
-pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceClass, ReferenceClassError};
+pub use reference::{
+    Fact, ID_PLACE, MAX_REFERENCE_BYTES, Proof, Provability, Reference, ReferenceClass,
+    ReferenceClassError, id_hex, shown, substitute_id,
+};
 pub use verifier::{Verification, Verifier};

@@ -131,10 +131,10 @@ impl Metadata {
 
 /// Inline data, unless it is a link after all: then no more is claimed of it than it can prove.
 fn inline(value: &str) -> Reference {
-    use super::ReferenceClass::{Aleph, Arweave, Gateway, Http, Ipfs};
+    use super::ReferenceClass::{Aleph, Arweave, Gateway, Http, Ipfs, Ipns};
     let reference = Reference::parse(value);
     match reference.class {
-        Aleph | Arweave | Gateway | Http | Ipfs => reference,
+        Aleph | Arweave | Gateway | Http | Ipfs | Ipns => reference,
         _ => Reference::inline(value),
     }
 }
