@@ -19,6 +19,7 @@
 mod cid;
 mod codec;
 mod dag;
+mod data_uri;
 mod digest;
 mod hasher;
 mod id;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use self::cid::{Cid, CidError};
 pub use codec::{Codec, CodecError};
+pub use data_uri::{Data, DataUri, DataUriError};
 pub use digest::{Digest, DigestError};
 pub use hasher::{Hasher, id_of, id_of_reader};
 pub use id::{ContentId, ContentIdError};
