@@ -40,7 +40,8 @@ pub use digest::{Digest, DigestError};
 pub use hasher::{Hasher, id_of, id_of_reader};
 pub use id::{ContentId, ContentIdError};
 pub use metadata::{
-    Link, Metadata, MetadataError, MetadataLimits, local_references, rewrite_references,
+    Link, Metadata, MetadataError, MetadataLimits, MetadataWarning, local_references,
+    rewrite_references,
 };
 pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
 pub use profile::{CidVersion, Profile};
