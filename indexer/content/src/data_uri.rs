@@ -95,6 +95,13 @@ pub enum DataUriError {
     },
 }
 
+impl DataUriError {
+    /// Whether the data may be fine, but there is more of it than the limit.
+    pub const fn is_limit(&self) -> bool {
+        matches!(self, DataUriError::TooLarge { .. } | DataUriError::UnpacksTooLarge { .. })
+    }
+}
+
 impl<'a> DataUri<'a> {
     /// Reads the part before the comma.
     ///

@@ -21,6 +21,7 @@ mod codec;
 mod dag;
 mod data_uri;
 mod digest;
+mod graph;
 mod hasher;
 mod id;
 mod metadata;
@@ -37,6 +38,10 @@ pub use self::cid::{Cid, CidError};
 pub use codec::{Codec, CodecError};
 pub use data_uri::{Data, DataUri, DataUriError};
 pub use digest::{Digest, DigestError};
+pub use graph::{
+    DocumentSummary, Edge, Graph, GraphError, GraphLimits, Limit, Node, NodeId, NodeState, Outcome,
+    Picture, Root, RootId, RootRole, Task,
+};
 pub use hasher::{Hasher, id_of, id_of_reader};
 pub use id::{ContentId, ContentIdError};
 pub use metadata::{

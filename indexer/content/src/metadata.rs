@@ -20,6 +20,7 @@ use document::Document;
 pub use limits::{MetadataError, MetadataLimits};
 pub use rewrite::{local_references, rewrite_references};
 pub use warning::MetadataWarning;
+pub(crate) use warning::beginning;
 
 /// What Everhold needs to know of a metadata document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

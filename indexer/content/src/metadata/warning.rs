@@ -78,6 +78,6 @@ impl Warnings {
 }
 
 /// The beginning of a text.
-pub(super) fn beginning(text: &str) -> String {
+pub(crate) fn beginning(text: &str) -> String {
     text[..text.floor_char_boundary(KEPT)].to_owned()
 }

@@ -2,6 +2,7 @@
 
 mod contract_vectors;
 mod data_uri;
+mod graph;
 mod hashing;
 mod ids;
 mod metadata;
