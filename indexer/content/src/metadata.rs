@@ -9,6 +9,7 @@ mod place;
 mod rewrite;
 mod scan;
 mod survey;
+mod surveyor;
 mod text;
 mod warning;
 
