@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod chain;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod hash;

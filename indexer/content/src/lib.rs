@@ -20,8 +20,10 @@ mod car;
 mod cid;
 mod codec;
 mod dag;
+mod data_uri;
 mod digest;
 mod folder;
+mod graph;
 mod hasher;
 mod id;
 mod metadata;
@@ -39,15 +41,24 @@ mod tests;
 pub use self::cid::{Cid, CidError};
 pub use car::{CarBlock, CarCheck, CarError, CarReader, Next};
 pub use codec::{Codec, CodecError};
+pub use data_uri::{Data, DataUri, DataUriError};
 pub use digest::{Digest, DigestError};
 pub use folder::{Folder, FolderError, Imported};
+pub use graph::{
+    DocumentSummary, Edge, Graph, GraphError, GraphLimits, Limit, Node, NodeId, NodeState, Outcome,
+    Picture, Root, RootId, RootRole, Task,
+};
 pub use hasher::{Hasher, id_of, id_of_reader};
 pub use id::{ContentId, ContentIdError};
 pub use metadata::{
-    Link, Metadata, MetadataError, MetadataLimits, local_references, rewrite_references,
+    Link, Metadata, MetadataError, MetadataLimits, MetadataWarning, local_references,
+    rewrite_references,
 };
 pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
 pub use profile::{CidVersion, Profile};
-pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceClass, ReferenceClassError};
+pub use reference::{
+    Fact, ID_PLACE, MAX_REFERENCE_BYTES, Proof, Provability, Reference, ReferenceClass,
+    ReferenceClassError, id_hex, shown, substitute_id,
+};
 pub use verifier::{Verification, Verifier};
 pub use walk::{DagError, DagLimits, Entry, Found, Walk};

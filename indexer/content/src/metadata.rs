@@ -1,85 +1,27 @@
-//! ERC-721 metadata documents: <https://eips.ethereum.org/EIPS/eip-721>, "metadata extension",
-//! and what marketplaces made of it (`animation_url`, `image_data`, `properties.files`).
+//! Metadata documents: of tokens (<https://eips.ethereum.org/EIPS/eip-721>, "metadata
+//! extension", <https://eips.ethereum.org/EIPS/eip-1155>), of contracts
+//! (<https://eips.ethereum.org/EIPS/eip-7572>), and what marketplaces made of them
+//! (`animation_url`, `image_data`, `properties.files`).
 
+mod document;
+mod limits;
+mod place;
 mod rewrite;
-mod slots;
+mod scan;
+mod survey;
+mod surveyor;
+mod text;
+mod warning;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
-use slots::{Document, Kind};
+use super::{DataUri, Reference, ReferenceClass, substitute_id};
+use document::Document;
 
+pub use limits::{MetadataError, MetadataLimits};
 pub use rewrite::{local_references, rewrite_references};
-
-/// Bounds on a metadata document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MetadataLimits {
-    /// Length of the document in bytes.
-    pub bytes: usize,
-    /// Arrays and objects within one another, the document itself counted.
-    pub depth: usize,
-    /// Links to content.
-    pub references: usize,
-}
-
-impl Default for MetadataLimits {
-    /// 1 MiB, 64 levels, 64 links.
-    fn default() -> MetadataLimits {
-        MetadataLimits { bytes: 1 << 20, depth: 64, references: 64 }
-    }
-}
-
-/// Why bytes are not a metadata document that Everhold can follow. None of these is cured by
-/// trying again: the bytes are what they are.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MetadataError {
-    /// More bytes than the limit.
-    #[error("metadata of {size} bytes: at most {limit} are read")]
-    TooLarge {
-        /// Its length in bytes.
-        size: usize,
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// Not text at all.
-    #[error("metadata is not UTF-8 (byte {offset})")]
-    NotUtf8 {
-        /// Where the first wrong byte stands, from 0.
-        offset: usize,
-    },
-    /// Text, but not JSON.
-    #[error("metadata is not JSON: {reason} at line {line}, column {column}")]
-    NotJson {
-        /// From 1.
-        line: usize,
-        /// In bytes, as the parser counts: 0 where a line has not begun.
-        column: usize,
-        /// What the parser says.
-        reason: String,
-    },
-    /// JSON, but an array, a string, a number….
-    #[error("metadata is JSON, but not an object")]
-    NotAnObject,
-    /// Nested deeper than the limit.
-    #[error("metadata is nested more than {limit} levels deep")]
-    TooDeep {
-        /// The limit in levels.
-        limit: usize,
-    },
-    /// A link that is not a string.
-    #[error("metadata: `{key}` is not a string")]
-    WrongType {
-        /// The link's role.
-        key: String,
-    },
-    /// More links than the limit.
-    #[error("metadata has more than {limit} references")]
-    TooManyReferences {
-        /// The limit.
-        limit: usize,
-    },
-}
+pub use warning::MetadataWarning;
+pub(crate) use warning::beginning;
 
 /// What Everhold needs to know of a metadata document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +32,9 @@ pub struct Metadata {
     pub description: Option<String>,
     /// Links to content, in the order of the document; empty ones left out.
     pub links: Vec<Link>,
+    /// What is odd about the document, though it can be read.
+    #[serde(default)]
+    pub warnings: Vec<MetadataWarning>,
 }
 
 /// A link of a metadata document.
@@ -100,41 +45,80 @@ pub struct Link {
     pub role: String,
     /// Where it points.
     pub reference: Reference,
+    /// Where the link stands in the document: a JSON pointer (RFC 6901).
+    #[serde(default)]
+    pub pointer: String,
+    /// The media type that the document says the content has, or that of a `data:` URI.
+    #[serde(default)]
+    pub media_type: Option<String>,
+}
+
+impl Link {
+    /// A link of which no more is known.
+    pub fn new(role: impl Into<String>, reference: Reference) -> Link {
+        Link { role: role.into(), reference, pointer: String::new(), media_type: None }
+    }
+
+    /// The link for a token: see [`Metadata::for_token`].
+    #[must_use]
+    pub fn for_token(&self, id: &[u8; 32], limit: usize) -> Link {
+        let text = &self.reference.text;
+        let reference = match (self.reference.class, substitute_id(text, id, limit)) {
+            // A substitute can't make sense of what was none.
+            (ReferenceClass::Unknown, _) | (_, None) => Reference::unknown(text),
+            (ReferenceClass::OnChain, Some(text)) => Reference::inline(&text),
+            (_, Some(text)) => Reference::parse(&text),
+        };
+        Link { reference, ..self.clone() }
+    }
 }
 
 impl Metadata {
     /// Reads a document; a byte-order mark at its start is passed over. Of a key that comes
     /// twice, the last one counts, as in browsers and wallets.
     ///
+    /// Time and memory are linear in the document, which is not recursed into, whatever its
+    /// limits.
+    ///
     /// # Errors
     /// [`MetadataError`]. A document without an image is fine and has no links.
     pub fn parse(bytes: &[u8], limits: &MetadataLimits) -> Result<Metadata, MetadataError> {
-        let document = Document::read(bytes, limits)?;
-        let mut metadata = Metadata {
-            name: document.text_of("name"),
-            description: document.text_of("description"),
-            links: Vec::new(),
-        };
+        let mut document = Document::read(bytes, limits)?;
+        let mut links = Vec::new();
         for slot in document.slots().iter().filter(|slot| slot.counts) {
-            let Some(value) = document.value(slot)? else {
+            let Some(reference) = document.reference(slot)? else {
                 continue;
             };
-            let reference = match slot.kind {
-                Kind::Link => Reference::parse(&value),
-                Kind::Inline => inline(&value),
+            let said = || DataUri::parse(&reference.text).ok().map(|uri| uri.media_type);
+            let media_type = match reference.class {
+                ReferenceClass::OnChain => said().or_else(|| slot.media_type.clone()),
+                _ => slot.media_type.clone(),
             };
-            metadata.links.push(Link { role: slot.role.clone(), reference });
+            let (role, pointer) = (slot.spot.role.clone(), slot.spot.pointer.clone());
+            links.push(Link { role, reference, pointer, media_type });
         }
-        Ok(metadata)
+        Ok(Metadata {
+            name: document.name(),
+            description: document.description(),
+            links,
+            warnings: document.warnings(),
+        })
     }
-}
 
-/// Inline data, unless it is a link after all: then no more is claimed of it than it can prove.
-fn inline(value: &str) -> Reference {
-    use super::ReferenceClass::{Aleph, Arweave, Gateway, Http, Ipfs};
-    let reference = Reference::parse(value);
-    match reference.class {
-        Aleph | Arweave | Gateway | Http | Ipfs => reference,
-        _ => Reference::inline(value),
+    /// The same document for a token of ERC-1155, whose `{id}` is put into every text; see
+    /// [`substitute_id`]. A text that would be longer than `limit` bytes keeps its `{id}`, a
+    /// link is [unknown](Reference::unknown) then.
+    #[must_use]
+    pub fn for_token(&self, id: &[u8; 32], limit: usize) -> Metadata {
+        let text = |text: &String| match substitute_id(text, id, limit) {
+            Some(new) => new.into_owned(),
+            None => text.clone(),
+        };
+        Metadata {
+            name: self.name.as_ref().map(text),
+            description: self.description.as_ref().map(text),
+            links: self.links.iter().map(|link| link.for_token(id, limit)).collect(),
+            warnings: self.warnings.clone(),
+        }
     }
 }

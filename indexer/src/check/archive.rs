@@ -1,14 +1,14 @@
 //! Files on disk, without any network.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
 };
 
 use super::{Answer, Checked, Verdict, Way, blocks::verdict_of, taken::Taken};
-use crate::content::{CarError, CarReader, Cid, DagLimits, Reference, Verifier, Walk};
+use crate::content::{CarError, CarReader, Cid, DagError, DagLimits, Reference, Verifier, Walk};
 
 /// Bytes read at a time.
 const READ: usize = 1 << 20;
@@ -124,10 +124,7 @@ fn walk_over(
 }
 
 /// Where each block of an archive stands, by what the archive calls it.
-fn index(
-    file: &mut File,
-    limits: &DagLimits,
-) -> io::Result<Result<HashMap<Cid, Place>, CarError>> {
+fn index(file: &mut File, limits: &DagLimits) -> io::Result<Result<HashMap<Cid, Place>, CarError>> {
     let mut reader = CarReader::new(limits.block_bytes);
     let mut places = HashMap::new();
     let read = each_piece(file, &mut |piece| {
@@ -138,7 +135,14 @@ fn index(
                 return Err(CarError::Malformed { offset: block.offset, reason });
             }
             let place = Place { offset: block.offset, size: block.bytes.len(), wanted: false };
-            places.entry(block.cid).or_insert(place);
+            match places.entry(block.cid) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(place);
+                }
+                // The walk proves the first; one that comes again must be the same.
+                Entry::Occupied(_) if block.cid.names(block.bytes) == Ok(true) => {}
+                Entry::Occupied(_) => return Err(DagError::WrongBlock { cid: block.cid }.into()),
+            }
         }
         Ok(())
     });

@@ -74,8 +74,10 @@ async fn archive_into(
     };
     let kind = body.content_type();
     // Kubo's RPC says nothing, or that it is bytes.
-    if !matches!(kind.as_deref(), None | Some("application/vnd.ipld.car" | "application/octet-stream"))
-    {
+    if !matches!(
+        kind.as_deref(),
+        None | Some("application/vnd.ipld.car" | "application/octet-stream")
+    ) {
         return Err(Trouble::NoCar);
     }
     let mut check = CarCheck::new(walk, limits.block_bytes);
@@ -174,9 +176,9 @@ pub(super) fn verdict_of(error: &CarError) -> Verdict {
             Verdict::Missing
         }
         CarError::Dag(DagError::FileTooLarge { .. }) => Verdict::TooLarge,
-        CarError::Dag(DagError::Hash { .. } | DagError::Codec { .. } | DagError::Symlink { .. }) => {
-            Verdict::Unproved
-        }
+        CarError::Dag(
+            DagError::Hash { .. } | DagError::Codec { .. } | DagError::Symlink { .. },
+        ) => Verdict::Unproved,
         CarError::Missing { .. } => Verdict::Missing,
         _ => Verdict::Corrupt,
     }

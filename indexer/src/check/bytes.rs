@@ -44,11 +44,11 @@ pub(super) async fn content(
     };
     let answer = Answer { media_type: body.content_type(), ..answer };
     let mut taken = Taken::new(keep);
-    let drained = drain(&mut body, &mut |bytes| {
+    let mut both = |bytes: &[u8]| {
         verifier.update(bytes);
         taken.take(bytes);
-    });
-    if let Err(error) = drained.await {
+    };
+    if let Err(error) = drain(&mut body, &mut both).await {
         return Ok(Answer { bytes: taken.bytes(), ..answer.failed(&error) });
     }
     let seen = verifier.finish();

@@ -246,8 +246,7 @@ impl Checker {
         let same = |source: &&Source| own.as_ref().is_none_or(|own| own.url() != source.url());
         let configured = self.sources.iter().filter(|source| source.may_have(reference));
         let sources: Vec<&Source> = own.iter().chain(configured.filter(same)).collect();
-        let path: Vec<&str> =
-            reference.path.iter().flat_map(|path| path.split('/')).collect();
+        let path: Vec<&str> = reference.path.iter().flat_map(|path| path.split('/')).collect();
         let mut answers = Vec::new();
         for source in sources {
             let answer = source.ask(cid, &path, max_bytes, self.keep).await;

@@ -159,8 +159,7 @@ impl Source {
         let request = self.following(url).header("Accept", CAR).limit(max.saturating_mul(2));
         let walk = Walk::new(*cid, path, limits);
         let car = self.begin(Way::Car);
-        if let Ok(answer) =
-            blocks::archive(request, car, walk.clone(), &limits, &block, keep).await
+        if let Ok(answer) = blocks::archive(request, car, walk.clone(), &limits, &block, keep).await
         {
             return answer;
         }

@@ -1,5 +1,6 @@
 //! The command line: parse, call the library, print.
 
+mod check;
 mod deploy;
 mod freeze;
 mod hash;
@@ -74,6 +75,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show one token: owner, digest, contents, replicas, evidence
     Token(token::TokenArgs),
+    /// Fetch one reference of any kind, and say what that proves
+    Check(check::CheckArgs),
     /// Print the names of a file or folder: sha-256, CIDv0, CIDv1
     Hash(hash::HashArgs),
 }
@@ -157,6 +160,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Watch(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Token(args) => args.run(context).await,
+        Command::Check(args) => args.run(context).await,
         Command::Hash(args) => args.run(context).await,
     }
 }

@@ -52,6 +52,7 @@ const SETTINGS: &[(&str, Setter)] = &[
         c.alert.iter_mut().try_for_each(|alert| set_some(&mut alert.secret_file, v))
     }),
     ("EVERHOLD_API_LISTEN", |c, v| set_some(&mut c.api.listen, v)),
+    ("EVERHOLD_WEB_PRIVATE_HOSTS", |c, v| set_list(&mut c.web.private_hosts, v)),
     ("EVERHOLD_LIMITS_CONNECT_TIMEOUT", |c, v| set(&mut c.limits.connect_timeout, v)),
     ("EVERHOLD_LIMITS_FIRST_BYTE_TIMEOUT", |c, v| set_some(&mut c.limits.first_byte_timeout, v)),
     ("EVERHOLD_LIMITS_IDLE_TIMEOUT", |c, v| set(&mut c.limits.idle_timeout, v)),

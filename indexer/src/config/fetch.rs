@@ -14,8 +14,9 @@ impl Config {
         Fetcher::new(Limits::from(&self.limits), self.origins())
     }
 
-    /// Every URL that is configured to be fetched from or posted to.
-    fn origins(&self) -> impl Iterator<Item = Url> {
+    /// Every URL that is configured to be fetched from or posted to. Not [`Config::web`]'s, which
+    /// strangers may choose.
+    pub fn origins(&self) -> impl Iterator<Item = Url> {
         let nodes = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
         let nodes = nodes.into_iter().flatten().map(|node| &node.url);
         let webhooks = self.alert.iter().map(|alert| &alert.webhook);

@@ -37,8 +37,18 @@ pub struct Config {
     pub alert: Vec<AlertConfig>,
     /// The HTTP interface of `everhold watch`.
     pub api: ApiConfig,
+    /// What references in metadata may lead to.
+    pub web: WebConfig,
     /// Bounds on every fetch.
     pub limits: LimitsConfig,
+}
+
+/// `[web]`: what references in metadata may lead to, besides all that is public.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebConfig {
+    /// Hosts on private addresses, each by a URL with its port.
+    pub private_hosts: Vec<Url>,
 }
 
 /// `[chain]`
@@ -238,6 +248,7 @@ impl Default for Config {
             repair: RepairConfig::default(),
             alert: Vec::new(),
             api: ApiConfig::default(),
+            web: WebConfig::default(),
             limits: LimitsConfig::default(),
         }
     }

@@ -46,6 +46,9 @@ wait = "30s"                            # how long a node gets to fetch before i
 [api]
 # listen = "127.0.0.1:8080"             # where `everhold watch` answers
 
+[web]
+private_hosts = []                      # URLs of hosts on private addresses that metadata may lead to
+
 [limits]
 connect_timeout = "5s"
 # first_byte_timeout = "15s"            # until an answer begins; left out: idle_timeout

@@ -207,7 +207,7 @@ impl Tx {
         let mut children = BTreeSet::new();
         for (position, link) in metadata.links.iter().enumerate() {
             let reference = &link.reference;
-            let child = match reference.content.filter(|_| reference.verifiable()) {
+            let child = match reference.content() {
                 Some(id) => Some(self.content_row(id).await?),
                 None => None,
             };

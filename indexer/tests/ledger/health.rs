@@ -59,9 +59,8 @@ async fn probed(story: &Story, content: u8, states: &[ReplicaState]) {
 
 async fn read(story: &Story, content: u8, uris: &[String]) {
     let row = row_of(&story.ledger, raw(content)).await;
-    let link = |(place, uri): (usize, &String)| Link {
-        role: format!("properties.files[{place}]"),
-        reference: Reference::parse(uri),
+    let link = |(place, uri): (usize, &String)| {
+        Link::new(format!("properties.files[{place}]"), Reference::parse(uri))
     };
     let metadata =
         Metadata { links: uris.iter().enumerate().map(link).collect(), ..Metadata::default() };

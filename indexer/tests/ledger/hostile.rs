@@ -113,10 +113,7 @@ async fn survives_absurd_numbers(db: Database) {
 }
 
 fn with_link(role: &str, uri: &str) -> Metadata {
-    Metadata {
-        links: vec![Link { role: role.to_owned(), reference: Reference::parse(uri) }],
-        ..Metadata::default()
-    }
+    Metadata { links: vec![Link::new(role, Reference::parse(uri))], ..Metadata::default() }
 }
 
 /// A round's probes and the documents they brought are written together: one bad text must not

@@ -32,9 +32,8 @@ on_both_engines!(
 );
 
 fn document(children: &[u8]) -> Metadata {
-    let link = |(place, child): (usize, &u8)| Link {
-        role: format!("properties.files[{place}]"),
-        reference: Reference::parse(&raw(*child).uri()),
+    let link = |(place, child): (usize, &u8)| {
+        Link::new(format!("properties.files[{place}]"), Reference::parse(&raw(*child).uri()))
     };
     Metadata { links: children.iter().enumerate().map(link).collect(), ..Metadata::default() }
 }
@@ -125,10 +124,8 @@ async fn wants_nothing_unverifiable(db: Database) {
         "data:text/plain,hello".to_owned(),
         "nonsense".to_owned(),
     ];
-    let link = |(place, uri): (usize, &String)| Link {
-        role: format!("role {place}"),
-        reference: Reference::parse(uri),
-    };
+    let link =
+        |(place, uri): (usize, &String)| Link::new(format!("role {place}"), Reference::parse(uri));
     let metadata =
         Metadata { links: uris.iter().enumerate().map(link).collect(), ..Metadata::default() };
     read(&story, 1, metadata).await;

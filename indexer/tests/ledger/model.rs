@@ -190,9 +190,8 @@ fn media(content: u8) -> [u8; 2] {
 }
 
 pub(crate) fn document(content: u8) -> Metadata {
-    let link = |(position, child): (usize, u8)| Link {
-        role: format!("properties.files[{position}]"),
-        reference: Reference::parse(&raw(child).uri()),
+    let link = |(position, child): (usize, u8)| {
+        Link::new(format!("properties.files[{position}]"), Reference::parse(&raw(child).uri()))
     };
     Metadata {
         links: media(content).into_iter().enumerate().map(link).collect(),

@@ -1,43 +1,85 @@
 //! Reads references. Each function below takes a smaller part of the text, and every one of
 //! them answers for any input.
 
-use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use super::{MAX_REFERENCE_BYTES, Reference, ReferenceClass as Class, http, path::clean_path};
+use crate::{Cid, Digest, HashFunction};
 
-use super::{MAX_REFERENCE_BYTES, ReferenceClass as Class};
-use crate::{ContentId, ContentIdError};
+/// The codec of a public key's CID, which under IPFS is no content but a name of IPNS.
+const LIBP2P_KEY: u64 = 0x72;
 
-/// Class, content and path below it.
-type Found = (Class, Option<ContentId>, Option<String>);
+/// What a text was found to be.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) class: Class,
+    cid: Option<Cid>,
+    id: Option<String>,
+    path: Option<String>,
+}
 
-/// The first segments of an aleph node's URL for raw files; the item hash is next.
-const ALEPH_RAW: [&str; 4] = ["api", "v0", "storage", "raw"];
+impl Found {
+    /// A class without a name.
+    pub(super) const fn nothing(class: Class) -> Found {
+        Found { class, cid: None, id: None, path: None }
+    }
 
-/// A class without a content.
-const fn nothing(class: Class) -> Found {
-    (class, None, None)
+    /// A content, or a path below it. A path that could mean another place than it says proves
+    /// nothing, and takes the content with it.
+    pub(super) fn cid(class: Class, cid: Cid, path: &str) -> Found {
+        if cid.codec() == LIBP2P_KEY {
+            return Found::id(Class::Ipns, cid.to_string(), path);
+        }
+        match clean_path(path) {
+            Some(path) => Found { cid: Some(cid), path: not_empty(path), ..Found::nothing(class) },
+            None => Found::nothing(class),
+        }
+    }
+
+    /// A name that is no hash of the bytes, or a path below it, as [`Found::cid`].
+    pub(super) fn id(class: Class, id: String, path: &str) -> Found {
+        match clean_path(path) {
+            Some(path) => Found { id: Some(id), path: not_empty(path), ..Found::nothing(class) },
+            None => Found::nothing(class),
+        }
+    }
+
+    pub(super) fn with_text(self, text: &str) -> Reference {
+        let Found { class, cid, id, path } = self;
+        Reference { text: text.to_owned(), class, cid, id, path }
+    }
+}
+
+fn not_empty(path: String) -> Option<String> {
+    (!path.is_empty()).then_some(path)
 }
 
 /// Classes a text without white space around it.
 pub(super) fn classify(text: &str) -> Found {
     let scheme = scheme(text);
-    if let Some((name, _)) = scheme
-        && name.eq_ignore_ascii_case("data")
-    {
-        return nothing(Class::OnChain);
+    let data = scheme.is_some_and(|(name, _)| name.eq_ignore_ascii_case("data"));
+    if data || is_inline(text) {
+        return Found::nothing(Class::OnChain);
     }
     if text.is_empty() || text.len() > MAX_REFERENCE_BYTES || text.contains(char::is_control) {
-        return nothing(Class::Unknown);
+        return Found::nothing(Class::Unknown);
     }
     match scheme {
         Some((name, rest)) => match name.to_ascii_lowercase().as_str() {
             "ipfs" => ipfs(rest),
-            "ar" => nothing(Class::Arweave),
-            "http" | "https" => http(text),
-            _ => nothing(Class::Unknown),
+            "ipns" => ipns(rest),
+            "ar" => http::arweave_uri(rest),
+            "http" | "https" => http::classify(text),
+            _ => Found::nothing(Class::Unknown),
         },
         None => bare(text),
     }
+}
+
+/// Whether a text is a document itself, where a link was expected: SVG or a JSON object, as some
+/// contracts answer `tokenURI` with. `{id}.json` is a link, so a brace alone says nothing.
+fn is_inline(text: &str) -> bool {
+    let json = || text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
+    let tag = |name: &str| text.get(..name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name));
+    tag("<svg") || tag("<?xml") || tag("<!doctype svg") || json()
 }
 
 /// Scheme and what follows its colon (RFC 3986, section 3.1).
@@ -52,12 +94,30 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
 /// What follows `ipfs:`: `//CID`, `//ipfs/CID`, `/ipfs/CID`, each with a path or without.
 fn ipfs(rest: &str) -> Found {
     let rest = rest.trim_start_matches('/');
-    let rest = rest.strip_prefix("ipfs/").unwrap_or(rest);
-    let (root, below) = root_and_path(rest);
-    match ContentId::from_cid_text(root) {
-        Ok(content) => below_root(Class::Ipfs, content, below),
-        Err(_) => nothing(Class::Ipfs),
+    if let Some(name) = rest.strip_prefix("ipns/") {
+        return ipns(name);
     }
+    let (root, below) = root_and_path(rest.strip_prefix("ipfs/").unwrap_or(rest));
+    match root.parse() {
+        Ok(cid) => Found::cid(Class::Ipfs, cid, below),
+        Err(_) => Found::nothing(Class::Ipfs),
+    }
+}
+
+/// What follows `ipns:`, as [`ipfs`]: a key's CID or hash, or a domain.
+fn ipns(rest: &str) -> Found {
+    let rest = rest.trim_start_matches('/');
+    let (name, below) = root_and_path(rest.strip_prefix("ipns/").unwrap_or(rest));
+    match is_ipns_name(name) {
+        true => Found::id(Class::Ipns, name.to_owned(), below),
+        false => Found::nothing(Class::Ipns),
+    }
+}
+
+/// Whether a text can be a key's CID or hash, or a domain.
+pub(super) fn is_ipns_name(name: &str) -> bool {
+    name.starts_with(char::is_alphanumeric)
+        && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
 }
 
 /// A text without a scheme: `/ipfs/CID`, a CID, an item hash, or a relative path.
@@ -65,98 +125,31 @@ fn bare(text: &str) -> Found {
     if let Some(rest) = text.strip_prefix("/ipfs/") {
         return ipfs(rest);
     }
+    if let Some(rest) = text.strip_prefix("/ipns/") {
+        return ipns(rest);
+    }
     let (root, below) = root_and_path(text.strip_prefix("ipfs/").unwrap_or(text));
-    if let Ok(content) = ContentId::from_cid_text(root) {
-        return below_root(Class::Ipfs, content, below);
+    if let Ok(cid) = root.parse() {
+        return Found::cid(Class::Ipfs, cid, below);
     }
-    match text.parse() {
-        Ok(content) => (Class::Aleph, Some(content), None),
+    match item_hash(text) {
+        Some(cid) => Found::cid(Class::Aleph, cid, ""),
         // The root of a host or of a file system: nothing that stands beside the document.
-        Err(_) if text.starts_with('/') => nothing(Class::Unknown),
-        Err(_) => nothing(Class::Relative),
+        None if text.starts_with('/') => Found::nothing(Class::Unknown),
+        None => Found::nothing(Class::Relative),
     }
 }
 
-/// An http(s) URL.
-fn http(text: &str) -> Found {
-    let Ok(url) = Url::parse(text) else {
-        return nothing(Class::Unknown);
-    };
-    let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
-    let host = match url.host() {
-        Some(Host::Domain(name)) => name,
-        _ => "",
-    };
-    aleph(&segments)
-        .or_else(|| gateway_host(host, &segments))
-        .or_else(|| gateway_path(&segments))
-        .unwrap_or_else(|| match host == "arweave.net" || host.ends_with(".arweave.net") {
-            true => nothing(Class::Arweave),
-            false => nothing(Class::Http),
-        })
-}
-
-/// `…/api/v0/storage/raw/<item hash>` on any host.
-fn aleph(segments: &[&str]) -> Option<Found> {
-    let at = segments.windows(ALEPH_RAW.len()).position(|window| window == ALEPH_RAW)?;
-    let (hash, below) = segments[at + ALEPH_RAW.len()..].split_first()?;
-    let content = hash.parse().ok()?;
-    Some(below_root(Class::Aleph, content, &below.join("/")))
-}
-
-/// `https://CID.ipfs.host/path`.
-fn gateway_host(host: &str, segments: &[&str]) -> Option<Found> {
-    let (label, rest) = host.split_once('.')?;
-    rest.strip_prefix("ipfs.")?;
-    gateway(label, &segments.join("/"))
-}
-
-/// `https://host/…/ipfs/CID/path`.
-fn gateway_path(segments: &[&str]) -> Option<Found> {
-    let at = segments.windows(2).position(|pair| pair[0] == "ipfs" && is_cid(pair[1]))?;
-    gateway(segments[at + 1], &segments[at + 2..].join("/"))
-}
-
-/// A gateway's CID and path; `None` where there is no CID after all.
-fn gateway(root: &str, path: &str) -> Option<Found> {
-    match ContentId::from_cid_text(root) {
-        Ok(content) => Some(below_root(Class::Gateway, content, path)),
-        Err(ContentIdError::NotAContentAddress) => None,
-        Err(_) => Some(nothing(Class::Gateway)),
+/// The content of an aleph item hash: 64 hexadecimal digits of sha-256, or a CID.
+pub(super) fn item_hash(text: &str) -> Option<Cid> {
+    match Digest::from_hex(text) {
+        Some(digest) => Cid::from_parts(crate::cid::RAW, HashFunction::Sha256, &digest.0),
+        None => text.parse().ok(),
     }
-}
-
-/// Whether a text is a CID, be it one that can't be checked.
-fn is_cid(text: &str) -> bool {
-    !matches!(ContentId::from_cid_text(text), Err(ContentIdError::NotAContentAddress))
 }
 
 /// `CID/path?query#fragment` → CID and path.
-fn root_and_path(text: &str) -> (&str, &str) {
+pub(super) fn root_and_path(text: &str) -> (&str, &str) {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     text[..end].split_once('/').unwrap_or((&text[..end], ""))
-}
-
-/// A content, or a path below it. A path that could mean another place than it says proves
-/// nothing, and takes the content with it.
-fn below_root(class: Class, content: ContentId, path: &str) -> Found {
-    match clean_path(path) {
-        Some(path) if path.is_empty() => (class, Some(content), None),
-        Some(path) => (class, Some(content), Some(path)),
-        None => nothing(class),
-    }
-}
-
-/// Decodes a path and drops its empty segments; `None` where a segment is not UTF-8, a step up,
-/// or hides a slash or a control character.
-fn clean_path(path: &str) -> Option<String> {
-    let mut clean = Vec::new();
-    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-        let name = percent_decode_str(segment).decode_utf8().ok()?;
-        if name == "." || name == ".." || name.contains(|c: char| c == '/' || c.is_control()) {
-            return None;
-        }
-        clean.push(name);
-    }
-    Some(clean.join("/"))
 }

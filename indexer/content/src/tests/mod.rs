@@ -1,6 +1,8 @@
 //! The module through its public names, against other implementations and against hostile input.
 
 mod contract_vectors;
+mod data_uri;
+mod graph;
 mod hashing;
 mod ids;
 mod metadata;
