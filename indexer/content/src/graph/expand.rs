@@ -119,7 +119,7 @@ impl Graph {
         let work = &mut self.work[node.0];
         let links = std::mem::take(&mut work.links);
         let ids = std::mem::take(&mut work.ids);
-        let base = self.base(node);
+        let base = self.picture.nodes[node.0].reference.clone();
         let (templated, plain): (Vec<_>, Vec<_>) =
             links.into_iter().partition(|link| link.reference.text.contains(ID_PLACE));
         for link in &plain {
@@ -132,14 +132,6 @@ impl Graph {
         }
         self.memory -= plain.iter().map(size_of_link).sum::<usize>().min(self.memory);
         self.work[node.0].links = templated;
-    }
-
-    /// What relative links of a document are relative to: one place, by whichever of its
-    /// spellings the document was found first.
-    fn base(&self, node: NodeId) -> Reference {
-        let found = &self.picture.nodes[node.0].reference;
-        let canonical = found.canonical().map(|text| Reference::parse(&text));
-        canonical.filter(|base| base.class != ReferenceClass::Unknown).unwrap_or(found.clone())
     }
 
     /// Adds one link of a document, as it is for one token.

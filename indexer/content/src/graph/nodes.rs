@@ -122,21 +122,27 @@ impl Graph {
     pub fn reached_by(&self, root: RootId) -> Vec<NodeId> {
         let Some(root) = self.picture.roots.get(root.0) else { return Vec::new() };
         let mut seen = vec![false; self.picture.nodes.len()];
-        let mut reached: Vec<NodeId> = root.node.into_iter().collect();
+        // The token's id is put into its own metadata, and nowhere else: not even there, where
+        // a link leads back to it, so that it may come twice.
+        let mut reached: Vec<(NodeId, Option<&String>)> =
+            root.node.into_iter().map(|node| (node, root.token.as_ref())).collect();
         let mut next = 0;
-        while let Some(node) = reached.get(next).copied() {
+        while let Some((node, token)) = reached.get(next).copied() {
             next += 1;
-            seen[node.0] = true;
-            // The token's id is put into its own metadata, not into what that links to.
-            let token = if Some(node) == root.node { root.token.as_ref() } else { None };
+            if token.is_none() {
+                seen[node.0] = true;
+            }
             for at in &self.work[node.0].edges {
                 let edge = &self.picture.edges[*at];
                 let its = !edge.templated || edge.token.as_ref() == token;
                 if its && !std::mem::replace(&mut seen[edge.to.0], true) {
-                    reached.push(edge.to);
+                    reached.push((edge.to, None));
                 }
             }
         }
-        reached
+        let mut nodes = reached.into_iter().map(|(node, _)| node);
+        let own: Vec<NodeId> = nodes.by_ref().take(1).collect();
+        let others = nodes.filter(|node| Some(*node) != root.node);
+        own.iter().copied().chain(others).collect()
     }
 }

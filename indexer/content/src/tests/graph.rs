@@ -203,6 +203,18 @@ fn ids_are_put_into_a_tokens_own_metadata() {
     assert_eq!(reached(&graph, by_uri), [format!("https://x.example/{}.json", hex(0xab))]);
 }
 
+/// A token's metadata that is its own image, too: there, `{id}` stands for itself.
+#[test]
+fn a_link_back_has_no_id() {
+    let world = world(&[("ipfs://{V1}/a.json", r#"{"image":["a.json","{id}"]}"#)]);
+    let mut graph = Graph::new(GraphLimits::default());
+    let uri = format!("ipfs://{V1}/a.json");
+    let [first, second] = [id(1), None].map(|id| graph.add_token("x", &uri, id));
+    assert_eq!(run(&mut graph, &world).len(), 3);
+    assert_eq!(reached(&graph, first).len(), 3);
+    assert_eq!(reached(&graph, second).len(), 2);
+}
+
 /// A node that was an image first and is a token's metadata then is not fetched again.
 #[test]
 fn what_is_a_document_may_be_known_late() {
