@@ -198,7 +198,8 @@ impl Checker {
 
     /// Whether anybody can be asked for this reference.
     pub fn has_source_for(&self, reference: &Reference) -> bool {
-        let anywhere = url_of(reference).is_some() || !reference.proof().fetchable();
+        let inlined = reference.cid.as_ref().is_some_and(|cid| cid.inlined().is_some());
+        let anywhere = inlined || url_of(reference).is_some() || !reference.proof().fetchable();
         anywhere || self.sources.iter().any(|source| source.may_have(reference))
     }
 
