@@ -122,12 +122,16 @@ pub(super) async fn one_by_one(
             None => whole_block(block(&cid), limits).await,
         };
         let step = match given {
-            Err(error) if !asked && is_unsupported(&error) => {
+            // A gateway that does not know of blocks says so, or gives the file instead, which
+            // may be larger than any block.
+            Err(error)
+                if !asked
+                    && (is_unsupported(&error) || matches!(error, FetchError::TooLarge { .. })) =>
+            {
                 return Err(answer.because("it gives no blocks"));
             }
             Err(error) => Err(Trouble::Fetch(error)),
             Ok(block) => match walk.give(&block) {
-                // A gateway that does not know of blocks gives the file instead.
                 Err(DagError::WrongBlock { .. }) if !asked => {
                     return Err(answer.because("it gives no blocks"));
                 }

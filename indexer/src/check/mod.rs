@@ -9,7 +9,7 @@ mod bytes;
 mod source;
 mod taken;
 
-use everhold_net::{FetchError, Fetcher, Url};
+use everhold_net::{FetchError, Fetcher, Refusal, Url};
 use serde::Serialize;
 
 pub use archive::{check_archive, check_file};
@@ -341,7 +341,14 @@ impl Answer {
             _ if matches!(error.status(), Some(404 | 410)) => Verdict::Missing,
             _ => Verdict::Unreachable,
         };
-        Self { verdict, http_status: error.status(), ..self.because(error) }
+        let remedy = match error {
+            FetchError::Refused { why: Refusal::Address | Refusal::Resolves, .. } => {
+                "; [web] private_hosts names the hosts of which that is meant"
+            }
+            _ => "",
+        };
+        let detail = format!("{error}{remedy}");
+        Self { verdict, http_status: error.status(), ..self.because(detail) }
     }
 
     /// A directory is proved by its first block; its entries are named, and not looked at.

@@ -13,14 +13,19 @@ pub fn raw_uri(bytes: &[u8]) -> String {
 
 /// The same of a sha-256 in hex.
 pub fn raw_uri_of(digest: &str) -> String {
-    let hex = format!("01551220{digest}");
+    format!("ipfs://{}", cid_v1("55", digest))
+}
+
+/// The CIDv1 of a sha-256 in hex, with a codec in hex: `55` raw, `70` dag-pb.
+pub fn cid_v1(codec: &str, digest: &str) -> String {
+    let hex = format!("01{codec}1220{digest}");
     let bits = hex.chars().filter_map(|digit| digit.to_digit(16));
     let bits: Vec<u32> = bits.flat_map(|d| [d >> 3 & 1, d >> 2 & 1, d >> 1 & 1, d & 1]).collect();
     let five = |bits: &[u32]| {
         let value = bits.iter().fold(0, |sum, bit| sum * 2 + bit) << (5 - bits.len());
         char::from(ALPHABET[value as usize])
     };
-    format!("ipfs://b{}", bits.chunks(5).map(five).collect::<String>())
+    format!("b{}", bits.chunks(5).map(five).collect::<String>())
 }
 
 /// The bytes that `publish` must store for a document of codec `raw` that names one file beside

@@ -7,8 +7,10 @@
 
 pub mod chain;
 pub mod content;
+pub mod dag;
 pub mod ended;
 pub mod fake;
+pub mod gateway;
 pub mod node;
 pub mod proxy;
 pub mod report;

@@ -1,0 +1,148 @@
+//! IPFS gateways, honest and not.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Router,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use everhold_harness::{Context, Result};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::dag::Dag;
+
+/// What a gateway does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// Archives and blocks, as the trustless gateway specification says.
+    Trustless,
+    /// Blocks, but no archives.
+    BlocksOnly,
+    /// Files, whatever it is asked for.
+    FilesOnly,
+    /// Files for which it says that it does no blocks.
+    FilesAndSaysSo,
+    /// In an archive, the last block has one other byte.
+    WrongBlock,
+    /// An archive has one block more.
+    ExtraBlock,
+    /// It does not have the last block, neither in an archive nor by itself.
+    MissingBlock,
+    /// An archive is cut off inside its last block.
+    CutArchive,
+    /// An HTML page that says that all is well.
+    ErrorPage,
+}
+
+/// A gateway that has one DAG.
+#[derive(Debug)]
+pub struct Gateway {
+    url: String,
+    server: JoinHandle<()>,
+}
+
+struct Shelf {
+    habit: Habit,
+    car: Vec<u8>,
+    blocks: HashMap<String, Vec<u8>>,
+    /// Size of the last section of the archive.
+    last: usize,
+    files: HashMap<String, Vec<u8>>,
+}
+
+impl Gateway {
+    /// Starts one that has this DAG, and these files by what follows `/ipfs/`.
+    pub async fn start(habit: Habit, dag: &Dag, files: &[(&str, &[u8])]) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("gateway")?;
+        let url = format!("http://{}", listener.local_addr().context("gateway")?);
+        let last = dag.blocks.last().map_or(0, |(_, bytes)| bytes.len() + 34);
+        let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
+        let (car, mut blocks) = (dag.car.clone(), dag.by_cid());
+        if habit == Habit::MissingBlock
+            && let Some((cid, _)) = dag.blocks.last()
+        {
+            blocks.remove(cid);
+        }
+        let shelf = Arc::new(Shelf { habit, car, blocks, last, files: files.collect() });
+        let answer = move |uri: Uri| {
+            let answer = shelf.answer(&uri);
+            async move { answer }
+        };
+        let router = Router::new().fallback(answer);
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { url, server })
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Shelf {
+    fn answer(&self, uri: &Uri) -> Response {
+        let Some(path) = uri.path().strip_prefix("/ipfs/") else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        if self.habit == Habit::ErrorPage {
+            return ([(header::CONTENT_TYPE, "text/html")], "<html>ok</html>").into_response();
+        }
+        let query = uri.query().unwrap_or_default();
+        let blocks = !matches!(self.habit, Habit::FilesOnly | Habit::FilesAndSaysSo);
+        if query.contains("format=") && self.habit == Habit::FilesAndSaysSo {
+            return StatusCode::NOT_ACCEPTABLE.into_response();
+        }
+        if query.contains("format=car") && self.habit == Habit::BlocksOnly {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        if query.contains("format=car") && blocks {
+            let kind = "application/vnd.ipld.car;version=1;order=dfs;dups=y";
+            return ([(header::CONTENT_TYPE, kind)], self.archive()).into_response();
+        }
+        let (kind, found) = match query.contains("format=raw") && blocks {
+            true => ("application/vnd.ipld.raw", self.blocks.get(path)),
+            false => ("text/plain", self.files.get(path)),
+        };
+        match found {
+            Some(bytes) => ([(header::CONTENT_TYPE, kind)], bytes.clone()).into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        }
+    }
+
+    fn archive(&self) -> Vec<u8> {
+        let mut car = self.car.clone();
+        match self.habit {
+            Habit::WrongBlock => {
+                if let Some(byte) = car.last_mut() {
+                    *byte ^= 1;
+                }
+            }
+            // The header is a section, too, but no block; the last block is.
+            Habit::ExtraBlock => {
+                car.extend_from_slice(&self.car[self.car.len() - self.section()..])
+            }
+            Habit::MissingBlock => car.truncate(car.len() - self.section()),
+            Habit::CutArchive => car.truncate(car.len() - 3),
+            _ => {}
+        }
+        car
+    }
+
+    /// Bytes of the last section, with its length before it.
+    fn section(&self) -> usize {
+        let mut size = 1;
+        while self.last >> (7 * size) > 0 {
+            size += 1;
+        }
+        self.last + size
+    }
+}
