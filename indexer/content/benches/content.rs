@@ -1,11 +1,18 @@
-//! How close the hashers come to plain sha-256, over 64 MiB in memory.
+//! How close the hashers, and the check of an archive, come to plain sha-256, over 64 MiB in memory.
 //!
 //! `cargo bench --bench content`; the ratios are throughput against `sha256`.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use everhold_content::{Codec, ContentId, Digest, Hasher, Verifier, id_of};
+use everhold_content::{
+    CarCheck, Cid, Codec, ContentId, DagLimits, Digest, Hasher, Next, Verifier, Walk, id_of,
+};
+
+/// As the tests write blocks.
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests write more kinds, and may stop")]
+#[path = "../tests/dags/support/blocks.rs"]
+mod blocks;
 
 const SIZE: usize = 64 << 20;
 
@@ -35,7 +42,34 @@ fn hashers(criterion: &mut Criterion) {
             });
         });
     }
+    let (root, car) = archive(&bytes);
+    group.bench_function("archive, block by block", |b| b.iter(|| check(root, black_box(&car))));
     group.finish();
+}
+
+/// The archive of a file cut into chunks of 256 KiB, as most are.
+fn archive(bytes: &[u8]) -> (Cid, Vec<u8>) {
+    let leaves: Vec<Vec<u8>> =
+        bytes.chunks(256 << 10).map(|chunk| blocks::file(chunk, &[])).collect();
+    let size = |leaf: &Vec<u8>| (blocks::dag_pb(leaf), 256 << 10);
+    let root = blocks::file(b"", &leaves.iter().map(size).collect::<Vec<_>>());
+    let cid = blocks::dag_pb(&root);
+    let mut all = vec![(cid, &*root)];
+    all.extend(leaves.iter().map(|leaf| (blocks::dag_pb(leaf), &**leaf)));
+    (cid, blocks::car(cid, &all))
+}
+
+fn check(root: Cid, car: &[u8]) {
+    let limits = DagLimits::default();
+    let mut check = CarCheck::new(Walk::new(root, &[], limits), limits.block_bytes);
+    let mut bytes = 0;
+    let mut sink = |data: &[u8]| bytes += data.len();
+    for piece in car.chunks(PIECE) {
+        assert!(matches!(check.feed(piece, &mut sink), Ok(Next::Bytes)));
+    }
+    assert!(matches!(check.end(&mut sink), Ok(Next::Nothing)));
+    assert!(check.finish().is_ok());
+    assert_eq!(bytes, SIZE);
 }
 
 fn in_pieces(codec: Codec, bytes: &[u8], size: usize) -> ContentId {
