@@ -21,7 +21,7 @@ test-contracts: node_modules
 	npm run --silent artifacts:check
 	npm run --silent vectors:check
 
-test-rust: node_modules
+test-rust: node_modules tests/ipfs/node_modules
 	$(CARGO) build --locked $(BINARIES) --bins
 	$(CARGO) test --locked --workspace
 
@@ -60,3 +60,7 @@ node_modules: package.json package-lock.json
 	@# npm may leave the package's own install script out, by its settings; it only links libraries.
 	@if [ -d $(POSTGRES) ]; then cd $(POSTGRES) && node scripts/hydrate-symlinks.js; fi
 	@touch node_modules
+
+tests/ipfs/node_modules: tests/ipfs/package.json tests/ipfs/package-lock.json
+	cd tests/ipfs && npm ci
+	@touch tests/ipfs/node_modules

@@ -189,6 +189,8 @@ def is_caught(variant: Variant) -> bool:
 def main() -> None:
     copy_project()
     os.chdir(COPY)
+    # What breaks a contract may leave a parameter unused.
+    os.environ["FOUNDRY_DENY"] = "never"
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     chosen = [variant for variant in VARIANTS if wanted in variant.fault]
     missed = [variant.fault for variant in chosen if not is_caught(variant)]

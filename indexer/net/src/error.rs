@@ -150,6 +150,9 @@ pub enum RedirectFault {
     /// From https to http.
     #[error("from https to http")]
     Downgrade,
+    /// To another host, where only the same one and those below it are followed.
+    #[error("to another host: {0}")]
+    Elsewhere(String),
     /// Nowhere: `Location` is missing, is there twice, or is no URL.
     #[error("nowhere: its Location is missing or no URL")]
     NoLocation,

@@ -21,12 +21,16 @@ const HARMLESS: [HeaderName; 4] = [ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, RANGE
 pub(crate) struct Trail {
     seen: HashSet<String>,
     most: usize,
+    /// The only place to go, where it may not leave that.
+    home: Option<Url>,
 }
 
 impl Trail {
-    /// A trail that begins at `url` and may have so many hops.
-    pub(crate) fn new(url: &Url, most: usize) -> Self {
-        Self { seen: HashSet::from([without_fragment(url)]), most }
+    /// A trail that begins at `url` and may have so many hops, with `at_home` none that leaves the
+    /// host and what is below it.
+    pub(crate) fn new(url: &Url, most: usize, at_home: bool) -> Self {
+        let home = at_home.then(|| url.clone());
+        Self { seen: HashSet::from([without_fragment(url)]), most, home }
     }
 
     /// Whether an answer is to be followed, or is the answer.
@@ -66,6 +70,9 @@ impl Trail {
         if from.scheme() == "https" && to.scheme() == "http" {
             return Err(RedirectFault::Downgrade);
         }
+        if self.home.as_ref().is_some_and(|home| !is_at(home, &to)) {
+            return Err(RedirectFault::Elsewhere(host_of(&to)));
+        }
         if !self.seen.insert(without_fragment(&to)) {
             return Err(RedirectFault::Loop);
         }
@@ -75,6 +82,21 @@ impl Trail {
         }
         Ok(to)
     }
+}
+
+/// Whether a URL is at the same host and port, or a host below it: so subdomain gateways redirect
+/// from `gateway/ipfs/CID` to `CID.ipfs.gateway`.
+fn is_at(home: &Url, url: &Url) -> bool {
+    let (Some(home_host), Some(host)) = (home.host_str(), url.host_str()) else {
+        return false;
+    };
+    // A number has nothing below it.
+    let named = matches!(home.host(), Some(url::Host::Domain(_)));
+    let below = host.strip_suffix(home_host).is_some_and(|rest| named && rest.ends_with('.'));
+    // Going from http to https changes the port.
+    let upgraded = home.scheme() == "http" && url.scheme() == "https";
+    let same_port = home.port_or_known_default() == url.port_or_known_default();
+    (host == home_host || below) && (same_port || (upgraded && url.port().is_none()))
 }
 
 fn without_fragment(url: &Url) -> String {
@@ -88,7 +110,7 @@ mod tests {
     fn follow(from: &str, location: &str) -> Result<Url, FetchError> {
         let from = Url::parse(from).unwrap();
         let answer = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
-        Trail::new(&from, 3).next(&from, &answer, &mut HeaderMap::new())
+        Trail::new(&from, 3, false).next(&from, &answer, &mut HeaderMap::new())
     }
 
     #[test]
@@ -100,6 +122,39 @@ mod tests {
         ));
         for (from, to) in [("https://a/", "https://b/"), ("http://a/", "https://a/")] {
             assert_eq!(follow(from, to).unwrap().as_str(), to);
+        }
+    }
+
+    #[test]
+    fn stays_at_home_where_it_should() {
+        let stays = |from: &str, to: &str| {
+            let from = Url::parse(from).unwrap();
+            let answer = HeaderMap::from_iter([(LOCATION, to.parse().unwrap())]);
+            match Trail::new(&from, 3, true).next(&from, &answer, &mut HeaderMap::new()) {
+                Ok(_) => true,
+                Err(FetchError::Redirect { fault: RedirectFault::Elsewhere(_), .. }) => false,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        for (from, to) in [
+            ("http://a.b/ipfs/x", "/ipfs/x/"),
+            ("http://a.b/ipfs/x", "http://x.ipfs.a.b/"),
+            ("http://a.b:8080/ipfs/x", "http://x.ipfs.a.b:8080/"),
+            ("http://a.b/ipfs/x", "https://a.b/ipfs/x"),
+            ("https://a.b/ipfs/x", "https://x.ipfs.a.b/?format=raw"),
+        ] {
+            assert!(stays(from, to), "{from} {to}");
+        }
+        for (from, to) in [
+            ("http://a.b/", "http://xa.b/"),
+            ("http://a.b/", "http://b/"),
+            ("http://a.b/", "http://a.b.c/"),
+            ("http://a.b/", "http://a.b:8080/"),
+            ("http://a.b:8080/", "http://x.a.b:8081/"),
+            ("http://a.b:8080/", "https://a.b:8081/"),
+            ("http://1.2.3.4/", "http://1.2.3.5/"),
+        ] {
+            assert!(!stays(from, to), "{from} {to}");
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Request {
     pub(crate) payload: Payload,
     pub(crate) open_web: bool,
     pub(crate) redirects: usize,
+    /// Whether redirects may only lead to the same host and those below it.
+    pub(crate) at_home: bool,
     pub(crate) first_byte: Duration,
     pub(crate) idle: Duration,
     pub(crate) total: Duration,
@@ -58,6 +60,7 @@ impl Request {
             payload: Payload::None,
             open_web: false,
             redirects: 0,
+            at_home: false,
             first_byte,
             idle,
             total,
@@ -130,6 +133,17 @@ impl Request {
     #[must_use]
     pub fn redirects(mut self, most: usize) -> Self {
         self.redirects = most;
+        self.at_home = false;
+        self
+    }
+
+    /// Follows redirects, as many as the limits allow, to the same host and to hosts below it: so
+    /// gateways that give each content a host of its own answer. One that leads to other hosts
+    /// answers for others, and is an error.
+    #[must_use]
+    pub fn redirects_at_home(mut self) -> Self {
+        self.redirects = self.fetcher.limits().max_redirects;
+        self.at_home = true;
         self
     }
 

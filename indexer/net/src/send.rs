@@ -25,7 +25,7 @@ pub(crate) async fn send(mut request: Request, limit: u64) -> Result<Body, Fetch
     let deadline = begun.checked_add(total).unwrap_or(begun + FOREVER);
     let is_head = request.method == Method::HEAD;
     let redirects = if is_head || request.method == Method::GET { request.redirects } else { 0 };
-    let mut trail = Trail::new(&request.url, redirects);
+    let mut trail = Trail::new(&request.url, redirects, request.at_home);
     let mut open = request.open_web;
     loop {
         let url = request.url.clone();

@@ -3,7 +3,10 @@
 use everhold_net::{Body, FetchError, Fetcher, Request, Url};
 
 use super::{Answer, Verdict, Way, taken::Taken};
-use crate::content::{Cid, Verifier};
+use crate::{
+    content::{Cid, Verifier},
+    nodes::blocks::is_unsupported,
+};
 
 /// Fetches what is at a place that carries no hash.
 pub(super) async fn served(fetcher: &Fetcher, url: Url, max_bytes: u64, keep: usize) -> Answer {
@@ -64,11 +67,6 @@ pub(super) async fn content(
             taken.whole(answer.because(detail), Verdict::Unproved)
         }
     })
-}
-
-/// Whether a source says that it does not do what it was asked for.
-pub(super) fn is_unsupported(error: &FetchError) -> bool {
-    matches!(error.status(), Some(400 | 405 | 406 | 415 | 501))
 }
 
 /// Gives every chunk of a body to `sink`.

@@ -1,6 +1,6 @@
 //! Who can be asked for content by its address.
 
-use everhold_net::{Fetcher, Request, Url};
+use everhold_net::{Fetcher, Url};
 
 use super::{
     Answer, Verdict, Way, blocks,
@@ -9,14 +9,8 @@ use super::{
 use crate::{
     config::Config,
     content::{Cid, DagLimits, Reference, ReferenceClass, Walk},
-    nodes::join,
+    nodes::{BlockNode, Gateway, Kubo, join},
 };
-
-/// A block, as gateways call it.
-const RAW_BLOCK: &str = "application/vnd.ipld.raw";
-
-/// An archive in the order of a walk, with blocks that come again.
-const CAR: &str = "application/vnd.ipld.car;version=1;order=dfs;dups=y";
 
 /// What a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,39 +130,35 @@ impl Source {
 
     async fn ask_gateway(&self, cid: &Cid, path: &[&str], max: u64, keep: usize) -> Answer {
         let limits = DagLimits { file_bytes: max, ..DagLimits::default() };
-        let block = |cid: &Cid| {
-            let mut url = join(&self.url, &format!("ipfs/{cid}"));
-            url.query_pairs_mut().append_pair("format", "raw");
-            self.following(url).header("Accept", RAW_BLOCK)
-        };
+        let gateway = Gateway::new(self.url.clone(), self.fetcher.clone()).anywhere();
         let is_dag = cid.codec_name() == "dag-pb";
         if !is_dag && path.is_empty() {
             // One block, or a file of any size whose hash is its name.
             let answer = self.begin(Way::Bytes);
-            let plain = self.following(self.at(cid, path)).limit(max);
-            return match bytes::content(block(cid).limit(max), answer, cid, keep).await {
+            let plain = gateway.file(cid, path).limit(max);
+            return match bytes::content(gateway.block(cid).limit(max), answer, cid, keep).await {
                 Ok(answer) => answer,
                 Err(answer) => match bytes::content(plain, answer, cid, keep).await {
                     Ok(answer) | Err(answer) => answer,
                 },
             };
         }
-        let mut url = self.at(cid, path);
-        url.query_pairs_mut().append_pair("format", "car").append_pair("dag-scope", "entity");
-        // An archive is larger than its file: by a tenth where blocks are as small as 1 kB.
-        let request = self.following(url).header("Accept", CAR).limit(max.saturating_mul(2));
         let walk = Walk::new(*cid, path, limits);
         let car = self.begin(Way::Car);
-        if let Ok(answer) = blocks::archive(request, car, walk.clone(), &limits, &block, keep).await
+        // An archive is larger than its file: by a tenth where blocks are as small as 1 kB.
+        let archive = gateway.archive(cid, path).map(|it| it.limit(max.saturating_mul(2)));
+        if let Some(archive) = archive
+            && let Ok(answer) =
+                blocks::archive(&gateway, archive, car, walk.clone(), &limits, keep).await
         {
             return answer;
         }
         let one = self.begin(Way::Blocks);
-        let none = match blocks::one_by_one(one, walk, &limits, &block, keep).await {
+        let none = match blocks::one_by_one(&gateway, one, walk, &limits, keep).await {
             Ok(answer) => return answer,
             Err(answer) => answer,
         };
-        let plain = self.following(self.at(cid, path)).limit(max);
+        let plain = gateway.file(cid, path).limit(max);
         if path.is_empty() {
             let answer = self.begin(Way::Bytes);
             return match bytes::content(plain, answer, cid, keep).await {
@@ -176,7 +166,7 @@ impl Source {
             };
         }
         // What a gateway says lies at a path proves nothing without the folder's blocks.
-        let served = bytes::served(&self.fetcher, self.at(cid, path), max, keep).await;
+        let served = bytes::served(&self.fetcher, gateway.at(cid, path), max, keep).await;
         match served.verdict {
             Verdict::Served => Answer {
                 verdict: Verdict::Unproved,
@@ -189,41 +179,11 @@ impl Source {
 
     async fn ask_kubo(&self, cid: &Cid, path: &[&str], max: u64, keep: usize) -> Answer {
         let limits = DagLimits { file_bytes: max, ..DagLimits::default() };
-        let call = |method: &str, cid: &Cid| {
-            let mut url = join(&self.url, &format!("api/v0/{method}"));
-            let cid = cid.to_string();
-            url.query_pairs_mut().append_pair("arg", &cid).append_pair("offline", "true");
-            self.fetcher.post(url)
-        };
-        let block = |cid: &Cid| call("block/get", cid);
+        let kubo = Kubo::new(self.url.clone(), self.fetcher.clone());
         let walk = Walk::new(*cid, path, limits);
         let answer = self.begin(Way::Blocks);
-        match blocks::one_by_one(answer, walk, &limits, &block, keep).await {
-            Ok(answer) | Err(answer) => kubo_missing(answer),
+        match blocks::one_by_one(&kubo, answer, walk, &limits, keep).await {
+            Ok(answer) | Err(answer) => answer,
         }
-    }
-
-    fn at(&self, cid: &Cid, path: &[&str]) -> Url {
-        let mut url = join(&self.url, &format!("ipfs/{cid}"));
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.extend(path);
-        }
-        url
-    }
-
-    /// A GET that may be redirected: it does not matter who serves what proves itself.
-    fn following(&self, url: Url) -> Request {
-        self.fetcher.get(url).redirects(self.fetcher.limits().max_redirects)
-    }
-}
-
-/// Kubo says 500 of what it does not have.
-fn kubo_missing(answer: Answer) -> Answer {
-    let says = answer.detail.as_deref().unwrap_or_default();
-    match answer.http_status {
-        Some(500) if says.contains("not found") || says.contains("could not find") => {
-            Answer { verdict: Verdict::Missing, ..answer }
-        }
-        _ => answer,
     }
 }

@@ -8,6 +8,15 @@ use crate::{
     health::Past,
 };
 
+/// What probes have proved of a content.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// Its length.
+    pub size: Option<u64>,
+    /// Plain sha-256 of its bytes. With it nobody needs to know how a DAG was cut.
+    pub sha256: Option<Digest>,
+}
+
 /// A content in the ledger.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -15,27 +24,37 @@ pub struct Content {
     pub row: RowId,
     /// Its name.
     pub id: ContentId,
-    /// Its length, once a probe has verified it.
-    pub size: Option<u64>,
+    /// What a probe has proved of it.
+    pub known: Known,
     /// What health needs to know besides the replicas.
     pub past: Past,
     /// Why its metadata can't be read, if it was tried.
     pub parse_error: Option<String>,
 }
 
-type ContentRow = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64, Option<String>);
+type ContentRow =
+    (i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>, Option<i64>, i64, Option<String>);
 
 impl Content {
     fn from_row(row: ContentRow) -> Result<Self> {
-        let (id, codec, digest, size, wanted_since, was_healthy, parse_error) = row;
+        let (id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error) = row;
         Ok(Self {
             row: id,
             id: content_id(codec, &digest)?,
-            size: size.map(uint),
+            known: known(size, sha256.as_deref())?,
             past: Past { wanted_since, was_healthy: was_healthy != 0 },
             parse_error,
         })
     }
+}
+
+/// What is known of a content, from its columns.
+pub(super) fn known(size: Option<i64>, sha256: Option<&[u8]>) -> Result<Known> {
+    let digest = |bytes: &[u8]| {
+        Digest::from_slice(bytes)
+            .ok_or_else(|| LedgerError::Corrupt("the sha-256 of a content".to_owned()))
+    };
+    Ok(Known { size: size.map(uint), sha256: sha256.map(digest).transpose()? })
 }
 
 /// A content's name from its columns.
@@ -68,7 +87,7 @@ impl Tx {
             fetch_all,
             self,
             ContentRow,
-            "SELECT id, codec, digest, size, wanted_since, was_healthy, parse_error
+            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error
              FROM contents WHERE wanted = 1 ORDER BY id",
         )?;
         rows.into_iter().map(Content::from_row).collect()

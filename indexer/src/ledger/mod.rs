@@ -25,7 +25,7 @@ use sqlx::{
 
 pub use alerts::PendingAlert;
 pub use collections::{Collection, NewCollection};
-pub use contents::Content;
+pub use contents::{Content, Known};
 pub use incidents::{Incident, NewAlert, Transition};
 pub use nodes::{Node, NodeKind};
 pub use repairs::{Repair, RepairState};

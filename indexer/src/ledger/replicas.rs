@@ -1,10 +1,12 @@
 //! Replicas: what is due to be probed, and what probes saw.
 
 use super::{
-    LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch, int, text, uint,
+    LedgerError, Millis, Result, RowId, Tx,
+    contents::{Known, content_id, known},
+    execute, fetch, int, text, uint,
 };
 use crate::{
-    content::ContentId,
+    content::{Codec, ContentId, Digest},
     health::{FAILURES_THAT_COUNT, ReplicaState, ReplicaView, Schedule, Verdict},
 };
 
@@ -18,8 +20,8 @@ pub struct DueProbe {
     pub content: RowId,
     /// Its name.
     pub id: ContentId,
-    /// Its length, where known.
-    pub size: Option<u64>,
+    /// What earlier probes proved of it.
+    pub known: Known,
     /// From which node.
     pub node: RowId,
     /// Whether the bytes, once verified, are metadata still to be read.
@@ -43,6 +45,8 @@ pub struct ProbeRecord {
     pub http_status: Option<u16>,
     /// The name that the bytes really have.
     pub computed: Option<String>,
+    /// Plain sha-256 of the bytes, where they came whole.
+    pub sha256: Option<Digest>,
     /// In words, what was wrong.
     pub detail: Option<String>,
     /// When it ended.
@@ -129,7 +133,7 @@ impl ReplicaRow {
     }
 }
 
-type DueRow = (i64, i64, i64, Vec<u8>, Option<i64>, i64);
+type DueRow = (i64, i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>, i64);
 
 impl Tx {
     /// Takes up to `limit` probes that are due at `now`, earliest first; nobody else gets them
@@ -143,12 +147,12 @@ impl Tx {
     ) -> Result<Vec<DueProbe>> {
         self.among_others().await?;
         let sql = self.sql(
-            "SELECT r.content_id, r.node_id, c.codec, c.digest, c.size,
+            "SELECT r.content_id, r.node_id, c.codec, c.digest, c.size, c.sha256,
                     (c.parsed = 0 AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id))
              FROM replicas r JOIN contents c ON c.id = r.content_id
              WHERE r.due_at <= $1 AND ($3 = 0 OR r.failures BETWEEN 1 AND $4)
              ORDER BY r.due_at, r.content_id LIMIT $2",
-            "SELECT r.content_id, r.node_id, c.codec, c.digest, c.size,
+            "SELECT r.content_id, r.node_id, c.codec, c.digest, c.size, c.sha256,
                     (c.parsed = 0 AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id))::INT::BIGINT
              FROM replicas r JOIN contents c ON c.id = r.content_id
              WHERE r.due_at <= $1 AND ($3 = 0 OR r.failures BETWEEN 1 AND $4)
@@ -159,12 +163,13 @@ impl Tx {
         let (limit, only) = (i64::from(limit), i64::from(in_doubt_only));
         let rows = fetch!(fetch_all, self, DueRow, sql, now, limit, only, doubt)?;
         let mut due = Vec::with_capacity(rows.len());
-        for (content, node, codec, digest, size, parse) in rows {
+        for (content, node, codec, digest, size, sha256, parse) in rows {
             let update = "UPDATE replicas SET due_at = $3, leased = 1
                           WHERE content_id = $1 AND node_id = $2";
             execute!(self, update, content, node, lease)?;
             let id = content_id(codec, &digest)?;
-            due.push(DueProbe { content, id, size: size.map(uint), node, parse: parse != 0 });
+            let known = known(size, sha256.as_deref())?;
+            due.push(DueProbe { content, id, known, node, parse: parse != 0 });
         }
         Ok(due)
     }
@@ -215,7 +220,10 @@ impl Tx {
         };
         let after = before.after(record.seen);
         let verified = record.seen == ReplicaState::Verified;
-        let due = schedule.next_probe(after, record.at);
+        let due = match self.is_outdated(record).await? {
+            true => 0,
+            false => schedule.next_probe(after, record.at),
+        };
         execute!(
             self,
             "UPDATE replicas SET state = $3, failures = $4, held = $5, bytes = $6,
@@ -241,11 +249,36 @@ impl Tx {
             self.record_change(record, new).await?;
         }
         if verified {
-            let size = "UPDATE contents SET size = $2 WHERE id = $1 AND size IS NULL";
-            execute!(self, size, content, record.bytes.map(int))?;
+            self.learn(record).await?;
             self.finish_repairs(content, node, record.at).await?;
         }
         Ok(after)
+    }
+
+    /// Whether the bytes that a probe took for others have been proved right since it began.
+    async fn is_outdated(&mut self, record: &ProbeRecord) -> Result<bool> {
+        let (ReplicaState::Corrupt, Some(got)) = (record.seen, record.sha256) else {
+            return Ok(false);
+        };
+        let select = "SELECT sha256 FROM contents WHERE id = $1";
+        let (right,) = fetch!(fetch_one, self, (Option<Vec<u8>>,), select, record.content)?;
+        Ok(right.is_some_and(|right| right == got.0))
+    }
+
+    /// Remembers what a probe proved. Who was found to serve other bytes, while nobody could say
+    /// how the DAG was cut, is asked again.
+    async fn learn(&mut self, record: &ProbeRecord) -> Result<()> {
+        let Some(sha256) = record.sha256 else { return Ok(()) };
+        let update = "UPDATE contents SET size = $2, sha256 = $3 WHERE id = $1 AND sha256 IS NULL";
+        let learned =
+            execute!(self, update, record.content, record.bytes.map(int), sha256.0.as_slice())?;
+        if learned > 0 {
+            let update = "UPDATE replicas SET due_at = 0
+                          WHERE content_id = $1 AND due_at IS NOT NULL AND state = 'corrupt'
+                            AND EXISTS (SELECT 1 FROM contents WHERE id = $1 AND codec = $2)";
+            execute!(self, update, record.content, i64::from(Codec::DagPb.multicodec()))?;
+        }
+        Ok(())
     }
 
     async fn record_change(&mut self, record: &ProbeRecord, new: ReplicaState) -> Result<()> {

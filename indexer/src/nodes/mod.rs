@@ -1,6 +1,7 @@
 //! Those who hold content: one file a kind behind one small trait.
 
 pub mod aleph;
+pub mod blocks;
 mod gateway;
 mod kubo;
 mod probe;
@@ -8,7 +9,8 @@ mod probe;
 use async_trait::async_trait;
 use url::Url;
 
-pub use crate::ledger::NodeKind;
+pub use crate::ledger::{Known, NodeKind};
+pub use blocks::BlockNode;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
@@ -33,6 +35,11 @@ pub trait ContentNode: Send + Sync + std::fmt::Debug {
 
     /// Begins a full GET of `id`.
     async fn open(&self, id: &ContentId) -> Result<Body, FetchError>;
+
+    /// The same node as one that gives blocks, where it does.
+    fn blocks(&self) -> Option<&dyn BlockNode> {
+        None
+    }
 }
 
 /// A configured node, and whose it is.

@@ -1,10 +1,18 @@
 //! One attempt to fetch one content from one node: the bytes decide, nothing else.
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
-use super::{ContentNode, FetchError, NodeKind};
+use super::{
+    BlockNode, ContentNode, FetchError, Known, NodeKind,
+    blocks::{self, BlocksError, Sink, is_unsupported},
+    kubo,
+};
 use crate::{
-    content::{ContentId, Verifier},
+    content::{
+        CarError, Cid, Codec, ContentId, DagError, DagLimits, Digest, Found, Verification,
+        Verifier, Walk,
+    },
     health::ReplicaState,
 };
 
@@ -21,6 +29,8 @@ pub struct Seen {
     pub http_status: Option<u16>,
     /// The name the bytes really have, where they came whole.
     pub computed: Option<String>,
+    /// Plain sha-256 of the bytes, where they came whole.
+    pub sha256: Option<Digest>,
     /// In words, what was wrong.
     pub detail: Option<String>,
     /// The bytes themselves, where verified, asked for, and short enough.
@@ -38,18 +48,17 @@ impl Seen {
     }
 }
 
-/// Fetches `id` from `node` and hashes what comes. `size` is its length where known; verified
-/// bytes of at most `keep` are handed over.
+/// Fetches `id` from `node` and hashes what comes; verified bytes of at most `keep` are handed over.
 ///
-/// Memory is that of one chunk, the hasher, and what is kept, however long the content is.
+/// Memory is that of one chunk or block, the hasher, and what is kept, however long the content is.
 pub async fn probe(
     node: &dyn ContentNode,
     id: &ContentId,
-    size: Option<u64>,
+    known: Known,
     keep: Option<usize>,
 ) -> Seen {
     let mut kept = keep.map(|_| Vec::new());
-    let mut seen = probe_into(node, id, size, &mut |chunk| {
+    let mut seen = probe_into(node, id, known, &mut |chunk| {
         kept = kept.take().filter(|bytes| Some(bytes.len() + chunk.len()) <= keep);
         if let Some(bytes) = &mut kept {
             bytes.extend_from_slice(chunk);
@@ -64,61 +73,222 @@ pub async fn probe(
 
 /// As [`probe`], handing each chunk to `sink` as it comes: what it has got is the content only
 /// if the state is `verified` in the end.
+///
+/// The file as a whole is asked for first: that is what people and their wallets get. Where its
+/// bytes make no DAG that is known to bear the name, the node's blocks decide, if it gives any.
 pub async fn probe_into(
     node: &dyn ContentNode,
     id: &ContentId,
-    size: Option<u64>,
-    sink: &mut (dyn FnMut(&[u8]) + Send),
+    known: Known,
+    sink: Sink<'_>,
 ) -> Seen {
-    let mut body = match node.open(id).await {
-        Ok(body) => body,
-        Err(error) => return failed(node.kind(), &error, 0),
+    let answer = Probe { node, id, known };
+    let found = match answer.whole(&mut *sink).await {
+        Ok(found) => found,
+        // A gateway for blocks alone is a gateway, too.
+        Err(Whole::NotServed(seen)) => match node.blocks() {
+            Some(blocks) => return answer.blocks_alone(blocks, sink).await.unwrap_or(seen),
+            None => return seen,
+        },
+        Err(Whole::Seen(seen)) => return seen,
     };
-    if let Some(size) = size {
-        // A length is known from verified bytes: one byte more is already the wrong content.
-        body.limit_to(size);
+    match node.blocks() {
+        _ if found.matches => answer.verified(found.sha256, found.bytes),
+        Some(blocks) if answer.may_be_cut_otherwise() => answer.settle(blocks, &found).await,
+        _ => answer.corrupt(&found),
     }
-    let mut verifier = Verifier::any_profile(*id);
-    loop {
-        match body.chunk().await {
-            Ok(Some(chunk)) => {
-                verifier.update(&chunk);
-                sink(&chunk);
+}
+
+/// A content that is asked for at a node.
+struct Probe<'a> {
+    node: &'a dyn ContentNode,
+    id: &'a ContentId,
+    known: Known,
+}
+
+/// Why there are no bytes to judge.
+enum Whole {
+    Seen(Seen),
+    /// The node says that it does not serve files: what to say if it serves no blocks, either.
+    NotServed(Seen),
+}
+
+impl Probe<'_> {
+    /// Fetches the file as a whole.
+    async fn whole(&self, sink: Sink<'_>) -> Result<Verification, Whole> {
+        let kind = self.node.kind();
+        let mut body = match self.node.open(self.id).await {
+            Ok(body) => body,
+            Err(error) if is_unsupported(&error) => {
+                return Err(Whole::NotServed(failed(kind, &error, 0)));
             }
-            Ok(None) => break,
+            Err(error) => return Err(Whole::Seen(failed(kind, &error, 0))),
+        };
+        if let Some(size) = self.known.size {
+            // A length is known from verified bytes: one byte more is already the wrong content.
+            body.limit_to(size);
+        }
+        // Where the bytes are known, their DAG is only for the evidence.
+        let mut verifier = match self.known.sha256 {
+            Some(_) => Verifier::new(*self.id),
+            None => Verifier::any_profile(*self.id),
+        };
+        loop {
+            match body.chunk().await {
+                Ok(Some(chunk)) => {
+                    verifier.update(&chunk);
+                    sink(&chunk);
+                }
+                Ok(None) => {
+                    let found = verifier.finish();
+                    let known = self.known.sha256.map(|sha256| sha256 == found.sha256);
+                    return Ok(Verification { matches: known.unwrap_or(found.matches), ..found });
+                }
+                Err(error) => return Err(Whole::Seen(self.broken_off(&error, body.received()))),
+            }
+        }
+    }
+
+    fn broken_off(&self, error: &FetchError, received: u64) -> Seen {
+        match error {
             // A policy's limit says nothing about the content, and is met as other errors are.
-            Err(FetchError::TooLarge { limit, announced, .. }) if size == Some(limit) => {
+            FetchError::TooLarge { limit, announced, .. } if self.known.size == Some(*limit) => {
                 let detail = match announced {
                     Some(bytes) => format!("{bytes} bytes are announced; the content has {limit}"),
                     None => format!("more than the content's {limit} bytes came"),
                 };
-                return Seen {
-                    detail: Some(detail),
-                    ..bare(ReplicaState::Corrupt, Some(200), body.received())
-                };
+                Seen { detail: Some(detail), ..bare(ReplicaState::Corrupt, Some(200), received) }
             }
-            Err(error) => {
-                return Seen {
-                    http_status: Some(200),
-                    ..failed(node.kind(), &error, body.received())
-                };
-            }
+            _ => Seen { http_status: Some(200), ..failed(self.node.kind(), error, received) },
         }
     }
-    let verdict = verifier.finish();
-    if !verdict.matches {
-        let computed = verdict.computed.to_string();
-        return Seen {
-            detail: Some(format!("the bytes hash to {computed}")),
-            computed: Some(computed),
-            ..bare(ReplicaState::Corrupt, Some(200), verdict.bytes)
+
+    /// Whether bytes that do not match may be the file all the same.
+    fn may_be_cut_otherwise(&self) -> bool {
+        self.id.codec == Codec::DagPb && self.known.sha256.is_none()
+    }
+
+    fn verified(&self, sha256: Digest, bytes: u64) -> Seen {
+        Seen {
+            held: self.node.holds_what_it_serves(self.id),
+            computed: Some(self.id.to_string()),
+            sha256: Some(sha256),
+            ..bare(ReplicaState::Verified, Some(200), bytes)
+        }
+    }
+
+    fn corrupt(&self, found: &Verification) -> Seen {
+        let computed = found.computed.to_string();
+        let cut = match self.may_be_cut_otherwise() {
+            true => ", cut in the usual way, and in no known way to what it should be",
+            false => "",
         };
+        Seen {
+            detail: Some(format!("the bytes hash to {computed}{cut}")),
+            computed: Some(computed),
+            sha256: Some(found.sha256),
+            ..bare(ReplicaState::Corrupt, Some(200), found.bytes)
+        }
     }
-    Seen {
-        held: node.holds_what_it_serves(id),
-        computed: Some(id.to_string()),
-        ..bare(ReplicaState::Verified, Some(200), verdict.bytes)
+
+    /// Looks at the blocks of a file whose bytes came whole, and make no known DAG.
+    async fn settle(&self, blocks: &dyn BlockNode, found: &Verification) -> Seen {
+        let mut ignore = |_: &[u8]| {};
+        match self.by_blocks(blocks, found.bytes, &mut ignore).await {
+            Ok((sha256, bytes)) if sha256 == found.sha256 => self.verified(sha256, bytes),
+            Ok(_) => Seen {
+                detail: Some("its blocks are right, but the file it serves is another".to_owned()),
+                ..self.corrupt(found)
+            },
+            Err(Unproved::None) => self.corrupt(found),
+            Err(Unproved::Wrong(why)) => Seen {
+                detail: Some(format!("neither its bytes nor its blocks are right: {why}")),
+                ..self.corrupt(found)
+            },
+            // Bytes came, and nothing proves them.
+            Err(Unproved::Seen(seen)) if seen.state == ReplicaState::Missing => {
+                Seen { detail: seen.detail, ..self.corrupt(found) }
+            }
+            Err(Unproved::Seen(seen)) => *seen,
+        }
     }
+
+    /// Fetches blocks only; `None` from a node without any.
+    async fn blocks_alone(&self, blocks: &dyn BlockNode, sink: Sink<'_>) -> Option<Seen> {
+        let limit = self.known.size.unwrap_or(DagLimits::default().file_bytes);
+        match self.by_blocks(blocks, limit, sink).await {
+            Ok((sha256, bytes)) => Some(self.verified(sha256, bytes)),
+            Err(Unproved::None) => None,
+            Err(Unproved::Wrong(why)) => {
+                let policy = self.known.size.is_none() && why.is_about_size();
+                let state = if policy { ReplicaState::Unreachable } else { ReplicaState::Corrupt };
+                Some(Seen { detail: Some(why.to_string()), ..bare(state, Some(200), 0) })
+            }
+            Err(Unproved::Seen(seen)) => Some(*seen),
+        }
+    }
+
+    /// Plain sha-256 and length of a file of at most `limit` bytes, every block of which is proved.
+    async fn by_blocks(
+        &self,
+        blocks: &dyn BlockNode,
+        limit: u64,
+        sink: Sink<'_>,
+    ) -> Result<(Digest, u64), Unproved> {
+        let limits = DagLimits { file_bytes: limit, ..DagLimits::default() };
+        let cid = Cid::from(*self.id);
+        let walk = Walk::new(cid, &[], limits);
+        // With its blocks' names, an archive is larger than its file.
+        let archive = blocks.archive(&cid, &[]).map(|request| {
+            request.limit(limit.saturating_mul(2).saturating_add(limits.block_bytes as u64))
+        });
+        let (mut hasher, mut bytes) = (Sha256::new(), 0);
+        let mut both = |data: &[u8]| {
+            hasher.update(data);
+            bytes += data.len() as u64;
+            sink(data);
+        };
+        let walk = blocks::prove(blocks, walk, archive, &limits, &mut both)
+            .await
+            .map_err(|error| self.unproved(error))?;
+        match walk.found() {
+            Some(Found::Directory { .. }) => Err(Unproved::Seen(Box::new(Seen {
+                detail: Some("it is a folder, and no file".to_owned()),
+                ..bare(ReplicaState::Claimed, Some(200), 0)
+            }))),
+            _ => Ok((Digest(hasher.finalize().into()), bytes)),
+        }
+    }
+
+    fn unproved(&self, error: BlocksError) -> Unproved {
+        match error {
+            BlocksError::None(_) => Unproved::None,
+            BlocksError::Fetch(error) => {
+                Unproved::Seen(Box::new(failed(self.node.kind(), &error, 0)))
+            }
+            BlocksError::Car(CarError::Missing { .. }) => Unproved::Seen(Box::new(Seen {
+                detail: Some(error.to_string()),
+                ..bare(ReplicaState::Missing, Some(200), 0)
+            })),
+            BlocksError::Car(CarError::Dag(DagError::Hash { .. } | DagError::TooMany { .. })) => {
+                Unproved::Seen(Box::new(Seen {
+                    detail: Some(error.to_string()),
+                    ..bare(ReplicaState::Claimed, Some(200), 0)
+                }))
+            }
+            error => Unproved::Wrong(error),
+        }
+    }
+}
+
+/// Why blocks prove nothing.
+enum Unproved {
+    /// The node gives none.
+    None,
+    /// They are wrong.
+    Wrong(BlocksError),
+    /// They are not to be had, or nobody can say.
+    Seen(Box<Seen>),
 }
 
 fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) -> Seen {
@@ -128,6 +298,7 @@ fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) -> Seen {
         bytes: Some(bytes),
         http_status,
         computed: None,
+        sha256: None,
         detail: None,
         body: None,
     }
@@ -142,12 +313,9 @@ fn failed(kind: NodeKind, error: &FetchError, bytes: u64) -> Seen {
 /// Whether an answer says that the node does not have the content: it knows none (404, 410), or
 /// it keeps nothing that is named so (400 and 501, from nodes without IPFS).
 fn says_missing(kind: NodeKind, error: &FetchError) -> bool {
-    match error {
-        FetchError::Status { status: 404 | 410, .. } => true,
-        FetchError::Status { status: 400 | 501, .. } => kind == NodeKind::Aleph,
-        FetchError::Status { status: 500, body, .. } => {
-            kind == NodeKind::Kubo && body.contains("not found")
-        }
-        _ => false,
+    match error.status() {
+        Some(404 | 410) => true,
+        Some(400 | 501) => kind == NodeKind::Aleph,
+        _ => kind == NodeKind::Kubo && kubo::says_missing(error),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     content::ContentId,
     health::ReplicaState,
     nodes::{
-        self, FetchError, Fetcher,
+        self, FetchError, Fetcher, Known,
         aleph::{AlephError, Client, Message, MessageStatus, sign_store},
         probe,
     },
@@ -155,12 +155,11 @@ impl Storer {
     pub async fn survey(&self, items: &[Item]) -> Result<Survey> {
         let mut survey = Survey::default();
         for (node, client) in self.clients.iter().enumerate() {
-            let probes =
-                stream::iter(items.iter().enumerate())
-                    .map(|(index, item)| async move {
-                        (index, probe(client, &item.id, None, None).await)
-                    })
-                    .buffer_unordered(AT_ONCE);
+            let probes = stream::iter(items.iter().enumerate())
+                .map(|(index, item)| async move {
+                    (index, probe(client, &item.id, Known::default(), None).await)
+                })
+                .buffer_unordered(AT_ONCE);
             let mut probes = std::pin::pin!(probes);
             while let Some((index, seen)) = probes.next().await {
                 if seen.state == ReplicaState::Verified {
@@ -297,7 +296,7 @@ impl Storer {
     }
 
     async fn serves(&self, client: &Client, id: &ContentId) -> bool {
-        probe(client, id, None, None).await.state == ReplicaState::Verified
+        probe(client, id, Known::default(), None).await.state == ReplicaState::Verified
     }
 
     /// Finds out why the account can't pay: the message, published by itself, is rejected with

@@ -258,7 +258,7 @@ async fn content_report(
         role: role.to_owned(),
         id: seen.content.id.to_string(),
         cid: seen.content.id.cid(),
-        size: seen.content.size,
+        size: seen.content.known.size,
         health: seen.assessment.health,
         required: policy.min,
         verified: seen.assessment.verified,

@@ -251,7 +251,7 @@ impl Story<'_> {
                 "id": content.id.to_string(),
                 "cid": content.id.cid(),
                 "role": self.role(),
-                "size": content.size,
+                "size": content.known.size,
             },
             "tokens": tokens,
             "token_count": self.tokens.len(),

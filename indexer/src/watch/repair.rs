@@ -15,7 +15,7 @@ use super::{Watch, WatchError, verify::Probed};
 use crate::{
     content::ContentId,
     health::{Health, ReplicaState},
-    ledger::{self, DueProbe, Millis, RepairState, Replica, RowId},
+    ledger::{self, DueProbe, Known, Millis, RepairState, Replica, RowId},
     nodes::{
         self, ContentNode, FetchError,
         aleph::{AlephError, Client, Engine, Message, MessageStatus, Payload, sign_store},
@@ -82,6 +82,7 @@ enum Outcome {
 struct Target<'a> {
     row: RowId,
     id: ContentId,
+    known: Known,
     node: RowId,
     client: &'a Client,
     payload: &'a Payload,
@@ -174,7 +175,8 @@ impl Watch {
             // While a node can't say which STOREs live, none is signed: there may be one.
             let in_need = content.assessment.health.is_problem() && complete;
             let (payload, elsewhere) = (&payload, &elsewhere[..]);
-            let target = Target { row, id, node, client, payload, in_need, elsewhere };
+            let known = content.content.known;
+            let target = Target { row, id, known, node, client, payload, in_need, elsewhere };
             done.tried += 1;
             done.proved += u64::from(self.bring_back(&target, &mut done.probes).await?);
         }
@@ -204,7 +206,7 @@ impl Watch {
             let mut file = NamedTempFile::new()?;
             let mut written = Ok(());
             let id = content.content.id;
-            let seen = probe_into(node.node.as_ref(), &id, content.content.size, &mut |chunk| {
+            let seen = probe_into(node.node.as_ref(), &id, content.content.known, &mut |chunk| {
                 if written.is_ok() {
                     written = file.write_all(chunk);
                 }
@@ -218,7 +220,7 @@ impl Watch {
             let due = DueProbe {
                 content: content.content.row,
                 id,
-                size: content.content.size,
+                known: content.content.known,
                 node: replica.node,
                 parse: false,
             };
@@ -441,7 +443,7 @@ impl Watch {
         let due = DueProbe {
             content: target.row,
             id: target.id,
-            size: None,
+            known: target.known,
             node: target.node,
             parse: false,
         };

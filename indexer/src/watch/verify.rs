@@ -82,7 +82,7 @@ impl Watch {
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
         let mut seen = match self.nodes.get(&due.node) {
-            Some(node) => probe(node.node.as_ref(), &due.id, due.size, keep).await,
+            Some(node) => probe(node.node.as_ref(), &due.id, due.known, keep).await,
             None => Seen::unasked("the node is not configured here"),
         };
         let metadata = due.parse && seen.state == ReplicaState::Verified;
@@ -135,6 +135,7 @@ impl Probed {
             bytes: seen.bytes,
             http_status: seen.http_status,
             computed: seen.computed.clone(),
+            sha256: seen.sha256,
             detail: seen.detail.clone(),
             at: *at,
         }

@@ -148,7 +148,7 @@ async fn never_gives_what_is_not_wanted(db: Database) {
 async fn says_what_to_read(db: Database) {
     let story = story(&db, 1).await;
     let all = take_all(&story.ledger, NOW).await;
-    assert!(all.iter().all(|probe| probe.parse && probe.size.is_none()));
+    assert!(all.iter().all(|probe| probe.parse && probe.known.size.is_none()));
     let first = &all[0];
     record(&story.ledger, &seen(first.content, first.node, ReplicaState::Verified, NOW)).await;
     let mut tx = story.ledger.write().await.unwrap();
@@ -157,7 +157,7 @@ async fn says_what_to_read(db: Database) {
     tx.commit().await.unwrap();
     let again = take_all(&story.ledger, NOW + 10 * HOUR).await;
     assert_eq!(again.len(), 3);
-    assert!(again.iter().all(|probe| !probe.parse && probe.size == Some(1)));
+    assert!(again.iter().all(|probe| !probe.parse && probe.known.size == Some(1)));
 }
 
 /// Ten workers with handles of their own: all is taken, nothing twice.

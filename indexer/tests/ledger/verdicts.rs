@@ -1,12 +1,13 @@
 //! What probes saw: verdicts, their history and their evidence.
 
 use everhold::{
+    content::{Codec, ContentId, Digest},
     health::ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
     ledger::{ProbeRecord, Replica, RowId},
 };
 
 use crate::{
-    story::{NOW, Story, mint, raw, record, row_of, seen, set_nodes, take_all},
+    story::{NOW, RIGHT, Story, digest, mint, raw, record, row_of, seen, set_nodes, take_all},
     support::database::{Database, on_both_engines},
 };
 
@@ -16,9 +17,14 @@ on_both_engines!(
     keeps_the_last_ten_changes,
     keeps_the_evidence_of_the_last_probe,
     learns_the_size_once_from_right_bytes,
+    asks_again_who_was_wronged_before_a_dag_was_known,
+    asks_again_who_was_wronged_meanwhile,
     remembers_when_it_was_last_right,
     keeps_replicas_apart,
 );
+
+/// Plain sha-256 of wrong bytes.
+const OTHER: Digest = Digest([2; 32]);
 
 struct Setting {
     story: Story,
@@ -110,6 +116,7 @@ async fn keeps_the_evidence_of_the_last_probe(db: Database) {
         bytes: Some(u64::MAX),
         http_status: Some(200),
         computed: Some("Qm…".to_owned()),
+        sha256: None,
         detail: Some("wrong: \u{202e}'; DROP TABLE tokens; --".to_owned()),
         at: NOW,
     };
@@ -135,7 +142,7 @@ async fn learns_the_size_once_from_right_bytes(db: Database) {
     let it = setting(&db).await;
     let size = async || {
         let mut tx = it.story.ledger.read().await.unwrap();
-        tx.wanted_contents().await.unwrap()[0].size
+        tx.wanted_contents().await.unwrap()[0].known.size
     };
     let with = |bytes, state| ProbeRecord {
         bytes: Some(bytes),
@@ -148,7 +155,46 @@ async fn learns_the_size_once_from_right_bytes(db: Database) {
     record(&it.story.ledger, &with(9, Verified)).await;
     assert_eq!(size().await, Some(0));
     let due = take_all(&it.story.ledger, NOW * 2).await;
-    assert!(due.iter().all(|probe| probe.size == Some(0)));
+    assert!(due.iter().all(|probe| probe.known.size == Some(0)));
+}
+
+/// Two nodes of a DAG that is cut in an unknown way: both serve its bytes.
+async fn unusual(db: &Database) -> Setting {
+    let ledger = db.open().await;
+    let nodes = set_nodes(&ledger, &["http://one", "http://two"]).await;
+    let mut story = Story::begin(ledger, &[Codec::DagPb]).await;
+    story.tell(mint(0, 1, 1, 1)).await;
+    let content = ContentId::new(Codec::DagPb, digest(1));
+    let content = row_of(&story.ledger, content).await;
+    Setting { story, content, nodes }
+}
+
+async fn asks_again_who_was_wronged_before_a_dag_was_known(db: Database) {
+    let it = unusual(&db).await;
+    assert_eq!(take_all(&it.story.ledger, NOW).await.len(), 2);
+    let doubted =
+        ProbeRecord { sha256: Some(RIGHT), ..seen(it.content, it.nodes[0], Corrupt, NOW) };
+    record(&it.story.ledger, &doubted).await;
+    assert_eq!(take_all(&it.story.ledger, NOW).await.len(), 0);
+    record(&it.story.ledger, &seen(it.content, it.nodes[1], Verified, NOW)).await;
+    let due = take_all(&it.story.ledger, NOW).await;
+    let due: Vec<_> = due.iter().map(|probe| (probe.node, probe.known.sha256)).collect();
+    assert_eq!(due, [(it.nodes[0], Some(RIGHT))]);
+    // Now it is known, and who is corrupt stays so until its time comes.
+    record(&it.story.ledger, &ProbeRecord { sha256: Some(OTHER), ..doubted }).await;
+    record(&it.story.ledger, &seen(it.content, it.nodes[1], Verified, NOW)).await;
+    assert_eq!(take_all(&it.story.ledger, NOW).await.len(), 0);
+}
+
+async fn asks_again_who_was_wronged_meanwhile(db: Database) {
+    let it = unusual(&db).await;
+    take_all(&it.story.ledger, NOW).await;
+    record(&it.story.ledger, &seen(it.content, it.nodes[1], Verified, NOW)).await;
+    for (got, due) in [(OTHER, 0), (RIGHT, 1)] {
+        let late = ProbeRecord { sha256: Some(got), ..seen(it.content, it.nodes[0], Corrupt, NOW) };
+        record(&it.story.ledger, &late).await;
+        assert_eq!(take_all(&it.story.ledger, NOW).await.len(), due);
+    }
 }
 
 async fn remembers_when_it_was_last_right(db: Database) {

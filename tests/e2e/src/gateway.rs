@@ -23,6 +23,8 @@ pub enum Habit {
     FilesOnly,
     /// Files for which it says that it does no blocks.
     FilesAndSaysSo,
+    /// Archives and blocks, and no files: a gateway for those who check.
+    NoFiles,
     /// In an archive, the last block has one other byte.
     WrongBlock,
     /// An archive has one block more.
@@ -110,7 +112,11 @@ impl Shelf {
         }
         let (kind, found) = match query.contains("format=raw") && blocks {
             true => ("application/vnd.ipld.raw", self.blocks.get(path)),
-            false => ("text/plain", self.files.get(path)),
+            false if self.habit == Habit::NoFiles => {
+                return StatusCode::NOT_ACCEPTABLE.into_response();
+            }
+            // As js-ipfs says of whatever it can't guess.
+            false => ("application/octet-stream", self.files.get(path)),
         };
         match found {
             Some(bytes) => ([(header::CONTENT_TYPE, kind)], bytes.clone()).into_response(),

@@ -72,7 +72,8 @@ fn profile_dir() -> Result<PathBuf> {
     Ok(dir.to_owned())
 }
 
-fn repository() -> PathBuf {
+/// The top folder of the sources.
+pub(crate) fn repository() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().nth(2).unwrap_or(here);
     root.to_owned()

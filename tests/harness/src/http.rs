@@ -45,20 +45,37 @@ impl Http {
 
     async fn json(&self, method: Method, url: &str, body: Body) -> Result<Value> {
         let what = format!("{method} {url}");
-        let asked = tokio::time::timeout(PATIENCE, self.ask(method, url, body));
+        let bytes = self.answer(method, url, "application/json", body).await?;
+        serde_json::from_slice(&bytes).context(&what)
+    }
+
+    /// Bytes of any kind in and out, an answer other than 2xx is an error.
+    pub(crate) async fn bytes(
+        &self,
+        method: Method,
+        url: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<Bytes> {
+        self.answer(method, url, kind, Body::from(body)).await
+    }
+
+    async fn answer(&self, method: Method, url: &str, kind: &str, body: Body) -> Result<Bytes> {
+        let what = format!("{method} {url}");
+        let asked = tokio::time::timeout(PATIENCE, self.ask(method, url, kind, body));
         let (status, bytes) = asked.await.context(&what)?.context(&what)?;
         if !(200..300).contains(&status) {
             let text = String::from_utf8_lossy(&bytes);
             return Err(Error::new(format!("{what}: {status} {text}")));
         }
-        serde_json::from_slice(&bytes).context(&what)
+        Ok(bytes)
     }
 
-    async fn ask(&self, method: Method, url: &str, body: Body) -> Result<(u16, Bytes)> {
+    async fn ask(&self, method: Method, url: &str, kind: &str, body: Body) -> Result<(u16, Bytes)> {
         let request = Request::builder()
             .method(method)
             .uri(url)
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, kind)
             .body(body)
             .context("request")?;
         let answer = self.0.request(request).await.context("no answer")?;

@@ -189,3 +189,19 @@ async fn userinfo_and_ports_are_refused() {
     }
     assert_eq!(target.connections(), 0);
 }
+
+#[tokio::test]
+async fn at_home_lead_to_the_same_host_only() {
+    let other = Server::answering(PRIVATE, ok("", b"x")).await;
+    let leaving = Server::redirecting(PRIVATE, 302, other.url("/").as_str()).await;
+    let fetcher = for_nodes(quick(), &[&leaving, &other]);
+    let error = fetcher.get(leaving.url("/")).redirects_at_home().open().await.unwrap_err();
+    let fault =
+        RedirectFault::Elsewhere(format!("{}:{}", "127.0.0.1", other.url("/").port().unwrap()));
+    assert!(matches!(error, FetchError::Redirect { fault: found, .. } if found == fault));
+    assert_eq!(other.connections(), 0);
+    let staying = countdown().await;
+    let fetcher = for_nodes(quick(), &[&staying]);
+    let mut body = fetcher.get(staying.url("/3")).redirects_at_home().open().await.unwrap();
+    assert_eq!(&body.collect().await.unwrap()[..], b"there");
+}

@@ -25,6 +25,7 @@ mod raw_on_isolated_nodes;
 mod references;
 mod repair;
 mod support;
+mod unusual_dags;
 mod update;
 mod watch;
 mod watch_killed;
