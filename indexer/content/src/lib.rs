@@ -30,6 +30,7 @@ mod metadata;
 mod multihash;
 mod node;
 mod profile;
+mod recent;
 mod reference;
 mod unixfs;
 mod verifier;
@@ -56,9 +57,10 @@ pub use metadata::{
 };
 pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
 pub use profile::{CidVersion, Profile};
+pub use recent::RecentBlocks;
 pub use reference::{
     Fact, ID_PLACE, MAX_REFERENCE_BYTES, Proof, Provability, Reference, ReferenceClass,
-    ReferenceClassError, id_hex, shown, substitute_id,
+    ReferenceClassError, id_hex, is_visible, shown, substitute_id,
 };
 pub use verifier::{Verification, Verifier};
 pub use walk::{DagError, DagLimits, Entry, Found, Walk};

@@ -15,7 +15,7 @@ use super::{Cid, ContentId};
 
 pub use class::{ReferenceClass, ReferenceClassError};
 pub use proof::{Fact, Proof, Provability};
-pub use shown::shown;
+pub use shown::{is_visible, shown};
 pub use token_id::{ID_PLACE, id_hex, substitute_id};
 
 /// A longer reference that is not inline data is [`ReferenceClass::Unknown`] and cut to this.

@@ -65,9 +65,6 @@ fn judge(
             let verdict = verdict_of(&error);
             Answer { verdict, bytes, ..answer.because(error) }
         }
-        Err(error @ BlocksError::More) => {
-            Answer { verdict: Verdict::Corrupt, bytes, ..answer.because(error) }
-        }
     })
 }
 
@@ -77,7 +74,7 @@ pub(super) fn verdict_of(error: &CarError) -> Verdict {
         CarError::Dag(DagError::NotFound { .. } | DagError::NotADirectory { .. }) => {
             Verdict::Missing
         }
-        CarError::Dag(DagError::FileTooLarge { .. }) => Verdict::TooLarge,
+        error if error.is_limit() => Verdict::TooLarge,
         CarError::Dag(
             DagError::Hash { .. } | DagError::Codec { .. } | DagError::Symlink { .. },
         ) => Verdict::Unproved,

@@ -16,9 +16,10 @@ pub use archive::{check_archive, check_file};
 pub use source::{Source, SourceKind};
 
 use crate::content::{
-    Cid, DagLimits, Data, Digest, Found, MAX_IDENTITY, Outcome, Proof, Provability, Reference,
-    ReferenceClass,
+    Cid, DagError, DagLimits, Data, Digest, Found, MAX_IDENTITY, Outcome, Proof, Provability,
+    Reference, ReferenceClass, Walk,
 };
+use blocks::verdict_of;
 use taken::Taken;
 
 /// Where `ar://` leads: the gateway that everybody uses.
@@ -152,7 +153,14 @@ pub struct Checked {
 }
 
 impl Checked {
-    fn new(reference: &Reference, answers: Vec<Answer>) -> Self {
+    fn new(reference: &Reference, mut answers: Vec<Answer>) -> Self {
+        // However the bytes were checked: what a reference can't prove is not proved.
+        let proof = reference.proof();
+        for answer in answers.iter_mut().filter(|_| !proof.proves_bytes()) {
+            if answer.verdict == Verdict::Proved {
+                answer.verdict = Verdict::Served;
+            }
+        }
         let verdicts = answers.iter().map(|answer| answer.verdict);
         let best = verdicts.min_by_key(|verdict| verdict.rank());
         Self {
@@ -161,14 +169,31 @@ impl Checked {
             cid: reference.cid,
             path: reference.path.clone(),
             verdict: best.unwrap_or(Verdict::Unfetchable),
-            provability: reference.proof().provability(),
+            provability: proof.provability(),
             answers,
         }
     }
 
+    /// The bytes of the answer that the verdict rests on, where they are kept. Whoever keeps many
+    /// of these would keep all of them.
+    pub fn take_body(&mut self) -> Option<Vec<u8>> {
+        let best = self.answers.iter_mut().min_by_key(|answer| answer.verdict.rank());
+        let body = best.and_then(|best| best.body.take());
+        self.answers.iter_mut().for_each(|answer| answer.body = None);
+        body
+    }
+
     /// The answer that the verdict rests on.
     pub fn best(&self) -> Option<&Answer> {
-        self.answers.iter().find(|answer| answer.verdict == self.verdict)
+        self.answers.iter().min_by_key(|answer| answer.verdict.rank())
+    }
+
+    /// The same for a graph of references, in which a folder is not what a link should lead to.
+    pub fn outcome(&self) -> Outcome {
+        match self.best() {
+            Some(best) if best.entries.is_some() => Outcome::Folder,
+            _ => self.verdict.outcome(),
+        }
     }
 }
 
@@ -244,9 +269,18 @@ impl Checker {
             return vec![self.identity(cid, block)];
         }
         let own = url_of(reference).and_then(|url| Source::of_url(&url, reference, &self.web));
-        let same = |source: &&Source| own.as_ref().is_none_or(|own| own.url() != source.url());
-        let configured = self.sources.iter().filter(|source| source.may_have(reference));
-        let sources: Vec<&Source> = own.iter().chain(configured.filter(same)).collect();
+        let own = own.filter(|source| source.may_have(reference));
+        let is_own = |source: &&Source| own.as_ref().is_some_and(|own| own.url() == source.url());
+        let mut sources: Vec<&Source> =
+            self.sources.iter().filter(|source| source.may_have(reference)).collect();
+        // It comes first; one that is configured may be wherever it is.
+        match sources.iter().position(is_own) {
+            Some(at) => sources[..=at].rotate_right(1),
+            None => sources.splice(0..0, &own).for_each(drop),
+        }
+        if sources.is_empty() {
+            return self.by_place(reference, max_bytes).await;
+        }
         let path: Vec<&str> = reference.path.iter().flat_map(|path| path.split('/')).collect();
         let mut answers = Vec::new();
         for source in sources {
@@ -264,7 +298,7 @@ impl Checker {
     fn identity(&self, cid: &Cid, block: &[u8]) -> Answer {
         let limits = DagLimits { block_bytes: MAX_IDENTITY, ..DagLimits::default() };
         let answer = Answer::begin("inline".to_owned(), Way::Inline);
-        let mut walk = crate::content::Walk::new(*cid, &[], limits);
+        let mut walk = Walk::new(*cid, &[], limits);
         let mut taken = Taken::new(self.keep);
         match walk.give(block) {
             Ok(data) if walk.is_finished() => {
@@ -272,7 +306,15 @@ impl Checker {
                 taken.proved(answer)
             }
             Ok(_) => answer.because("it links to blocks that are elsewhere"),
-            Err(error) => Answer { verdict: Verdict::Corrupt, ..answer.because(error) },
+            // One block of another codec: it is all there is.
+            Err(DagError::Codec { .. }) => {
+                taken.take(block);
+                taken.proved(answer)
+            }
+            Err(error) => {
+                let error = error.into();
+                Answer { verdict: verdict_of(&error), ..answer.because(error) }
+            }
         }
     }
 
@@ -362,6 +404,8 @@ impl Answer {
             );
             self.entries = Some(entries.iter().map(|entry| entry.name.clone()).collect());
             self.detail = Some(detail);
+            // It has no bytes of its own.
+            self.sha256 = None;
         }
         self
     }

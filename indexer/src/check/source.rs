@@ -61,7 +61,9 @@ impl Source {
         base.set_query(None);
         base.set_fragment(None);
         let host = base.host_str().unwrap_or_default().to_owned();
-        if let Some((_, rest)) = host.split_once(".ipfs.") {
+        if let Some((label, rest)) = host.split_once(".ipfs.")
+            && label.parse::<Cid>().ok() == reference.cid
+        {
             // The CID is in the host: the same gateway has it in a path, too.
             base.set_host(Some(rest)).ok()?;
             base.set_path("");

@@ -52,7 +52,7 @@ impl Deploy {
         }
         info!("the collection will be at {}", deployment.collection);
         let deployed = chain::deploy(&provider, &signer, &deployment).await?;
-        context.output.result(&self.value(&deployment, &deployed), self.people(&deployed));
+        context.output.result(&self.value(&deployment, &deployed), || self.people(&deployed))?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -54,7 +54,7 @@ impl Freeze {
             None if info.editable => format!("token {token} was frozen already"),
             None => format!("there is no need to freeze token {token}: {EDITS_ARE_OFF}"),
         };
-        context.output.result(&value, people);
+        context.output.result(&value, || people)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,7 +6,6 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::Ordering},
-    thread,
     time::Duration,
 };
 
@@ -15,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{
-    Context,
+    Context, aside,
     output::{Failure, bytes_text, plain},
 };
 use crate::{
@@ -86,17 +85,12 @@ impl HashArgs {
         let profiles: &'static [Profile] =
             if self.profiles { &Profile::KNOWN } else { const { &[Profile::DEFAULT] } };
         let progress = Arc::new(Progress::default());
-        let (done, hashed) = oneshot::channel();
-        // Not the runtime's own blocking threads, for which it would wait after Ctrl-C.
         let (path, counted) = (self.path.clone(), Arc::clone(&progress));
-        thread::spawn(move || {
-            // Nobody waits any more after Ctrl-C.
-            let _ = done.send(hash_path(&path, profiles, &counted));
-        });
+        let hashed = aside(move || hash_path(&path, profiles, &counted));
         let hashed = shown_while(hashed, &progress, context.global.quiet).await;
         let hashed = hashed.map_err(|_| Failure::failed("the hashing has stopped"))??;
         let report = self.report(hashed, profiles);
-        context.output.result(&report, people(&report));
+        context.output.result(&report, || people(&report))?;
         Ok(ExitCode::SUCCESS)
     }
 

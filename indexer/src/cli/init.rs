@@ -25,7 +25,7 @@ impl Init {
         })?;
         file.write_all(TEMPLATE.as_bytes())?;
         let text = format!("{shown} written; set [chain] rpc and [aleph] nodes in it");
-        context.output.result(&json!({ "written": shown.to_string() }), text);
+        context.output.result(&json!({ "written": shown.to_string() }), || text)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -16,6 +16,7 @@ mod watch;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
@@ -36,6 +37,7 @@ struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// Settings [default: everhold.toml, where there is one]
     #[arg(long, global = true, value_name = "FILE", env = "EVERHOLD_CONFIG")]
@@ -130,6 +132,7 @@ pub async fn run() -> ExitCode {
     };
     let stop = context.stop.clone();
     let forever = matches!(&cli.command, Command::Watch(watch) if !watch.once);
+    let goes_on = !matches!(&cli.command, Command::Check(_) | Command::Hash(_) | Command::Token(_));
     let command = dispatch(cli.command, &context);
     tokio::pin!(command);
     let done = tokio::select! {
@@ -139,8 +142,7 @@ pub async fn run() -> ExitCode {
             if forever {
                 command.await
             } else {
-                // Everything a command does is safe to be cut off anywhere, and taken up again.
-                Err(Failure::interrupted())
+                Err(Failure::interrupted(goes_on))
             }
         }
     };
@@ -148,6 +150,17 @@ pub async fn run() -> ExitCode {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// Does blocking work on a thread of its own: not one of the runtime's, for which it would wait
+/// after Ctrl-C.
+fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    let (done, result) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody waits any more after Ctrl-C.
+        let _ = done.send(work());
+    });
+    result
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{IsTerminal, Write},
+    io::{ErrorKind, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::{
     chain::{CollectionError, DeployError, KeyError, RpcError},
     config::ConfigError,
+    content::is_visible,
     hash::HashError,
     ledger::LedgerError,
     nodes::FetchError,
@@ -40,19 +41,25 @@ impl Failure {
         Self { code: 2, text: text.into() }
     }
 
-    pub(super) fn interrupted() -> Self {
-        Self { code: 130, text: "interrupted; the same command goes on from here".to_owned() }
+    /// By Ctrl-C. Everything a command does is safe to be cut off anywhere; some `go_on` from there.
+    pub(super) fn interrupted(go_on: bool) -> Self {
+        let more = if go_on { "; the same command goes on from here" } else { "" };
+        Self { code: 130, text: format!("interrupted{more}") }
     }
 
     pub(super) fn report(self) -> ExitCode {
-        let _ = writeln!(std::io::stderr(), "everhold: {}", one_line(&self.text));
+        let mut stderr = std::io::stderr();
+        // There may be half a line that shows how far something has come.
+        let clear = if stderr.is_terminal() { "\r\x1b[K" } else { "" };
+        let _ = writeln!(stderr, "{clear}everhold: {}", one_line(&self.text));
         ExitCode::from(self.code)
     }
 }
 
-/// Errors are one line, whatever a node or a library put into them.
+/// Errors are one line, and fit for a terminal, whatever a node or a library put into them.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    plain(&lines.collect::<Vec<_>>().join(" "))
 }
 
 macro_rules! fails_with {
@@ -140,14 +147,23 @@ impl Output {
     }
 
     /// The result: one JSON document, or what `people` writes.
-    pub(super) fn result(&self, value: &impl Serialize, people: impl fmt::Display) {
-        let text = if self.json {
-            serde_json::to_string(value).unwrap_or_default()
-        } else {
-            people.to_string()
+    pub(super) fn result<T: fmt::Display>(
+        &self,
+        value: &impl Serialize,
+        people: impl FnOnce() -> T,
+    ) -> Result<(), Failure> {
+        let unwritten = |error| Failure::failed(format!("the result can't be printed: {error}"));
+        let text = match self.json {
+            true => serde_json::to_string(value).map_err(|error| unwritten(error.into()))?,
+            false => people().to_string(),
         };
-        // A reader that went away (`| head`) is no error.
-        let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+        let mut stdout = std::io::stdout();
+        let printed = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+        match printed {
+            // A reader that went away (`| head`) is no error.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritten(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Asks at a terminal; elsewhere, and with `--yes`, the answer is yes.
@@ -175,15 +191,11 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Text from outside, fit for a terminal: control characters and direction marks are shown as
-/// what they are.
+/// Text from outside, fit for a terminal: characters that nobody sees, or that turn the order of
+/// others, are shown as their numbers.
 pub(super) fn plain(text: &str) -> String {
-    let harmless = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars()
-        .flat_map(|c| if harmless(c) { vec![c] } else { c.escape_unicode().collect() })
+        .flat_map(|c| if is_visible(c) { vec![c] } else { c.escape_unicode().collect() })
         .collect()
 }
 

@@ -81,7 +81,7 @@ impl Publish {
         let before = storer.report(plan.items.len(), &survey);
         if self.dry_run {
             let value = self.published(&plan, &minting, &before, Vec::new());
-            context.output.result(&value, dry_text(&value, &minting));
+            context.output.result(&value, || dry_text(&value, &minting))?;
             return Ok(ExitCode::SUCCESS);
         }
         context.output.confirm(&question(&plan, &minting, &before))?;
@@ -89,7 +89,7 @@ impl Publish {
         let to = self.to.unwrap_or(signer.address());
         let minted = publish::mint(&contract, &signer, to, &minting.missing).await?;
         let value = self.published(&plan, &minting, &stored, minted);
-        context.output.result(&value, text(&value, &info));
+        context.output.result(&value, || text(&value, &info))?;
         let required = stored.required(config.replicas.min);
         let short = stored.fewest < required;
         if short {

@@ -26,8 +26,9 @@ impl StatusArgs {
         let mut tx = ledger.read().await?;
         let status = Status::read(&mut tx, &policy(&config), ledger::now()).await?;
         drop(tx);
-        context.output.result(&status, people(&status));
+        let printed = context.output.result(&status, || people(&status));
         ledger.close().await;
+        printed?;
         Ok(ExitCode::SUCCESS)
     }
 }

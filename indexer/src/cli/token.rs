@@ -41,7 +41,7 @@ impl TokenArgs {
         drop(tx);
         ledger.close().await;
         let report = report?;
-        context.output.result(&report, people(&report));
+        context.output.result(&report, || people(&report))?;
         Ok(ExitCode::SUCCESS)
     }
 }

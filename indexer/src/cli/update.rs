@@ -76,7 +76,7 @@ impl Update {
             Some(hash) => format!("token {token} now names {} (transaction {hash})", content.uri()),
             None => format!("token {token} names {} already; it is stored", content.uri()),
         };
-        context.output.result(&value, people);
+        context.output.result(&value, || people)?;
         let (fewest, required) =
             (updated.stored.fewest, updated.stored.required(config.replicas.min));
         if fewest < required {

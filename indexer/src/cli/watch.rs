@@ -102,8 +102,9 @@ async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCo
         round.repairs,
         round.alerts
     );
-    context.output.result(&Watched { round, status }, text);
+    let printed = context.output.result(&Watched { round, status }, || text);
     watch.ledger().close().await;
+    printed?;
     if healthy {
         return Ok(ExitCode::SUCCESS);
     }

@@ -3,9 +3,11 @@
 //!
 //! Trustless gateways: <https://specs.ipfs.tech/http-gateways/trustless-gateway/>.
 
-use everhold_net::{FetchError, Request};
+use std::time::Duration;
 
-use crate::content::{CarCheck, CarError, Cid, DagError, DagLimits, Next, Walk};
+use everhold_net::{Body, FetchError, Fetcher, Request, Url};
+
+use crate::content::{CarCheck, CarError, Cid, DagError, DagLimits, Next, RecentBlocks, Walk};
 
 /// Blocks that are fetched beside an archive, because it had them before: an archive that leaves
 /// out more is no help.
@@ -14,8 +16,17 @@ const MAX_BESIDE: usize = 1000;
 /// The media type of archives.
 const CAR: &str = "application/vnd.ipld.car";
 
+/// Blocks that are taken again before others have their turn.
+const AT_ONCE: u32 = 256;
+
 /// Somebody who gives blocks.
 pub trait BlockNode: Send + Sync {
+    /// Where it is.
+    fn base(&self) -> &Url;
+
+    /// Who its requests are sent by.
+    fn fetcher(&self) -> &Fetcher;
+
     /// The request for one block.
     fn block(&self, cid: &Cid) -> Request;
 
@@ -44,15 +55,12 @@ pub enum BlocksError {
     /// The node has no archives, or no blocks.
     #[error("it gives no {0}")]
     None(&'static str),
-    /// The archive goes on.
-    #[error("the archive has more than it should")]
-    More,
 }
 
 impl BlocksError {
-    /// Whether the file is only larger than it may be.
-    pub fn is_about_size(&self) -> bool {
-        matches!(self, Self::Car(CarError::Dag(DagError::FileTooLarge { .. })))
+    /// Whether something is only more than a limit allows.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::Car(error) if error.is_limit())
     }
 }
 
@@ -62,7 +70,8 @@ impl From<DagError> for BlocksError {
     }
 }
 
-/// Walks over blocks in the way that the node has: an archive, else one by one.
+/// Walks over blocks in the way that the node has: an archive, else one by one. Each may take as
+/// long as one request may.
 ///
 /// # Errors
 /// [`BlocksError::None`], before anything went to `sink`, where it gives neither.
@@ -85,8 +94,19 @@ pub async fn prove(
 /// Sends a request whose answer should be an archive of what `walk` wants.
 ///
 /// # Errors
-/// [`BlocksError::None`], before anything went to `sink`, where the answer is no archive.
+/// [`BlocksError::None`], before anything went to `sink`, where the answer is no archive, or one
+/// whose order is not known to be that of a walk.
 pub async fn by_archive(
+    node: &dyn BlockNode,
+    request: Request,
+    walk: Walk,
+    limits: &DagLimits,
+    sink: Sink<'_>,
+) -> Result<Walk, BlocksError> {
+    in_time(node, read_archive(node, request, walk, limits, sink)).await
+}
+
+async fn read_archive(
     node: &dyn BlockNode,
     request: Request,
     walk: Walk,
@@ -98,31 +118,38 @@ pub async fn by_archive(
         Err(error) if is_unsupported(&error) => return Err(BlocksError::None("archives")),
         Err(error) => return Err(error.into()),
     };
-    // A gateway that knows of none answers with the file.
-    if body.content_type().is_some_and(|kind| kind != CAR) {
+    if !is_ordered_archive(&body) {
         return Err(BlocksError::None("archives"));
     }
     let mut check = CarCheck::new(walk, limits.block_bytes);
-    let (mut beside, mut next, mut ended) = (0, Next::Bytes, false);
+    let (mut beside, mut next) = (0, Next::Bytes);
     loop {
         next = match next {
             Next::Bytes => match body.chunk().await? {
                 Some(chunk) => check.feed(&chunk, &mut *sink)?,
-                None => {
-                    ended = true;
-                    check.end(&mut *sink)?
-                }
+                None => check.end(&mut *sink)?,
             },
+            Next::Turn => {
+                tokio::task::yield_now().await;
+                check.go_on(&mut *sink)?
+            }
             Next::Block(cid) if beside < MAX_BESIDE => {
                 beside += 1;
                 let bytes = whole(node.block(&cid), limits).await?;
                 check.give(&bytes, &mut *sink)?
             }
             Next::Block(cid) => return Err(CarError::Missing { cid }.into()),
-            Next::Nothing if ended => return Ok(check.finish()?),
-            Next::Nothing => return Err(BlocksError::More),
+            Next::Nothing => return Ok(check.finish()?),
         };
     }
+}
+
+/// A gateway that knows of no archives answers with the file; one that says nothing of their order
+/// may send blocks in any.
+fn is_ordered_archive(body: &Body) -> bool {
+    let kind = body.header("content-type").unwrap_or_default().to_ascii_lowercase();
+    let mut parts = kind.split(';').map(str::trim);
+    parts.next() == Some(CAR) && parts.any(|part| part == "order=dfs")
 }
 
 /// Walks block by block, each in a request of its own.
@@ -131,30 +158,64 @@ pub async fn by_archive(
 /// [`BlocksError::None`], before anything went to `sink`, where the first answer is no block.
 pub async fn one_by_one(
     node: &dyn BlockNode,
+    walk: Walk,
+    limits: &DagLimits,
+    sink: Sink<'_>,
+) -> Result<Walk, BlocksError> {
+    in_time(node, read_blocks(node, walk, limits, sink)).await
+}
+
+async fn read_blocks(
+    node: &dyn BlockNode,
     mut walk: Walk,
     limits: &DagLimits,
     sink: Sink<'_>,
 ) -> Result<Walk, BlocksError> {
-    let mut asked = false;
+    let (mut recent, mut asked, mut again) = (RecentBlocks::default(), false, 0_u32);
     while let Some(cid) = walk.wanted() {
-        let block = match cid.inlined() {
-            Some(block) => block.to_vec(),
-            None => match whole(node.block(&cid), limits).await {
+        if let Some(block) = recent.get(&cid) {
+            sink(walk.give_again(block)?);
+        } else if let Some(block) = cid.inlined() {
+            sink(walk.give(block)?);
+        } else {
+            let block = match whole(node.block(&cid), limits).await {
                 Err(error) if !asked && is_no_block(&error) => {
                     return Err(BlocksError::None("blocks"));
                 }
                 other => other?,
-            },
-        };
-        match walk.give(&block) {
-            // Who does not know of blocks gives the file instead.
-            Err(DagError::WrongBlock { .. }) if !asked => return Err(BlocksError::None("blocks")),
-            Err(error) => return Err(error.into()),
-            Ok(data) => sink(data),
+            };
+            match walk.give(&block) {
+                // Who does not know of blocks gives the file instead.
+                Err(DagError::WrongBlock { .. }) if !asked => {
+                    return Err(BlocksError::None("blocks"));
+                }
+                given => sink(given?),
+            }
+            asked = true;
+            recent.keep(cid, block);
+            continue;
         }
-        asked = true;
+        again += 1;
+        if again.is_multiple_of(AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
     }
     Ok(walk)
+}
+
+/// However many requests it takes, a walk may take as long as one.
+async fn in_time(
+    node: &dyn BlockNode,
+    walk: impl Future<Output = Result<Walk, BlocksError>>,
+) -> Result<Walk, BlocksError> {
+    let after: Duration = node.fetcher().limits().total;
+    match tokio::time::timeout(after, walk).await {
+        Ok(walked) => walked,
+        Err(_) => {
+            let host = node.base().host_str().unwrap_or_default().to_owned();
+            Err(FetchError::TooSlow { host, after }.into())
+        }
+    }
 }
 
 async fn whole(request: Request, limits: &DagLimits) -> Result<Vec<u8>, FetchError> {

@@ -62,6 +62,14 @@ impl Gateway {
 }
 
 impl BlockNode for Gateway {
+    fn base(&self) -> &Url {
+        &self.url
+    }
+
+    fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
     fn block(&self, cid: &Cid) -> Request {
         let mut url = self.at(cid, &[]);
         url.query_pairs_mut().append_pair("format", "raw");

@@ -35,6 +35,14 @@ pub(super) fn says_missing(error: &FetchError) -> bool {
 }
 
 impl BlockNode for Kubo {
+    fn base(&self) -> &Url {
+        &self.url
+    }
+
+    fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
     fn block(&self, cid: &Cid) -> Request {
         self.offline("block/get", &cid.to_string())
     }

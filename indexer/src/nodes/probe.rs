@@ -220,7 +220,7 @@ impl Probe<'_> {
             Ok((sha256, bytes)) => Some(self.verified(sha256, bytes)),
             Err(Unproved::None) => None,
             Err(Unproved::Wrong(why)) => {
-                let policy = self.known.size.is_none() && why.is_about_size();
+                let policy = self.known.size.is_none() && why.is_limit();
                 let state = if policy { ReplicaState::Unreachable } else { ReplicaState::Corrupt };
                 Some(Seen { detail: Some(why.to_string()), ..bare(state, Some(200), 0) })
             }
@@ -270,12 +270,17 @@ impl Probe<'_> {
                 detail: Some(error.to_string()),
                 ..bare(ReplicaState::Missing, Some(200), 0)
             })),
-            BlocksError::Car(CarError::Dag(DagError::Hash { .. } | DagError::TooMany { .. })) => {
-                Unproved::Seen(Box::new(Seen {
-                    detail: Some(error.to_string()),
-                    ..bare(ReplicaState::Claimed, Some(200), 0)
-                }))
-            }
+            BlocksError::Car(
+                CarError::TooLarge { .. }
+                | CarError::Dag(
+                    DagError::Hash { .. }
+                    | DagError::TooMany { .. }
+                    | DagError::BlockTooLarge { .. },
+                ),
+            ) => Unproved::Seen(Box::new(Seen {
+                detail: Some(error.to_string()),
+                ..bare(ReplicaState::Claimed, Some(200), 0)
+            })),
             error => Unproved::Wrong(error),
         }
     }

@@ -17,14 +17,20 @@ fuzz_target!(|input: (u8, &[u8])| {
     let mut check = CarCheck::new(Walk::new(root, &[], LIMITS), LIMITS.block_bytes);
     let mut bytes = 0;
     let mut sink = |data: &[u8]| bytes += data.len() as u64;
-    for piece in car.chunks(piece) {
-        match check.feed(piece, &mut sink) {
-            Ok(Next::Bytes) => {}
-            Ok(_) | Err(_) => return,
-        }
+    let (mut pieces, mut next) = (car.chunks(piece), Next::Bytes);
+    while next != Next::Nothing {
+        let gone = match next {
+            Next::Bytes => match pieces.next() {
+                Some(piece) => check.feed(piece, &mut sink),
+                None => check.end(&mut sink),
+            },
+            Next::Turn => check.go_on(&mut sink),
+            Next::Block(_) | Next::Nothing => return,
+        };
+        let Ok(gone) = gone else { return };
+        next = gone;
     }
-    if let Ok(Next::Nothing) = check.end(&mut sink)
-        && let Ok(walk) = check.finish()
+    if let Ok(walk) = check.finish()
         && let Some(Found::File { size }) = walk.found()
     {
         assert_eq!(*size, bytes);

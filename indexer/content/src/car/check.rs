@@ -1,15 +1,14 @@
 //! Checks an archive against a DAG while it comes.
 
-use std::collections::{HashMap, VecDeque};
-
 use super::{CarError, CarReader};
-use crate::{Cid, Walk};
+use crate::{Cid, Found, RecentBlocks, Walk};
 
-/// Bytes of the latest blocks that are kept: an archive may leave out those that it had before.
-const KEPT: usize = 8 << 20;
+/// Blocks that are taken again, from those that are kept, before the caller has its turn.
+const AT_ONCE: u32 = 256;
 
 /// Checks an archive against a [`Walk`], in constant memory: its blocks must come in the walk's
-/// order (depth first), and none besides.
+/// order (depth first), and none besides. Of a directory only the first block is looked at, whatever
+/// comes behind it.
 ///
 /// Archives may leave out a block that they had before. Those of the last 8 MiB are kept; older
 /// ones are asked for ([`Next::Block`]), by themselves.
@@ -19,7 +18,7 @@ pub struct CarCheck {
     reader: CarReader,
     /// The archive's next block, which was not the wanted one. It is proved when its turn comes.
     ahead: Option<(Cid, Vec<u8>)>,
-    recent: Recent,
+    recent: RecentBlocks,
     root: Cid,
     roots_right: bool,
     ended: bool,
@@ -30,6 +29,9 @@ pub struct CarCheck {
 pub enum Next {
     /// The archive's next bytes ([`CarCheck::feed`]), or that it has ended ([`CarCheck::end`]).
     Bytes,
+    /// Nothing but to go on ([`CarCheck::go_on`]): a few bytes can be much work, which the caller may
+    /// want to break off.
+    Turn,
     /// This block, from elsewhere ([`CarCheck::give`]): the archive does not have it here.
     Block(Cid),
     /// Nothing: it is done.
@@ -44,7 +46,7 @@ impl CarCheck {
             walk,
             reader: CarReader::new(max_block),
             ahead: None,
-            recent: Recent::default(),
+            recent: RecentBlocks::default(),
             roots_right: false,
             ended: false,
         }
@@ -73,6 +75,14 @@ impl CarCheck {
         self.proceed(sink)
     }
 
+    /// Goes on after [`Next::Turn`].
+    ///
+    /// # Errors
+    /// As [`CarCheck::feed`].
+    pub fn go_on(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<Next, CarError> {
+        self.proceed(sink)
+    }
+
     /// The archive has ended.
     ///
     /// # Errors
@@ -90,17 +100,30 @@ impl CarCheck {
     pub fn finish(self) -> Result<Walk, CarError> {
         match self.walk.wanted() {
             Some(cid) => Err(CarError::Missing { cid }),
-            None if self.ended && self.walk.is_finished() => Ok(self.walk),
+            None if self.walk.is_finished() && (self.ended || self.is_directory()) => Ok(self.walk),
             None => Err(CarError::Truncated { bytes: self.reader.offset() }),
         }
     }
 
+    fn is_directory(&self) -> bool {
+        matches!(self.walk.found(), Some(Found::Directory { .. }))
+    }
+
     fn proceed(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<Next, CarError> {
+        let mut again = 0;
         loop {
             let wanted = self.walk.wanted();
+            if again == AT_ONCE {
+                return Ok(Next::Turn);
+            }
             if let Some(block) = wanted.as_ref().and_then(Cid::inlined) {
                 sink(self.walk.give(block)?);
+                again += 1;
                 continue;
+            }
+            if wanted.is_none() && self.is_directory() {
+                self.check_roots()?;
+                return Ok(Next::Nothing);
             }
             if self.ahead.is_none() && !self.ended && !self.read(wanted, sink)? {
                 return Ok(Next::Bytes);
@@ -119,7 +142,8 @@ impl CarCheck {
             } else if self.ahead.is_none() && !self.ended {
                 continue;
             } else if let Some(block) = self.recent.get(&cid) {
-                sink(self.walk.give(block)?);
+                sink(self.walk.give_again(block)?);
+                again += 1;
             } else {
                 return Ok(Next::Block(cid));
             }
@@ -162,36 +186,5 @@ impl CarCheck {
             _ => self.roots_right = true,
         }
         Ok(())
-    }
-}
-
-/// The latest blocks, in so many bytes.
-#[derive(Debug, Default)]
-struct Recent {
-    blocks: HashMap<Cid, Vec<u8>>,
-    order: VecDeque<Cid>,
-    bytes: usize,
-}
-
-impl Recent {
-    fn keep(&mut self, cid: Cid, block: Vec<u8>) {
-        /// What a block takes besides its bytes.
-        const AROUND: usize = 512;
-        self.bytes += block.len() + AROUND;
-        if let Some(same) = self.blocks.insert(cid, block) {
-            self.bytes -= same.len() + AROUND;
-            return;
-        }
-        self.order.push_back(cid);
-        while self.bytes > KEPT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            let gone = self.blocks.remove(&oldest);
-            self.bytes -= gone.map_or(0, |block| block.len() + AROUND);
-        }
-    }
-
-    fn get(&self, cid: &Cid) -> Option<&[u8]> {
-        self.blocks.get(cid).map(|block| &**block)
     }
 }

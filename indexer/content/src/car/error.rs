@@ -2,6 +2,17 @@
 
 use crate::{Cid, DagError};
 
+impl CarError {
+    /// Whether something is only more than a limit allows, and not wrong.
+    pub fn is_limit(&self) -> bool {
+        match self {
+            CarError::TooLarge { .. } => true,
+            CarError::Dag(error) => error.is_limit(),
+            _ => false,
+        }
+    }
+}
+
 /// Why an archive (CAR) is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +33,16 @@ pub enum CarError {
         offset: u64,
         /// What is wrong.
         reason: &'static str,
+    },
+    /// A block bigger than the limit.
+    #[error("the CAR has a block of {size} bytes at byte {offset}, and {limit} are allowed")]
+    TooLarge {
+        /// Where, from the start of the archive.
+        offset: u64,
+        /// Bytes of its CID and itself.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
     },
     /// Its header names other roots than what was asked for.
     #[error("the CAR is one of {root}, not of what was asked for")]

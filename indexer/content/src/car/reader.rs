@@ -101,8 +101,7 @@ impl CarReader {
             self.consume(self.buffer.len() - self.start);
             return Ok(None);
         }
-        let Some(section) = self.section(self.max_block + MAX_CID, "a block beyond the limit")?
-        else {
+        let Some(section) = self.section(self.max_block + MAX_CID)? else {
             return Ok(None);
         };
         let (begin, end) = (self.start + section.0, self.start + section.1);
@@ -158,10 +157,9 @@ impl CarReader {
     }
 
     fn header(&mut self) -> Result<bool, CarError> {
-        let long = "a header of more than 64 KiB";
-        let section = self.section(MAX_HEADER, long).map_err(|error| match error {
+        let section = self.section(MAX_HEADER).map_err(|error| match error {
             CarError::Malformed { reason, .. } => CarError::Header(reason.to_owned()),
-            other => other,
+            _ => CarError::Header("a header of more than 64 KiB".to_owned()),
         })?;
         let Some((begin, end)) = section else {
             return Ok(false);
@@ -200,11 +198,7 @@ impl CarReader {
 
     /// The next section (a varint of its length, then that many bytes): where its content begins
     /// and ends, from `start`.
-    fn section(
-        &self,
-        limit: u64,
-        beyond: &'static str,
-    ) -> Result<Option<(usize, usize)>, CarError> {
+    fn section(&self, limit: u64) -> Result<Option<(usize, usize)>, CarError> {
         let here = &self.buffer[self.start..];
         let malformed = |reason| CarError::Malformed { offset: self.offset, reason };
         let mut rest = here;
@@ -217,7 +211,7 @@ impl CarReader {
             return Err(malformed("a section without bytes"));
         }
         if size > limit {
-            return Err(malformed(beyond));
+            return Err(CarError::TooLarge { offset: self.offset, size, limit });
         }
         let begin = here.len() - rest.len();
         Ok((rest.len() as u64 >= size).then_some((begin, begin + size as usize)))

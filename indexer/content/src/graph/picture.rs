@@ -107,6 +107,8 @@ pub enum Outcome {
     Verified,
     /// Bytes came, and nothing can prove them.
     Served,
+    /// A folder, where a file should be: its own block is proved, and no file.
+    Folder,
     /// Inline data was decoded.
     Decoded,
     /// Inline data could not be decoded.

@@ -40,3 +40,8 @@ pub fn shown(text: &str) -> String {
     }
     shown
 }
+
+/// Whether a character is one that a reader sees, where it stands.
+pub fn is_visible(c: char) -> bool {
+    !BLANKS.contains(c) && (matches!(c, '\\' | '\'' | '"') || c.escape_debug().len() == 1)
+}

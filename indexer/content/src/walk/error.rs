@@ -1,6 +1,18 @@
 //! What can be wrong with a DAG.
 
-use crate::{Cid, HashError};
+use crate::{Cid, HashError, shown};
+
+impl DagError {
+    /// Whether something is only more than a limit allows, and not wrong.
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            DagError::BlockTooLarge { .. }
+                | DagError::FileTooLarge { .. }
+                | DagError::TooMany { .. }
+        )
+    }
+}
 
 /// Why a DAG is not what it should be, or is more than is allowed. None of these is cured by
 /// asking the same place again, but for [`DagError::WrongBlock`], which another place may give
@@ -73,25 +85,25 @@ pub enum DagError {
         limit: u64,
     },
     /// A path that leads nowhere.
-    #[error("`{}` is not in the directory", name.escape_debug())]
+    #[error("`{}` is not in the directory", shown(name))]
     NotFound {
         /// The first name on the path that is not there.
         name: String,
     },
     /// A path through something that is not a directory.
-    #[error("`{}` is looked for in something that is not a directory", name.escape_debug())]
+    #[error("`{}` is looked for in something that is not a directory", shown(name))]
     NotADirectory {
         /// The name that is looked for there.
         name: String,
     },
     /// A directory with two entries of one name, of which nobody can say which is meant.
-    #[error("the directory has `{}` twice", name.escape_debug())]
+    #[error("the directory has `{}` twice", shown(name))]
     Twice {
         /// The name.
         name: String,
     },
     /// A link of a file system, which leads to another place, perhaps outside the DAG.
-    #[error("`{}` is a symbolic link, which is not followed", target.escape_debug())]
+    #[error("`{}` is a symbolic link, which is not followed", shown(target))]
     Symlink {
         /// Where it leads.
         target: String,

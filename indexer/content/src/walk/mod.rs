@@ -47,7 +47,13 @@ pub struct Walk {
     target: Cid,
     found: Option<Found>,
     blocks: u64,
+    /// Bytes of blocks that the file may still cost; known from its first block on.
+    budget: Option<u64>,
 }
+
+/// Bytes of blocks for each byte of a file, at most. Who cuts files into single bytes, with 32-byte
+/// links to them, stays below.
+const MOST_AROUND: u64 = 64;
 
 /// Where a walk is.
 #[derive(Clone, Debug)]
@@ -106,6 +112,7 @@ impl Walk {
             target: root,
             found: None,
             blocks: 0,
+            budget: None,
         }
     }
 
@@ -135,10 +142,33 @@ impl Walk {
             return Ok(&[]);
         };
         self.check(cid, block)?;
+        self.take(cid, block)
+    }
+
+    /// As [`Walk::give`], of a block that a walk took before under the same CID: it is not hashed
+    /// again. DAGs of a few blocks can want the same one millions of times.
+    ///
+    /// # Errors
+    /// As [`Walk::give`].
+    pub fn give_again<'b>(&mut self, block: &'b [u8]) -> Result<&'b [u8], DagError> {
+        let Some(cid) = self.wanted() else {
+            return Ok(&[]);
+        };
+        self.take(cid, block)
+    }
+
+    fn take<'b>(&mut self, cid: Cid, block: &'b [u8]) -> Result<&'b [u8], DagError> {
         let at = std::mem::replace(&mut self.at, At::Failed);
         self.blocks += 1;
         if self.blocks > self.limits.blocks {
             return Err(DagError::TooMany { what: "blocks", limit: self.limits.blocks });
+        }
+        if let Some(budget) = &mut self.budget {
+            let Some(left) = budget.checked_sub(block.len() as u64) else {
+                let what = "bytes of blocks for each byte of its file";
+                return Err(DagError::TooMany { what, limit: MOST_AROUND });
+            };
+            *budget = left;
         }
         let parsed = Parsed::read(cid, block, self.limits.links)?;
         match at {
@@ -195,6 +225,9 @@ impl Walk {
             return Err(DagError::FileTooLarge { size, limit: self.limits.file_bytes });
         }
         self.found = Some(Found::File { size });
+        // A few blocks are free: the smallest files have one, too.
+        let free = 4 * self.limits.block_bytes as u64;
+        self.budget = Some(size.saturating_mul(MOST_AROUND).saturating_add(free));
         let descent = Descent { next: Some(Part { cid, size }), ..Descent::default() };
         self.advance(descent, cid, parsed)
     }

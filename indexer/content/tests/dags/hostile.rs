@@ -111,6 +111,17 @@ fn a_bomb_without_a_byte_ends_at_the_limit_of_blocks() {
 }
 
 #[test]
+fn blocks_that_are_mostly_padding_end_at_a_multiple_of_the_file() {
+    // A leaf of one byte and 1 MiB that means nothing, ten thousand times: 10 GiB to be read.
+    let data = [number(1, 2), bytes(2, b"x"), number(3, 1), bytes(15, &vec![0; 1 << 20])];
+    let padded = node(&[], &data.concat());
+    let root = file(b"", &vec![(dag_pb(&padded), 1); 10_000]);
+    let found = walk(&root, &[&padded]);
+    let what = "bytes of blocks for each byte of its file";
+    assert_eq!(found, Err(DagError::TooMany { what, limit: 64 }));
+}
+
+#[test]
 fn too_many_levels_and_links_are_refused() {
     let mut block = file(b"x", &[]);
     let mut blocks = vec![block.clone()];

@@ -26,17 +26,19 @@ pub(crate) fn check_car(root: Cid, path: &[&str], car: &[u8]) -> Result<(Walk, V
     let mut check = CarCheck::new(Walk::new(root, path, limits), limits.block_bytes);
     let mut file = Vec::new();
     let mut sink = |bytes: &[u8]| file.extend_from_slice(bytes);
-    for piece in car.chunks(1000) {
-        match check.feed(piece, &mut sink)? {
-            Next::Bytes => {}
+    let mut pieces = car.chunks(1000);
+    let mut next = Next::Bytes;
+    loop {
+        next = match next {
+            Next::Bytes => match pieces.next() {
+                Some(piece) => check.feed(piece, &mut sink)?,
+                None => check.end(&mut sink)?,
+            },
+            Next::Turn => check.go_on(&mut sink)?,
             Next::Block(cid) => return Err(CarError::Missing { cid }),
-            Next::Nothing => unreachable!("the archive has not ended"),
+            Next::Nothing => return Ok((check.finish()?, file)),
         }
     }
-    if let Next::Block(cid) = check.end(&mut sink)? {
-        return Err(CarError::Missing { cid });
-    }
-    Ok((check.finish()?, file))
 }
 
 /// The whole walk over blocks that are in memory; the file.

@@ -1,30 +1,31 @@
 //! `everhold check`
 
-use std::{fmt::Write, path::PathBuf, process::ExitCode};
+mod follow;
+
+use std::{fmt::Write, io, path::PathBuf, process::ExitCode};
 
 use alloy::primitives::U256;
 use clap::Args;
 use everhold_net::{Fetcher, Limits, Url};
-use serde::Serialize;
 
 use super::{
-    Context,
+    Context, aside,
     output::{Failure, SHORT, bytes_text, plain},
 };
 use crate::{
     check::{Checked, Checker, Source, SourceKind, Verdict, check_archive, check_file},
-    content::{
-        Graph, GraphLimits, NodeState, Outcome, Picture, Reference, ReferenceClass, shown,
-        substitute_id,
-    },
+    content::{Reference, ReferenceClass, shown, substitute_id},
 };
+use follow::follow;
 
 /// Fetches one reference of any kind, and says what that proves.
 ///
 /// A reference is what stands in a contract's tokenURI or in metadata: ipfs://…, a gateway's URL,
-/// an aleph item hash or URL, data:…, ar://…, ipns://…, https://…. Exit status: 0 the bytes are
-/// proved, 3 they are not.
+/// an aleph item hash or URL, data:…, ar://…, ipns://…, https://….
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 the bytes are proved, 3 they are not, 1 something failed, 2 wrong usage."
+)]
 pub(super) struct CheckArgs {
     /// The reference
     #[arg(value_name = "REF", allow_hyphen_values = true)]
@@ -37,10 +38,10 @@ pub(super) struct CheckArgs {
     id: Option<String>,
     /// Ask this IPFS gateway, too, before the configured ones; repeatable
     #[arg(long, value_name = "URL")]
-    gateway: Vec<Url>,
+    gateway: Vec<String>,
     /// Ask this aleph node, too, before the configured ones; repeatable
     #[arg(long, value_name = "URL")]
-    node: Vec<Url>,
+    node: Vec<String>,
     /// Fetch nothing: check this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["gateway", "node", "follow"])]
     file: Option<PathBuf>,
@@ -55,13 +56,9 @@ pub(super) struct CheckArgs {
 impl CheckArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let reference = self.reference()?;
-        if let Some(path) = &self.file {
-            let checked = check_file(&reference, path);
-            return one(context, &checked.map_err(|error| unreadable(path, &error))?);
-        }
-        if let Some(path) = &self.car {
-            let checked = check_archive(&reference, path);
-            return one(context, &checked.map_err(|error| unreadable(path, &error))?);
+        let check = if self.file.is_some() { check_file } else { check_archive };
+        if let Some(path) = self.file.as_ref().or(self.car.as_ref()) {
+            return on_disk(context, reference, path.clone(), check).await;
         }
         let (checker, max_bytes) = self.checker(context)?;
         if !checker.has_source_for(&reference) {
@@ -71,14 +68,16 @@ impl CheckArgs {
             ));
         }
         if self.follow {
-            return self.follow(context, &reference, &checker).await;
+            return follow(context, &reference, self.token_id()?, &checker).await;
         }
         one(context, &checker.check(&reference, max_bytes).await)
     }
 
     fn reference(&self) -> Result<Reference, Failure> {
-        let id = self.id.as_deref().map(id_bytes).transpose().map_err(Failure::usage)?;
-        let text = match &id {
+        if self.reference.is_empty() {
+            return Err(Failure::usage("the reference is empty"));
+        }
+        let text = match &self.token_id()? {
             // A longer reference than can be is not understood anyway.
             Some(id) => substitute_id(&self.reference, id, 1 << 20).ok_or_else(|| {
                 Failure::usage("the reference is too long with the token's id in it")
@@ -90,78 +89,71 @@ impl CheckArgs {
             None => Reference::parse(&text),
         };
         if reference.class == ReferenceClass::Relative {
-            return Err(Failure::usage(format!(
-                "`{}` is relative: give the document it stands in with --base",
-                reference.shown()
-            )));
+            let remedy = match self.base {
+                Some(_) => "and nothing lies beside what --base names",
+                None => "give the document it stands in with --base",
+            };
+            return Err(Failure::usage(format!("`{}` is relative: {remedy}", reference.shown())));
         }
         Ok(reference)
+    }
+
+    fn token_id(&self) -> Result<Option<[u8; 32]>, Failure> {
+        self.id.as_deref().map(id_bytes).transpose().map_err(Failure::usage)
     }
 
     fn checker(&self, context: &Context) -> Result<(Checker, u64), Failure> {
         let config = context.read_config()?;
         let limits = Limits::from(&config.limits);
         let max_bytes = limits.max_content;
-        let given = self.gateway.iter().chain(&self.node).cloned();
-        let fetcher =
-            Fetcher::builder(limits.clone()).configured(config.origins()).configured(given);
-        let fetcher = fetcher.build()?;
-        let mut sources = Vec::new();
-        for (kind, urls) in [(SourceKind::Gateway, &self.gateway), (SourceKind::Aleph, &self.node)]
-        {
-            let new = |url: &Url| Source::new(kind, url.clone(), fetcher.clone());
-            sources.extend(urls.iter().map(new));
+        let mut given = Vec::new();
+        for (option, kind, texts) in [
+            ("--gateway", SourceKind::Gateway, &self.gateway),
+            ("--node", SourceKind::Aleph, &self.node),
+        ] {
+            for text in texts {
+                given.push((kind, base_url(option, text)?));
+            }
         }
+        let urls = given.iter().map(|(_, url)| url.clone());
+        let fetcher =
+            Fetcher::builder(limits.clone()).configured(config.origins()).configured(urls);
+        let fetcher = fetcher.build()?;
+        let new = |(kind, url)| Source::new(kind, url, fetcher.clone());
+        let mut sources: Vec<Source> = given.into_iter().map(new).collect();
         sources.extend(Source::configured(&config, &fetcher));
         let web = Fetcher::new(limits, config.web.private_hosts.iter().cloned())?;
         let checker = Checker::new(sources, web);
         Ok((checker.keep(if self.follow { 1 << 20 } else { 0 }), max_bytes))
     }
-
-    async fn follow(
-        &self,
-        context: &Context,
-        reference: &Reference,
-        checker: &Checker,
-    ) -> Result<ExitCode, Failure> {
-        let mut graph = Graph::new(GraphLimits::default());
-        let id = self.id.as_deref().map(id_bytes).transpose().map_err(Failure::usage)?;
-        graph.add_token("token", &reference.text, id);
-        let mut checks = Vec::new();
-        while let Some(task) = graph.next_task() {
-            let checked = checker.check(&task.reference, task.max_bytes).await;
-            let best = checked.best();
-            let (bytes, body) = best.map_or((0, None), |best| (best.bytes, best.body.as_deref()));
-            let body = body.filter(|body| body.len() <= task.keep);
-            let reported = graph.report(task.node, checked.verdict.outcome(), bytes, body);
-            reported.map_err(|error| Failure::failed(error.to_string()))?;
-            checks.push(checked);
-        }
-        let graph = graph.into_picture();
-        let short =
-            graph.nodes.iter().any(|node| !is_proved(&node.state)) || !graph.limits.is_empty();
-        let report = Followed { checks, graph };
-        context.output.result(&report, people_graph(&report));
-        Ok(if short { ExitCode::from(SHORT) } else { ExitCode::SUCCESS })
-    }
-}
-
-/// What `--follow --json` prints.
-#[derive(Debug, Serialize)]
-struct Followed {
-    checks: Vec<Checked>,
-    graph: Picture,
-}
-
-fn is_proved(state: &NodeState) -> bool {
-    let proved = |outcome: &Outcome| matches!(outcome, Outcome::Verified | Outcome::Decoded);
-    matches!(state, NodeState::Done { outcome, .. } if proved(outcome))
 }
 
 /// A token's id, most significant byte first.
 fn id_bytes(text: &str) -> Result<[u8; 32], String> {
-    let id: U256 = text.parse().map_err(|_| format!("`{text}` is not a token id"))?;
-    Ok(id.to_be_bytes())
+    let id: Option<U256> = Some(text).filter(|text| !text.is_empty()).and_then(|t| t.parse().ok());
+    Ok(id.ok_or_else(|| format!("`{text}` is not a token id"))?.to_be_bytes())
+}
+
+/// A source's URL. What is none is not said again where a password may be in it.
+fn base_url(option: &str, text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| {
+        let shown = if text.contains('@') { "what it names" } else { text };
+        Failure::usage(format!("{option}: {shown} is no http or https URL"))
+    })
+}
+
+/// Checks a file or an archive, which may take long.
+async fn on_disk(
+    context: &Context,
+    reference: Reference,
+    path: PathBuf,
+    check: fn(&Reference, &std::path::Path) -> io::Result<Checked>,
+) -> Result<ExitCode, Failure> {
+    let opened = path.clone();
+    let checked = aside(move || check(&reference, &opened)).await;
+    let checked = checked.map_err(|_| Failure::failed("the check has stopped"))?;
+    one(context, &checked.map_err(|error| unreadable(&path, &error))?)
 }
 
 fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
@@ -169,7 +161,7 @@ fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
 }
 
 fn one(context: &Context, checked: &Checked) -> Result<ExitCode, Failure> {
-    context.output.result(checked, people(checked));
+    context.output.result(checked, || people(checked))?;
     Ok(if checked.verdict == Verdict::Proved { ExitCode::SUCCESS } else { ExitCode::from(SHORT) })
 }
 
@@ -196,46 +188,6 @@ fn people(checked: &Checked) -> String {
         for entry in entries.take(SHOWN_ENTRIES) {
             let _ = writeln!(text, "    {}", shown(entry));
         }
-    }
-    text
-}
-
-fn people_graph(report: &Followed) -> String {
-    let mut text = String::new();
-    for (at, node) in report.graph.nodes.iter().enumerate() {
-        let roles: Vec<&str> = report
-            .graph
-            .edges
-            .iter()
-            .filter(|edge| edge.to.0 == at)
-            .map(|edge| edge.role.as_str())
-            .collect();
-        let role = if node.depth == 0 { "metadata".to_owned() } else { roles.join(", ") };
-        let outcome = match &node.state {
-            NodeState::Done { outcome, .. } => {
-                serde_json::to_value(outcome).ok().and_then(|word| Some(word.as_str()?.to_owned()))
-            }
-            NodeState::LeftOut { .. } => Some("left out, by a limit".to_owned()),
-            _ => Some("not to be fetched".to_owned()),
-        };
-        let _ = writeln!(
-            text,
-            "{:<12} {}: {}",
-            outcome.unwrap_or_default(),
-            shown(&role),
-            shortened(&node.reference.text)
-        );
-        if let Some(document) = &node.document {
-            if let Some(error) = &document.error {
-                let _ = writeln!(text, "             not to be read: {}", plain(error));
-            }
-            for warning in &document.warnings {
-                let _ = writeln!(text, "             {}", warning);
-            }
-        }
-    }
-    for (limit, count) in &report.graph.limits {
-        let _ = writeln!(text, "left out by the limit of {limit:?}: {count}");
     }
     text
 }
