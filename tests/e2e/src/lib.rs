@@ -5,6 +5,7 @@
 //! first; then `cargo test -p everhold-e2e`. Most of them wait for the product's own delays, so
 //! `RUST_TEST_THREADS=8` is faster even on two cores.
 
+pub mod blocks;
 pub mod chain;
 pub mod content;
 pub mod dag;
@@ -17,6 +18,7 @@ pub mod report;
 pub mod run;
 pub mod seed;
 pub mod shape;
+pub mod web;
 mod world;
 
 pub use everhold_harness::*;

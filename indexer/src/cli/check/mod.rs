@@ -90,10 +90,10 @@ impl CheckArgs {
         };
         if reference.class == ReferenceClass::Relative {
             let remedy = match self.base {
-                Some(_) => "and nothing lies beside what --base names",
-                None => "give the document it stands in with --base",
+                Some(_) => ", and nothing lies beside what --base names",
+                None => ": give the document it stands in with --base",
             };
-            return Err(Failure::usage(format!("`{}` is relative: {remedy}", reference.shown())));
+            return Err(Failure::usage(format!("`{}` is relative{remedy}", reference.shown())));
         }
         Ok(reference)
     }

@@ -8,6 +8,7 @@ use everhold_e2e::{
     ended::Ended,
     node,
     report::text,
+    run::Sig,
     sha256,
 };
 use serde_json::json;
@@ -114,8 +115,64 @@ async fn wrong_usage_is_named() -> Result<()> {
         ),
         (&["check", "x{id}", "--id", "one", "-q"], "`one`"),
         (&["check", "bafkqaaa", "--car", "/nowhere.car", "-q"], "/nowhere.car"),
+        (&["check", "data:,x", "--file", "/nowhere", "-q"], "/nowhere"),
+        (&["check", "data:,x", "--file", "/dev/zero", "-q"], "/dev/zero"),
+        (&["check", "", "-q"], "empty"),
+        (&["check", "data:,x", "--id=", "-q"], "token id"),
+        (&["check", "1.png", "--base", "data:,{}", "-q"], "--base"),
+        (&["check", "bafkqaaa", "--gateway", "mailto:x", "-q"], "--gateway"),
+        (&["check", "data:,x", "--config", "x\u{202e}\u{1b}", "-q"], "x\\u{202e}\\u{1b}"),
     ] {
         everhold.run(arguments).await?.refuses(&[name])?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_password_in_a_url_is_not_said_again() -> Result<()> {
+    let everhold = Everhold::new()?;
+    let arguments = ["check", "bafkqaaa", "--gateway", "http://me:secret@:99999", "-q"];
+    let run = everhold.run(arguments).await?;
+    assert!(!run.stderr.contains("secret"), "{}", run.stderr);
+    run.refuses(&["--gateway"])
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_printed_is_a_failure() -> Result<()> {
+    let everhold = Everhold::new()?;
+    for arguments in [&["check", "data:,x"][..], &["hash", "everhold.toml"]] {
+        fs::write(everhold.config(), "").unwrap();
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = std::process::Command::new(everhold.binary())
+            .current_dir(everhold.dir())
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("printed"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_long_check_of_a_file_ends_by_a_signal() -> Result<()> {
+    let everhold = Everhold::new()?;
+    let huge = fs::File::create(everhold.dir().join("huge")).unwrap();
+    huge.set_len(200 << 30).unwrap();
+    for (what, signal) in [("--file", Sig::INT), ("--file", Sig::TERM)] {
+        let mut child = tokio::process::Command::new(everhold.binary())
+            .current_dir(everhold.dir())
+            .args(["check", &sha256(b"other"), what, "huge"])
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // Until it listens to signals, they are the system's.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        everhold_e2e::run::signal(child.id().unwrap(), signal)?;
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), child.wait()).await;
+        assert_eq!(ended.expect("it goes on").unwrap().code(), Some(130));
     }
     Ok(())
 }

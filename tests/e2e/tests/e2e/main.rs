@@ -11,6 +11,7 @@ mod bad_settings;
 mod burn;
 mod check;
 mod check_gateways;
+mod check_hostile;
 mod dag_pb;
 mod deploy;
 mod faulty_nodes;
