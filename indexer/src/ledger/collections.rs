@@ -102,6 +102,11 @@ impl Tx {
     /// Adds a collection, if it is not there. One whose `start_block` is lower than before is
     /// read again from there.
     pub async fn add_collection(&mut self, new: &NewCollection) -> Result<Collection> {
+        let known = self.collections_with(true).await?;
+        let same = |c: &&Collection| c.chain_id == new.chain_id && c.address == new.address;
+        if let Some(known) = known.iter().find(same).filter(|c| new.start_block < c.start_block) {
+            self.forget_collection(known.id).await?;
+        }
         execute!(
             self,
             "INSERT INTO collections (chain_id, address, name, codec, start_block, indexed_block,
@@ -142,10 +147,7 @@ impl Tx {
             if active != was {
                 let update = "UPDATE collections SET active = $2 WHERE id = $1";
                 execute!(self, update, id, active)?;
-                let select = "SELECT DISTINCT content_id FROM token_events
-                              WHERE collection_id = $1 AND content_id IS NOT NULL";
-                let rows = fetch!(fetch_all, self, (i64,), select, id)?;
-                contents.extend(rows.into_iter().map(|(row,)| row));
+                contents.extend(self.contents_of(id).await?);
             }
         }
         self.refresh_wanted(&contents, keep_history, now).await

@@ -1,8 +1,12 @@
 //! Contents: which exist, which are wanted, and what their metadata refers to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint};
+use super::{
+    LedgerError, Millis, Result, RowId, Tx,
+    bulk::{CHUNK, fetch_in, on_engine},
+    execute, fetch, int, text, uint,
+};
 use crate::{
     content::{Codec, ContentId, Digest, Metadata},
     health::Past,
@@ -66,6 +70,35 @@ pub(super) fn content_id(codec: i64, digest: &[u8]) -> Result<ContentId> {
     }
 }
 
+/// Whether a content (`contents`) is wanted, up to the parameter that says whether history is kept.
+macro_rules! wanted_sql {
+    () => {
+        "EXISTS (SELECT 1 FROM tokens t JOIN collections o ON o.id = t.collection_id
+                 WHERE t.content_id = contents.id AND o.active = 1)
+         OR EXISTS (SELECT 1 FROM links l JOIN contents p ON p.id = l.parent_id
+                    WHERE l.child_id = contents.id AND p.wanted = 1)
+         OR EXISTS (SELECT 1 FROM former_contents f
+                    JOIN collections o ON o.id = f.collection_id
+                    JOIN chains h ON h.chain_id = o.chain_id
+                    WHERE f.content_id = contents.id AND o.active = 1 AND (
+                        f.superseded_block > h.finalized_block
+                        OR EXISTS (SELECT 1 FROM tokens t
+                            WHERE t.collection_id = f.collection_id
+                              AND t.token_id = f.token_id) AND 1 = "
+    };
+}
+
+/// What comes behind that parameter.
+macro_rules! wanted_sql_end {
+    () => {
+        "))"
+    };
+}
+
+fn firsts(rows: Vec<(i64,)>) -> Vec<RowId> {
+    rows.into_iter().map(|(id,)| id).collect()
+}
+
 impl Tx {
     /// The row of a content, made if need be.
     pub async fn content_row(&mut self, id: ContentId) -> Result<RowId> {
@@ -99,10 +132,45 @@ impl Tx {
         Ok(())
     }
 
+    /// The rows of contents, made if need be.
+    pub(super) async fn content_rows(
+        &mut self,
+        ids: &BTreeSet<ContentId>,
+    ) -> Result<HashMap<ContentId, RowId>> {
+        let mut rows = HashMap::with_capacity(ids.len());
+        let all: Vec<&ContentId> = ids.iter().collect();
+        for chunk in all.chunks(CHUNK) {
+            on_engine!(self, DB, c => {
+                let insert = "INSERT INTO contents (codec, digest) ";
+                let mut query = sqlx::QueryBuilder::<DB>::new(insert);
+                query.push_values(chunk, |mut columns, id| {
+                    columns.push_bind(i64::from(id.codec.multicodec()));
+                    columns.push_bind(id.digest.0.as_slice());
+                });
+                query.push(" ON CONFLICT DO NOTHING RETURNING id, codec, digest");
+                let new = query.build_query_as::<(i64, i64, Vec<u8>)>().fetch_all(&mut **c);
+                for (row, codec, digest) in new.await? {
+                    rows.insert(content_id(codec, &digest)?, row);
+                }
+            });
+        }
+        // Those that were there before.
+        for codec in [Codec::DagPb, Codec::Raw] {
+            let missing = |id: &&&ContentId| id.codec == codec && !rows.contains_key(**id);
+            let digests: Vec<&[u8]> =
+                all.iter().filter(missing).map(|id| id.digest.0.as_slice()).collect();
+            let known = fetch_in!(self, (i64, i64, Vec<u8>), {"SELECT id, codec, digest FROM contents WHERE codec = " => i64::from(codec.multicodec())} " AND digest IN", digests, "");
+            for (row, codec, digest) in known {
+                rows.insert(content_id(codec, &digest)?, row);
+            }
+        }
+        Ok(rows)
+    }
+
     /// Works out anew which of these contents, and of those they refer to, are still wanted.
     ///
-    /// Wanted is what a live token's content event names, until an update of it is final (or for
-    /// ever with `keep_history`), and what wanted metadata refers to.
+    /// Wanted is what a live token has or had, until an update of it is final (or for ever with
+    /// `keep_history`), and what wanted metadata refers to.
     pub(super) async fn refresh_wanted(
         &mut self,
         contents: &BTreeSet<RowId>,
@@ -111,104 +179,57 @@ impl Tx {
     ) -> Result<()> {
         // A document can't refer to itself, nor two to each other: each would have to hold the
         // other's hash. So this ends.
-        let mut front = contents.clone();
+        let mut front: Vec<RowId> = contents.iter().copied().collect();
         while !front.is_empty() {
-            let mut next = BTreeSet::new();
-            for row in &front {
-                if self.refresh_one(*row, keep_history, now).await? {
-                    next.extend(self.children(*row).await?);
-                }
-            }
-            front = next;
+            let changed = self.refresh(&front, keep_history, now).await?;
+            let children = fetch_in!(self, (i64,), {} "SELECT DISTINCT child_id FROM links WHERE child_id IS NOT NULL AND parent_id IN", changed, "");
+            let children: BTreeSet<RowId> = children.into_iter().map(|(id,)| id).collect();
+            front = children.into_iter().collect();
         }
         Ok(())
     }
 
-    /// Gives whether anything changed.
-    async fn refresh_one(&mut self, row: RowId, keep: bool, now: Millis) -> Result<bool> {
-        let (was, since) = fetch!(
-            fetch_one,
-            self,
-            (i64, Option<i64>),
-            "SELECT c.wanted, COALESCE(
-                (SELECT MAX(e.block_time) * 1000 FROM token_events e WHERE e.content_id = c.id),
-                (SELECT MAX(p.wanted_since) FROM links l JOIN contents p ON p.id = l.parent_id
-                 WHERE l.child_id = c.id AND p.wanted = 1))
-             FROM contents c WHERE c.id = $1",
-            row,
-        )?;
-        let wanted = fetch!(
-            fetch_one,
-            self,
-            (i64,),
-            "SELECT CASE WHEN EXISTS (
-                SELECT 1 FROM token_events e
-                JOIN collections c ON c.id = e.collection_id
-                JOIN chains h ON h.chain_id = c.chain_id
-                WHERE e.content_id = $1 AND c.active = 1 AND (
-                    e.superseded_block IS NULL
-                    OR e.superseded_block > h.finalized_block
-                    OR ($2 = 1 AND EXISTS (SELECT 1 FROM tokens t
-                        WHERE t.collection_id = e.collection_id AND t.token_id = e.token_id)))
-             ) OR EXISTS (
-                SELECT 1 FROM links l JOIN contents p ON p.id = l.parent_id
-                WHERE l.child_id = $1 AND p.wanted = 1
-             ) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END",
-            row,
-            i64::from(keep),
-        )?
-        .0;
-        match (was, wanted) {
-            (0, 1) => self.want(row, since.map_or(now, |at| at.min(now))).await?,
-            (1, 0) => self.unwant(row).await?,
-            (1, 1) => return self.reread(row).await.map(|()| false),
-            _ => return Ok(false),
-        }
-        Ok(true)
+    /// Gives those that changed.
+    async fn refresh(&mut self, ids: &[RowId], keep: bool, now: Millis) -> Result<Vec<RowId>> {
+        let keep = i64::from(keep);
+        let wanted = fetch_in!(self, (i64,), {"UPDATE contents SET wanted = 1, was_healthy = 0, wanted_since = (
+                    SELECT CASE WHEN s.since < s.now THEN s.since ELSE s.now END FROM (SELECT
+                        (SELECT COALESCE(
+                            (SELECT MAX(t.content_time) * 1000 FROM tokens t
+                             WHERE t.content_id = contents.id),
+                            (SELECT MAX(p.wanted_since) FROM links l
+                             JOIN contents p ON p.id = l.parent_id
+                             WHERE l.child_id = contents.id AND p.wanted = 1))) AS since,
+                        CAST(" => now, concat!(" AS BIGINT) AS now) s) WHERE wanted = 0 AND (", wanted_sql!()) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
+        let unwanted = fetch_in!(self, (i64,), {concat!(
+                    "UPDATE contents SET wanted = 0, wanted_since = NULL
+                     WHERE wanted = 1 AND NOT (",
+                    wanted_sql!()
+                ) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
+        let (wanted, unwanted) = (firsts(wanted), firsts(unwanted));
+        fetch_in!(self, (i64,), {} "INSERT INTO replicas (content_id, node_id, due_at)
+             SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
+             WHERE n.active = 1 AND c.id IN", wanted, "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0 RETURNING content_id");
+        fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", unwanted, "RETURNING content_id");
+        let changed: HashSet<RowId> = wanted.iter().chain(&unwanted).copied().collect();
+        let same: Vec<RowId> = ids.iter().copied().filter(|id| !changed.contains(id)).collect();
+        self.reread_all(&same).await?;
+        Ok(changed.into_iter().collect())
+    }
+
+    async fn reread_all(&mut self, ids: &[RowId]) -> Result<()> {
+        fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = 0
+             WHERE due_at IS NOT NULL AND state = 'verified'
+               AND EXISTS (SELECT 1 FROM contents c WHERE c.id = content_id AND c.parsed = 0)
+               AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = replicas.content_id)
+               AND content_id IN", ids, "RETURNING content_id");
+        Ok(())
     }
 
     /// Makes content due that was verified before it became a token's metadata: it was not read
     /// then, and has to be.
     pub async fn reread(&mut self, row: RowId) -> Result<()> {
-        execute!(
-            self,
-            "UPDATE replicas SET due_at = 0
-             WHERE content_id = $1 AND due_at IS NOT NULL AND state = 'verified'
-               AND EXISTS (SELECT 1 FROM contents c WHERE c.id = $1 AND c.parsed = 0)
-               AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = $1)",
-            row,
-        )?;
-        Ok(())
-    }
-
-    async fn want(&mut self, row: RowId, since: Millis) -> Result<()> {
-        execute!(
-            self,
-            "UPDATE contents SET wanted = 1, wanted_since = $2, was_healthy = 0 WHERE id = $1",
-            row,
-            since,
-        )?;
-        execute!(
-            self,
-            "INSERT INTO replicas (content_id, node_id, due_at)
-             SELECT $1, id, 0 FROM nodes WHERE active = 1
-             ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0",
-            row,
-        )?;
-        Ok(())
-    }
-
-    async fn unwant(&mut self, row: RowId) -> Result<()> {
-        execute!(self, "UPDATE contents SET wanted = 0, wanted_since = NULL WHERE id = $1", row)?;
-        execute!(self, "UPDATE replicas SET due_at = NULL WHERE content_id = $1", row)?;
-        Ok(())
-    }
-
-    async fn children(&mut self, row: RowId) -> Result<Vec<RowId>> {
-        let select =
-            "SELECT DISTINCT child_id FROM links WHERE parent_id = $1 AND child_id IS NOT NULL";
-        let rows = fetch!(fetch_all, self, (i64,), select, row)?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
+        self.reread_all(&[row]).await
     }
 
     /// Writes down what verified metadata refers to, or why it can't be read.
@@ -244,13 +265,10 @@ impl Tx {
                 child,
             )?;
         }
-        for child in children {
-            let select = "SELECT wanted FROM contents WHERE id = $1";
-            // What is wanted already stays so, whatever for: a document only adds.
-            if fetch!(fetch_one, self, (i64,), select, child)?.0 == 0 {
-                self.refresh_one(child, false, now).await?;
-            }
-        }
+        // What is wanted already stays so, whatever for: a document only adds.
+        let children: Vec<RowId> = children.into_iter().collect();
+        let new = fetch_in!(self, (i64,), {} "SELECT id FROM contents WHERE wanted = 0 AND id IN", children, "");
+        self.refresh(&firsts(new), false, now).await?;
         Ok(())
     }
 }

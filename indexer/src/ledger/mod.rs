@@ -6,8 +6,11 @@
 //! reader sees one state and a writer leaves all of its work or none.
 
 mod alerts;
+mod bulk;
 mod collections;
 mod contents;
+mod fold;
+mod follow;
 mod incidents;
 mod nodes;
 mod repairs;
@@ -26,11 +29,12 @@ use sqlx::{
 pub use alerts::PendingAlert;
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Known};
+pub use follow::Commit;
 pub use incidents::{Incident, NewAlert, Transition};
 pub use nodes::{Node, NodeKind};
 pub use repairs::{Repair, RepairState};
 pub use replicas::{DueProbe, ProbeRecord, Replica, StateChange};
-pub use tokens::{Burn, Commit, Token};
+pub use tokens::{Burn, Token};
 pub use views::{LinkRow, TokenContents};
 
 /// A row's key.
