@@ -28,6 +28,9 @@ pub(super) struct WatchArgs {
     /// Only look
     #[arg(long)]
     no_repair: bool,
+    /// Only follow the chain to its head, then end: no probes, repairs or alerts
+    #[arg(long, conflicts_with_all = ["once", "no_repair"])]
+    index_only: bool,
     #[command(flatten)]
     key: KeyArgs,
 }
@@ -43,13 +46,17 @@ struct Watched {
 impl WatchArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config_with_nodes()?;
-        let repair = config.repair.enabled && !self.no_repair;
+        let repair = config.repair.enabled && !self.no_repair && !self.index_only;
         let repairer =
             if repair { self.key.or(&config.repair).load_if_named().await? } else { None };
         if repair && repairer.is_none() {
             info!("no [repair] key: content whose STORE is gone can't be stored anew");
         }
         let watch = Watch::start(&config, repairer).await?;
+        if self.index_only {
+            let round = watch.index_once().await?;
+            return finish(context, &watch, round).await.map(|_| ExitCode::SUCCESS);
+        }
         if self.once {
             let round = watch.once(repair).await?;
             return finish(context, &watch, round).await;

@@ -1,6 +1,6 @@
 //! Contents: which exist, which are wanted, and what their metadata refers to.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
@@ -132,39 +132,85 @@ impl Tx {
         Ok(())
     }
 
-    /// The rows of contents, made if need be.
+    /// The rows of contents, made if need be. One that is new is wanted if `since` says since when;
+    /// gives which are new, too.
     pub(super) async fn content_rows(
         &mut self,
-        ids: &BTreeSet<ContentId>,
-    ) -> Result<HashMap<ContentId, RowId>> {
+        ids: &BTreeMap<ContentId, Option<Millis>>,
+    ) -> Result<(HashMap<ContentId, RowId>, BTreeSet<RowId>)> {
         let mut rows = HashMap::with_capacity(ids.len());
-        let all: Vec<&ContentId> = ids.iter().collect();
+        let (mut new, mut wanted) = (BTreeSet::new(), Vec::new());
+        let all: Vec<(&ContentId, &Option<Millis>)> = ids.iter().collect();
         for chunk in all.chunks(CHUNK) {
             on_engine!(self, DB, c => {
-                let insert = "INSERT INTO contents (codec, digest) ";
+                let insert = "INSERT INTO contents (codec, digest, wanted, wanted_since) ";
                 let mut query = sqlx::QueryBuilder::<DB>::new(insert);
-                query.push_values(chunk, |mut columns, id| {
+                query.push_values(chunk, |mut columns, (id, since)| {
                     columns.push_bind(i64::from(id.codec.multicodec()));
                     columns.push_bind(id.digest.0.as_slice());
+                    columns.push_bind(i64::from(since.is_some()));
+                    columns.push_bind(**since);
                 });
-                query.push(" ON CONFLICT DO NOTHING RETURNING id, codec, digest");
-                let new = query.build_query_as::<(i64, i64, Vec<u8>)>().fetch_all(&mut **c);
-                for (row, codec, digest) in new.await? {
+                query.push(" ON CONFLICT DO NOTHING RETURNING id, codec, digest, wanted");
+                let made = query.build_query_as::<(i64, i64, Vec<u8>, i64)>().fetch_all(&mut **c);
+                for (row, codec, digest, is_wanted) in made.await? {
                     rows.insert(content_id(codec, &digest)?, row);
+                    new.insert(row);
+                    if is_wanted == 1 {
+                        wanted.push(row);
+                    }
                 }
             });
         }
-        // Those that were there before.
+        self.make_replicas(&wanted).await?;
+        if new.len() < ids.len() {
+            self.known_rows(&all, &mut rows).await?;
+        }
+        Ok((rows, new))
+    }
+
+    /// Adds the rows of contents that were there before.
+    async fn known_rows(
+        &mut self,
+        all: &[(&ContentId, &Option<Millis>)],
+        rows: &mut HashMap<ContentId, RowId>,
+    ) -> Result<()> {
         for codec in [Codec::DagPb, Codec::Raw] {
-            let missing = |id: &&&ContentId| id.codec == codec && !rows.contains_key(**id);
-            let digests: Vec<&[u8]> =
-                all.iter().filter(missing).map(|id| id.digest.0.as_slice()).collect();
-            let known = fetch_in!(self, (i64, i64, Vec<u8>), {"SELECT id, codec, digest FROM contents WHERE codec = " => i64::from(codec.multicodec())} " AND digest IN", digests, "");
+            let missing = |id: &&ContentId| id.codec == codec && !rows.contains_key(*id);
+            let digests: Vec<&[u8]> = all
+                .iter()
+                .map(|(id, _)| *id)
+                .filter(missing)
+                .map(|id| id.digest.0.as_slice())
+                .collect();
+            let known = fetch_in!(
+                self,
+                (i64, i64, Vec<u8>),
+                {"SELECT id, codec, digest FROM contents WHERE codec = " => i64::from(codec.multicodec())}
+                " AND digest IN",
+                digests,
+                ""
+            );
             for (row, codec, digest) in known {
                 rows.insert(content_id(codec, &digest)?, row);
             }
         }
-        Ok(rows)
+        Ok(())
+    }
+
+    /// Makes contents due at every node in use.
+    async fn make_replicas(&mut self, contents: &[RowId]) -> Result<()> {
+        fetch_in!(
+            self,
+            (i64,),
+            {}
+            "INSERT INTO replicas (content_id, node_id, due_at)
+             SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
+             WHERE n.active = 1 AND c.id IN",
+            contents,
+            "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0"
+        );
+        Ok(())
     }
 
     /// Works out anew which of these contents, and of those they refer to, are still wanted.
@@ -207,9 +253,7 @@ impl Tx {
                     wanted_sql!()
                 ) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
         let (wanted, unwanted) = (firsts(wanted), firsts(unwanted));
-        fetch_in!(self, (i64,), {} "INSERT INTO replicas (content_id, node_id, due_at)
-             SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
-             WHERE n.active = 1 AND c.id IN", wanted, "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0 RETURNING content_id");
+        self.make_replicas(&wanted).await?;
         fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", unwanted, "RETURNING content_id");
         let changed: HashSet<RowId> = wanted.iter().chain(&unwanted).copied().collect();
         let same: Vec<RowId> = ids.iter().copied().filter(|id| !changed.contains(id)).collect();

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::primitives::{Address, B256};
 
 use super::RowId;
-use crate::chain::{TokenEvent, TokenEventKind};
+use crate::{
+    chain::{TokenEvent, TokenEventKind},
+    content::ContentId,
+};
 
 /// A token of a collection: its collection's row and its id, most significant byte first.
 pub(super) type TokenKey = (RowId, [u8; 32]);
@@ -14,7 +17,7 @@ pub(super) type TokenKey = (RowId, [u8; 32]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) owner: Address,
-    pub(super) content_id: Option<RowId>,
+    pub(super) content: Option<ContentId>,
     pub(super) revision: u64,
     pub(super) frozen: bool,
     pub(super) minted: (u64, B256),
@@ -29,7 +32,7 @@ pub(super) struct Former {
     pub(super) token: TokenKey,
     pub(super) superseded_block: u64,
     pub(super) revision: u64,
-    pub(super) content_id: RowId,
+    pub(super) content: ContentId,
 }
 
 /// The end of a token.
@@ -54,13 +57,13 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    /// Takes the next event of a token; `content` is the row of what it sets. From the block
+    /// Takes the next event of a token; `content` is what it sets. From the block
     /// `undo_from` on, what was before is kept, so that it can be brought back.
     pub(super) fn apply(
         &mut self,
         key: TokenKey,
         event: &TokenEvent,
-        content: Option<RowId>,
+        content: Option<ContentId>,
         undo_from: u64,
     ) {
         let block = event.block_number;
@@ -74,7 +77,7 @@ impl Fold {
         }
         let begin = || State {
             owner: Address::ZERO,
-            content_id: None,
+            content: None,
             revision: 0,
             frozen: false,
             minted: here,
@@ -92,7 +95,7 @@ impl Fold {
             TokenEventKind::Content { revision, .. } => {
                 self.former.extend(former(key, token.as_ref(), block));
                 let token = token.get_or_insert_with(begin);
-                token.content_id = content;
+                token.content = content;
                 token.revision = revision;
                 token.content_set = Some(here);
                 token.content_time = event.block_time;
@@ -105,6 +108,6 @@ impl Fold {
 /// The content that a token has until a block.
 fn former(token: TokenKey, state: Option<&State>, superseded_block: u64) -> Option<Former> {
     let state = state?;
-    let content_id = state.content_id?;
-    Some(Former { token, superseded_block, revision: state.revision, content_id })
+    let content = state.content?;
+    Some(Former { token, superseded_block, revision: state.revision, content })
 }

@@ -11,6 +11,7 @@ use alloy::primitives::{Address, B256};
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
     bulk::{fetch_in, insert_rows},
+    contents::content_id,
     execute, fetch,
     fold::{Ended, Fold, Former, State, TokenKey},
     int, uint,
@@ -47,11 +48,15 @@ pub struct Commit<'a> {
     pub now: Millis,
 }
 
-/// A row of a token, but for its collection.
+/// The rows of contents.
+type Rows = HashMap<ContentId, RowId>;
+
+/// A row of a token, but for its collection, with its content's codec and digest.
 type StateRow = (
     Vec<u8>,
     Option<Vec<u8>>,
     Option<i64>,
+    Option<Vec<u8>>,
     Option<i64>,
     Option<i64>,
     Option<i64>,
@@ -63,14 +68,17 @@ type StateRow = (
 
 /// A token's id and state; without an owner there was no token.
 fn state(row: StateRow) -> Result<([u8; 32], Option<State>)> {
-    let (id, owner, content_id, revision, frozen, block, hash, set, set_hash, time) = row;
+    let (id, owner, codec, digest, revision, frozen, block, hash, set, set_hash, time) = row;
     let corrupt = || LedgerError::Corrupt("a token's state".to_owned());
     let hash_of = |bytes: Vec<u8>| B256::try_from(bytes.as_slice()).map_err(|_| corrupt());
     let id = id.try_into().map_err(|_| corrupt())?;
     let Some(owner) = owner else { return Ok((id, None)) };
     let state = State {
         owner: Address::try_from(owner.as_slice()).map_err(|_| corrupt())?,
-        content_id,
+        content: match (codec, digest) {
+            (Some(codec), Some(digest)) => Some(content_id(codec, &digest)?),
+            _ => None,
+        },
         revision: uint(revision.unwrap_or(0)),
         frozen: frozen == Some(1),
         minted: (uint(block.unwrap_or(0)), hash_of(hash.unwrap_or_default())?),
@@ -102,30 +110,47 @@ impl Tx {
             collection.is_some_and(|c| c.indexed_block.is_none_or(|b| event.block_number > b))
         };
         let events: Vec<_> = commit.events.iter().filter(new).collect();
-        let codec_of = |event: &TokenEvent| by_address.get(&event.collection).map(|c| c.codec);
-        let contents = self.content_rows(&named(&events, codec_of)).await?;
-        let mut fold = Fold::default();
         let key = |event: &TokenEvent| -> Option<TokenKey> {
             let collection = by_address.get(&event.collection)?;
             Some((collection.id, event.token_id.to_be_bytes::<32>()))
         };
         let keys: BTreeSet<_> = events.iter().filter_map(|event| key(event)).collect();
-        fold.tokens = self.states(&keys).await?;
+        let mut fold = Fold { tokens: self.states(&keys).await?, ..Fold::default() };
         for event in events {
-            let Some(key) = key(event) else { continue };
-            let content = codec_of(event).and_then(|codec| content_of(event, codec));
-            let content = content.and_then(|id| contents.get(&id).copied());
+            let (Some(key), Some(collection)) = (key(event), by_address.get(&event.collection))
+            else {
+                continue;
+            };
+            let content = content_of(event, collection.codec);
             fold.apply(key, event, content, commit.window_start);
         }
-        let mut touched: BTreeSet<RowId> = contents.into_values().collect();
-        touched.extend(fold.former.iter().map(|former| former.content_id));
+        let (rows, new) = self.content_rows(&named(&fold, commit.now)).await?;
+        let mut doubtful = self.doubtful(commit, &fold, &rows, &new);
         if commit.keep_history {
-            touched.extend(self.former_of(&came_or_went(&fold)).await?);
+            doubtful.extend(self.former_of(&came_or_went(&fold)).await?);
         }
-        self.write_fold(&fold).await?;
+        self.write_fold(&fold, &rows).await?;
         self.trim_window(commit.chain_id, commit.window_start).await?;
-        touched.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
-        self.refresh_wanted(&touched, commit.keep_history, commit.now).await
+        doubtful.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
+        self.refresh_wanted(&doubtful, commit.keep_history, commit.now).await
+    }
+
+    /// Contents of which it must be worked out whether they are wanted: those that were there
+    /// before, and new ones that no token has any more. What is new and a token's was written as
+    /// wanted.
+    fn doubtful(
+        &self,
+        commit: &Commit<'_>,
+        fold: &Fold,
+        rows: &Rows,
+        new: &BTreeSet<RowId>,
+    ) -> BTreeSet<RowId> {
+        let old = rows.values().filter(|row| !new.contains(row)).copied();
+        let may_be_kept = |former: &&Former| {
+            commit.keep_history || Some(former.superseded_block) > commit.finalized
+        };
+        let former = fold.former.iter().filter(may_be_kept);
+        old.chain(former.filter_map(|former| rows.get(&former.content).copied())).collect()
     }
 
     /// Takes back every block above `ancestor`.
@@ -138,13 +163,14 @@ impl Tx {
     ) -> Result<()> {
         self.alone().await?;
         let (chain, above) = (int(chain_id), int(ancestor));
-        let mut contents = BTreeSet::new();
+        let (mut contents, mut ids) = (BTreeSet::new(), BTreeMap::new());
         let mut fold = Fold::default();
         for collection in self.collections_of(chain_id).await? {
             let before = self.before(collection, above).await?;
             let keys: BTreeSet<TokenKey> = before.keys().map(|id| (collection, *id)).collect();
             let now = self.states(&keys).await?;
-            contents.extend(now.into_values().flatten().filter_map(|state| state.content_id));
+            let both = now.values().chain(before.values()).flatten();
+            ids.extend(both.filter_map(|state| state.content).map(|content| (content, None)));
             let then = before.into_iter().map(|(id, state)| ((collection, id), state));
             fold.tokens.extend(then);
             let former = "SELECT DISTINCT content_id FROM former_contents
@@ -159,11 +185,12 @@ impl Tx {
                 execute!(self, delete, collection, above)?;
             }
         }
-        contents.extend(fold.tokens.values().flatten().filter_map(|state| state.content_id));
         if keep_history {
             contents.extend(self.former_of(&fold.tokens.keys().copied().collect()).await?);
         }
-        self.write_fold(&fold).await?;
+        let (rows, _) = self.content_rows(&ids).await?;
+        contents.extend(rows.values().copied());
+        self.write_fold(&fold, &rows).await?;
         execute!(self, "DELETE FROM blocks WHERE chain_id = $1 AND number > $2", chain, above)?;
         execute!(
             self,
@@ -239,9 +266,11 @@ impl Tx {
         let mut states: BTreeMap<TokenKey, Option<State>> =
             keys.iter().map(|key| (*key, None)).collect();
         for (collection, ids) in by_collection(keys) {
-            let rows = fetch_in!(self, StateRow, {"SELECT token_id, owner, content_id, revision, frozen, minted_block,
-                        minted_hash, content_block, content_hash, content_time
-                     FROM tokens WHERE collection_id = " => collection} " AND token_id IN", ids, "");
+            let rows = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.codec, c.digest, t.revision, t.frozen,
+                        t.minted_block, t.minted_hash, t.content_block, t.content_hash,
+                        t.content_time
+                     FROM tokens t LEFT JOIN contents c ON c.id = t.content_id
+                     WHERE t.collection_id = " => collection} " AND token_id IN", ids, "");
             for row in rows {
                 let (id, state) = state(row)?;
                 states.insert((collection, id), state);
@@ -260,10 +289,11 @@ impl Tx {
             fetch_all,
             self,
             StateRow,
-            "SELECT token_id, owner, content_id, revision, frozen, minted_block, minted_hash,
-                    content_block, content_hash, content_time
-             FROM token_undo WHERE collection_id = $1 AND block_number > $2
-             ORDER BY block_number DESC",
+            "SELECT u.token_id, u.owner, c.codec, c.digest, u.revision, u.frozen, u.minted_block,
+                    u.minted_hash, u.content_block, u.content_hash, u.content_time
+             FROM token_undo u LEFT JOIN contents c ON c.id = u.content_id
+             WHERE u.collection_id = $1 AND u.block_number > $2
+             ORDER BY u.block_number DESC",
             collection,
             above,
         )?;
@@ -271,8 +301,11 @@ impl Tx {
         rows.into_iter().map(state).collect()
     }
 
-    async fn write_fold(&mut self, fold: &Fold) -> Result<()> {
-        self.write_tokens(&fold.tokens).await?;
+    async fn write_fold(&mut self, fold: &Fold, rows: &Rows) -> Result<()> {
+        let content_of = |state: Option<&State>| {
+            state.and_then(|state| state.content).and_then(|content| rows.get(&content).copied())
+        };
+        self.write_tokens(&fold.tokens, rows).await?;
         let former: Vec<&Former> = fold.former.iter().collect();
         insert_rows!(
             self,
@@ -284,7 +317,7 @@ impl Tx {
                 row.token.1.as_slice(),
                 int(row.superseded_block),
                 int(row.revision),
-                row.content_id,
+                rows.get(&row.content).copied(),
             ),
             " ON CONFLICT DO NOTHING"
         );
@@ -315,7 +348,7 @@ impl Tx {
                 row.0.1.1.as_slice(),
                 int(row.0.0),
                 column(row.1.as_ref(), |it| it.owner.to_vec()),
-                row.1.as_ref().and_then(|it| it.content_id),
+                content_of(row.1.as_ref()),
                 column(row.1.as_ref(), |it| int(it.revision)),
                 column(row.1.as_ref(), |it| i64::from(it.frozen)),
                 column(row.1.as_ref(), |it| int(it.minted.0)),
@@ -329,7 +362,11 @@ impl Tx {
         Ok(())
     }
 
-    async fn write_tokens(&mut self, tokens: &BTreeMap<TokenKey, Option<State>>) -> Result<()> {
+    async fn write_tokens(
+        &mut self,
+        tokens: &BTreeMap<TokenKey, Option<State>>,
+        rows: &Rows,
+    ) -> Result<()> {
         let gone = tokens.iter().filter(|(_, state)| state.is_none());
         for ((collection, id), _) in gone {
             let delete = "DELETE FROM tokens WHERE collection_id = $1 AND token_id = $2";
@@ -346,7 +383,7 @@ impl Tx {
                 row.0.0,
                 row.0.1.as_slice(),
                 row.1.owner.as_slice(),
-                row.1.content_id,
+                row.1.content.and_then(|content| rows.get(&content).copied()),
                 int(row.1.revision),
                 i64::from(row.1.frozen),
                 int(row.1.minted.0),
@@ -471,13 +508,18 @@ fn came_or_went(fold: &Fold) -> BTreeSet<TokenKey> {
     fold.ended.iter().map(|ended| ended.token).chain(fold.began.iter().copied()).collect()
 }
 
-/// The contents that events name.
-fn named(
-    events: &[&TokenEvent],
-    codec_of: impl Fn(&TokenEvent) -> Option<Codec>,
-) -> BTreeSet<ContentId> {
-    let of = |event: &&TokenEvent| content_of(event, codec_of(event)?);
-    events.iter().filter_map(of).collect()
+/// Every content that a fold names; those that tokens have now are wanted, since they were set.
+fn named(fold: &Fold, now: Millis) -> BTreeMap<ContentId, Option<Millis>> {
+    let former = fold.former.iter().map(|former| former.content);
+    let before = fold.before.values().flatten().filter_map(|state| state.content);
+    let mut named: BTreeMap<_, _> = former.chain(before).map(|content| (content, None)).collect();
+    for state in fold.tokens.values().flatten() {
+        let Some(content) = state.content else { continue };
+        let set = state.content_time.map_or(now, |seconds| time(seconds).saturating_mul(1000));
+        let since = named.entry(content).or_insert(None);
+        *since = (*since).max(Some(set.min(now)));
+    }
+    named
 }
 
 fn content_of(event: &TokenEvent, codec: Codec) -> Option<ContentId> {

@@ -58,6 +58,12 @@ impl Watch {
         Ok(round)
     }
 
+    /// Follows the chain to its head, and does nothing else.
+    pub async fn index_once(&self) -> Result<Round, WatchError> {
+        let indexed = self.index().await?;
+        Ok(Round { events: indexed.events, reorgs: indexed.reorgs, ..Round::default() })
+    }
+
     /// Rounds until `stop`: the chain, the replicas and the outbox each at their own pace.
     pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
         self.release_leases().await?;

@@ -112,6 +112,21 @@ impl Anvil {
         text(&hash)
     }
 
+    /// As [`Anvil::send`], of many at once.
+    pub async fn send_all(&self, transactions: Vec<Value>) -> Result<()> {
+        let request = |(id, transaction): (usize, Value)| {
+            let params = json!([transaction]);
+            json!({"jsonrpc": "2.0", "id": id, "method": "eth_sendTransaction", "params": params})
+        };
+        let batch: Vec<Value> = transactions.into_iter().enumerate().map(request).collect();
+        let answers = self.http.post(&self.url, &Value::Array(batch)).await?;
+        match answers.as_array().into_iter().flatten().find(|answer| answer.get("error").is_some())
+        {
+            Some(answer) => Err(Error::new(format!("eth_sendTransaction: {answer}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Calls a contract without a transaction: `data` is a selector and its arguments.
     pub async fn call(&self, to: &str, data: &str) -> Result<String> {
         let params = json!([{"to": to, "data": data}, "latest"]);

@@ -1,0 +1,232 @@
+//! How fast a chain is followed, whole process, beside the fastest bare client that only fetches
+//! and decodes the same logs. `make bench` builds the product first.
+//!
+//! Prints figures and asserts none. `EVERHOLD_BENCH_TOKENS` (100,000) sets the size.
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use alloy::rpc::types::Log;
+use everhold::chain::decode;
+use everhold_harness::{Anvil, Context, Error, Everhold, Result, Settings, accounts};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
+
+/// Tokens minted in a block, and updated in one.
+const PER_BLOCK: u64 = 50;
+/// Of the tokens, one in so many is updated.
+const UPDATED: u64 = 5;
+/// How often each is timed; the best counts.
+const RUNS: usize = 3;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let tokens = env::var("EVERHOLD_BENCH_TOKENS").ok().and_then(|text| text.parse().ok());
+    let tokens: u64 = tokens.unwrap_or(100_000);
+    // Old states are not asked for, and would be most of the time and memory.
+    let options = ["--disable-block-gas-limit", "--no-mining", "--prune-history"];
+    let anvil = Anvil::start_with(&options, None).await?;
+    let everhold = Everhold::new()?;
+    let begun = Instant::now();
+    let (collection, block) = storm(&anvil, &everhold, tokens).await?;
+    let head = anvil.head().await?;
+    println!("a chain of {head} blocks was made in {:.0} s", begun.elapsed().as_secs_f64());
+    if env::var_os("EVERHOLD_BENCH_KEEP").is_some() {
+        println!("{} {collection} {block}", anvil.url());
+        std::future::pending::<()>().await;
+    }
+
+    let bare = bare(&anvil.url(), &collection, block, head).await?;
+    let database = env::var("EVERHOLD_BENCH_POSTGRES").ok();
+    let mut settings = Settings {
+        rpc: vec![anvil.url()],
+        nodes: vec!["http://127.0.0.1:9".to_owned()],
+        min: 1,
+        collections: vec![(collection, block)],
+        ..Settings::default()
+    };
+    backfill(&everhold, &mut settings, "SQLite", None, tokens, bare).await?;
+    if let Some(url) = database {
+        backfill(&everhold, &mut settings, "PostgreSQL", Some(url), tokens, bare).await?;
+    }
+    Ok(())
+}
+
+/// Mints and updates; gives the collection and its block.
+async fn storm(anvil: &Anvil, everhold: &Everhold, tokens: u64) -> Result<(String, u64)> {
+    anvil.automine(true).await?;
+    everhold.configure(&Settings { rpc: vec![anvil.url()], min: 0, ..Settings::default() })?;
+    let key = everhold.key_file("creator", &accounts::CREATOR)?;
+    let words = ["deploy", "--name", "Storm", "--symbol", "STM", "--codec", "raw"];
+    let key = ["--private-key-file", &key];
+    let deployed = everhold.json(words.iter().chain(&key)).await?;
+    let collection = deployed["address"].as_str().context("address")?.to_owned();
+    let block = deployed["block"].as_u64().context("block")?;
+    anvil.automine(false).await?;
+    let from = accounts::CREATOR.address.to_lowercase();
+    let owner = format!("{:0>64}", from.trim_start_matches("0x"));
+    let send =
+        |data: String| json!({"from": from, "to": collection, "data": data, "gas": "0x40000"});
+    for first in (1..=tokens).step_by(PER_BLOCK as usize) {
+        let last = tokens.min(first + PER_BLOCK - 1);
+        // mint(address,uint256,bytes32)
+        let mint = |id: u64| send(format!("0x{MINT}{owner}{id:064x}{:064x}", id << 32 | 1));
+        anvil.send_all((first..=last).map(mint).collect()).await?;
+        anvil.mine(1).await?;
+    }
+    let updated: Vec<u64> = (1..=tokens).step_by(UPDATED as usize).collect();
+    for ids in updated.chunks(PER_BLOCK as usize) {
+        let update = |id: &u64| {
+            send(format!("0x{UPDATE}{id:064x}{:064x}{:064x}", id << 32 | 1, id << 32 | 2))
+        };
+        anvil.send_all(ids.iter().map(update).collect()).await?;
+        anvil.mine(1).await?;
+    }
+    Ok((collection, block))
+}
+
+/// `mint(address,uint256,bytes32)`.
+const MINT: &str = "1e458bee";
+/// `updateContent(uint256,bytes32,bytes32)`.
+const UPDATE: &str = "42010b2d";
+
+/// The best time of any chunk size and concurrency.
+async fn bare(url: &str, collection: &str, from: u64, to: u64) -> Result<Duration> {
+    let mut best: Option<(Duration, u64, usize)> = None;
+    let mut logs = 0;
+    for connections in [1, 2, 4, 8] {
+        for chunk in [20, 100, 500] {
+            for _ in 0..RUNS {
+                let begun = Instant::now();
+                logs = fetch_all(url, collection, from, to, chunk, connections).await?;
+                let took = begun.elapsed();
+                if best.is_none_or(|(other, ..)| took < other) {
+                    best = Some((took, chunk, connections));
+                }
+            }
+        }
+    }
+    let (took, chunk, connections) = best.context("no run")?;
+    println!(
+        "bare client: {logs} logs in {:.2} s, {:.0} logs/s ({connections} connections, {chunk} blocks a request)",
+        took.as_secs_f64(),
+        logs as f64 / took.as_secs_f64()
+    );
+    Ok(took)
+}
+
+async fn fetch_all(
+    url: &str,
+    collection: &str,
+    from: u64,
+    to: u64,
+    chunk: u64,
+    connections: usize,
+) -> Result<usize> {
+    let ranges: Vec<(u64, u64)> = (from..=to)
+        .step_by(chunk as usize)
+        .map(|first| (first, to.min(first + chunk - 1)))
+        .collect();
+    // Each connection takes every so-manieth range.
+    let workers = (0..connections).map(|worker| {
+        let mine: Vec<_> = ranges.iter().skip(worker).step_by(connections).copied().collect();
+        let (host, collection) =
+            (url.trim_start_matches("http://").to_owned(), collection.to_owned());
+        tokio::spawn(async move { fetch(&host, &collection, &mine).await })
+    });
+    let all: Vec<usize> = stream::iter(workers)
+        .buffer_unordered(connections)
+        .map(|joined| joined.context("worker")?)
+        .try_collect()
+        .await?;
+    Ok(all.into_iter().sum())
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    result: Vec<Log>,
+}
+
+/// Fetches and decodes the logs of ranges over one connection.
+async fn fetch(host: &str, collection: &str, ranges: &[(u64, u64)]) -> Result<usize> {
+    let mut stream = BufReader::new(TcpStream::connect(host).await.context("connect")?);
+    stream.get_ref().set_nodelay(true).context("connect")?;
+    let mut logs = 0;
+    for (from, to) in ranges {
+        let filter = json!({"address": collection, "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}")});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_getLogs", "params": [filter]})
+            .to_string();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.get_mut().write_all(request.as_bytes()).await.context("request")?;
+        let bytes = body_of(&mut stream).await?;
+        let answer: Answer = serde_json::from_slice(&bytes).context("answer")?;
+        for log in &answer.result {
+            logs += 1;
+            decode(log).map_err(|error| Error::new(error.to_string()))?;
+        }
+    }
+    Ok(logs)
+}
+
+async fn body_of(stream: &mut BufReader<TcpStream>) -> Result<Vec<u8>> {
+    let (mut length, mut line) = (0, String::new());
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.context("head")?;
+        let head = line.trim().to_ascii_lowercase();
+        if head.is_empty() {
+            break;
+        }
+        if let Some(value) = head.strip_prefix("content-length:") {
+            length = value.trim().parse().context("length")?;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.context("body")?;
+    Ok(body)
+}
+
+/// Backfills an empty ledger.
+async fn backfill(
+    everhold: &Everhold,
+    settings: &mut Settings,
+    engine: &str,
+    database: Option<String>,
+    tokens: u64,
+    bare: Duration,
+) -> Result<()> {
+    let (mut best, mut memory, mut events) = (Duration::MAX, 0, 0);
+    for run in 0..RUNS {
+        settings.database = match &database {
+            Some(url) => format!("{url}{run}"),
+            None => format!("sqlite://run-{run}.db"),
+        };
+        everhold.configure(settings)?;
+        let done = everhold.run(["watch", "--index-only"]).await?;
+        (best, memory) = (best.min(done.took), memory.max(done.peak_memory));
+        let printed: Value = done.success()?;
+        events = printed["round"]["events"].as_u64().context("events")?;
+    }
+    let ratio = best.as_secs_f64() / bare.as_secs_f64();
+    println!(
+        "{engine}: {events} events in {:.2} s, {:.0} events/s, {ratio:.2} × the bare client; peak memory {:.0} MB",
+        best.as_secs_f64(),
+        events as f64 / best.as_secs_f64(),
+        memory as f64 / 1e6
+    );
+    if database.is_none() {
+        let size = std::fs::metadata(everhold.dir().join("run-0.db")).context("database")?.len();
+        println!("  {} bytes of database a token", size / tokens);
+    }
+    Ok(())
+}
