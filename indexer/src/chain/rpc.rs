@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -20,12 +20,13 @@ use alloy::{
     },
     transports::{RpcError as Transport, TransportErrorKind},
 };
-use everhold_net::Fetcher;
+use everhold_net::{FetchError, Fetcher};
 use futures::future::join_all;
 use url::Url;
 
 use super::{
     events::{BadLog, BlockRef, TOPICS, TokenEvent, decode},
+    reader::{Reader, Span, read_once},
     transport::RpcTransport,
 };
 use crate::config::Finality;
@@ -43,6 +44,8 @@ pub enum RpcError {
         url: String,
         /// Why.
         reason: String,
+        /// Whether it may answer if it is asked for less.
+        too_much: bool,
     },
     /// Endpoints of different chains.
     #[error("RPC {a} serves chain {a_id}, but {b} serves chain {b_id}; they must be of one chain")]
@@ -75,16 +78,23 @@ impl RpcError {
     pub fn is_passing(&self) -> bool {
         !matches!(self, Self::None | Self::ChainsDiffer { .. })
     }
+
+    /// Whether an endpoint may answer if it is asked for less.
+    pub fn may_be_too_much(&self) -> bool {
+        matches!(self, Self::Unreachable { too_much: true, .. })
+    }
 }
 
 type Result<T, E = RpcError> = std::result::Result<T, E>;
 
 #[derive(Clone, Debug)]
-struct Endpoint {
+pub(super) struct Endpoint {
     shown: String,
     provider: RootProvider<Ethereum>,
     /// Whether it serves the chain that the majority does; unset until it has answered.
     ours: Arc<OnceLock<bool>>,
+    /// How many blocks it is asked for at once.
+    span: Arc<Mutex<Span>>,
 }
 
 /// The endpoints of one chain.
@@ -110,7 +120,7 @@ impl Endpoint {
         let transport = RpcTransport::new(fetcher.clone(), url.clone());
         let client = RpcClient::new(transport, false).with_poll_interval(RECEIPT_POLL);
         let provider = RootProvider::new(client);
-        Self { shown, provider, ours: Arc::default() }
+        Self { shown, provider, ours: Arc::default(), span: Arc::default() }
     }
 
     fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
@@ -119,7 +129,14 @@ impl Endpoint {
             Transport::Transport(_) => everhold_net::root_cause(&error),
             other => other.to_string(),
         };
-        RpcError::Unreachable { url: self.shown.clone(), reason }
+        let too_much = may_be_too_much(&error);
+        RpcError::Unreachable { url: self.shown.clone(), reason, too_much }
+    }
+
+    /// How many blocks it is asked for at once.
+    pub(super) fn span(&self) -> MutexGuard<'_, Span> {
+        // Numbers: whoever panicked left them whole.
+        self.span.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<BlockRef>> {
@@ -155,11 +172,12 @@ impl Endpoint {
         if ours { Ok(()) } else { Err(self.unusable("it serves another chain than the others")) }
     }
 
-    fn unusable(&self, reason: &str) -> RpcError {
-        RpcError::Unreachable { url: self.shown.clone(), reason: reason.to_owned() }
+    pub(super) fn unusable(&self, reason: &str) -> RpcError {
+        let (url, reason) = (self.shown.clone(), reason.to_owned());
+        RpcError::Unreachable { url, reason, too_much: false }
     }
 
-    async fn events(&self, filter: &Filter) -> Result<Vec<TokenEvent>> {
+    pub(super) async fn events(&self, filter: &Filter) -> Result<Vec<TokenEvent>> {
         let filter = filter.clone().event_signature(TOPICS.to_vec());
         let logs = self.provider.get_logs(&filter).await.map_err(|error| self.failed(error))?;
         let mut events = Vec::with_capacity(logs.len());
@@ -167,6 +185,31 @@ impl Endpoint {
             events.extend(decode(log)?);
         }
         Ok(events)
+    }
+}
+
+/// Whether a request may have failed for what it asked for: providers bound blocks, logs, bytes and
+/// time, each with codes and words of its own. What is plainly another trouble is told apart.
+fn may_be_too_much(error: &Transport<TransportErrorKind>) -> bool {
+    match error {
+        Transport::ErrorResp(payload) => {
+            let message = payload.message.to_lowercase();
+            let busy = ["rate limit", "too many requests", "per second", "quota", "capacity"];
+            payload.code != 429 && !busy.iter().any(|words| message.contains(words))
+        }
+        Transport::Transport(TransportErrorKind::HttpError(http)) => {
+            matches!(http.status, 400 | 413 | 500 | 502 | 504)
+        }
+        Transport::Transport(TransportErrorKind::Custom(inner)) => {
+            let fetch = inner.downcast_ref::<FetchError>();
+            fetch.is_some_and(|error| {
+                use FetchError::{Cut, Idle, TooLarge, TooSlow};
+                matches!(error, TooLarge { .. } | TooSlow { .. } | Idle { .. } | Cut { .. })
+            })
+        }
+        // Half an answer.
+        Transport::DeserError { .. } => true,
+        _ => false,
     }
 }
 
@@ -331,20 +374,28 @@ impl View<'_> {
         self.endpoint.header(BlockNumberOrTag::Number(number)).await
     }
 
-    /// What the logs of these contracts say between two blocks, both included, in order.
-    ///
-    /// An endpoint of several machines may answer from one that does not have the blocks yet, and
-    /// answer with nothing. See [`View::events_of_block`].
+    /// How many blocks the endpoint answers well at once.
+    pub fn span(&self) -> u64 {
+        self.endpoint.span().blocks()
+    }
+
+    /// What the logs of these contracts say between two blocks, both included, in one request. Where
+    /// that is too much, [`View::span`] is less afterwards.
     pub async fn events(
         &self,
         collections: &[Address],
         from: u64,
         to: u64,
     ) -> Result<Vec<TokenEvent>> {
-        let filter = Filter::new().address(collections.to_vec()).from_block(from).to_block(to);
-        let mut events = self.endpoint.events(&filter).await?;
-        events.retain(|event| (from..=to).contains(&event.block_number));
-        Ok(events)
+        read_once(self.endpoint, collections, from, to).await
+    }
+
+    /// Reads what the logs of these contracts say between two blocks, both included.
+    ///
+    /// An endpoint of several machines may answer from one that does not have the blocks yet, and
+    /// answer with nothing. See [`View::events_of_block`].
+    pub fn reader(&self, collections: &[Address], from: u64, to: u64) -> Reader {
+        Reader::new(self.endpoint.clone(), collections.to_vec(), from, to)
     }
 
     /// What the logs of these contracts say in one block, asked for by its hash (EIP-234): a

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
     Context,
     keys::KeyArgs,
-    output::{Failure, SHORT},
+    output::{Failure, SHORT, plain},
     status::people,
 };
 use crate::{
@@ -54,8 +55,7 @@ impl WatchArgs {
         }
         let watch = Watch::start(&config, repairer).await?;
         if self.index_only {
-            let round = watch.index_once().await?;
-            return finish(context, &watch, round).await.map(|_| ExitCode::SUCCESS);
+            return index_only(context, &watch).await;
         }
         if self.once {
             let round = watch.once(repair).await?;
@@ -93,6 +93,34 @@ impl WatchArgs {
         watch.ledger().close().await;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Follows the chain to its head, and says how far that is: not how everything is, for which
+/// nothing was looked at.
+async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failure> {
+    let round = watch.index_once().await?;
+    let collections = watch.ledger().read().await?.collections().await?;
+    let mut text = format!("{} events, {} reorgs\n", round.events, round.reorgs);
+    let positions: Vec<_> = collections
+        .iter()
+        .map(|collection| {
+            let (name, block) = (plain(&collection.name), collection.indexed_block);
+            let shown = block.map_or("none yet".to_owned(), |block| block.to_string());
+            text.push_str(&format!("{name} {}: block {shown}\n", collection.address));
+            json!({
+                "chain_id": collection.chain_id,
+                "address": collection.address.to_checksum(None),
+                "name": collection.name,
+                "indexed_block": block,
+                "finalized_block": collection.finalized_block,
+            })
+        })
+        .collect();
+    let value = json!({ "round": round, "collections": positions });
+    let printed = context.output.result(&value, || text);
+    watch.ledger().close().await;
+    printed?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCode, Failure> {

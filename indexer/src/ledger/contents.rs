@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
-    bulk::{CHUNK, fetch_in, on_engine},
+    bulk::{CHUNK, fetch_in},
     execute, fetch, int, text, uint,
 };
 use crate::{
@@ -95,6 +95,18 @@ macro_rules! wanted_sql_end {
     };
 }
 
+/// Rows of contents, each with the one of `chunk` that it is of.
+fn matched<'a>(
+    chunk: &[(&'a ContentId, &Option<Millis>)],
+    rows: Vec<(i64, i64, Vec<u8>)>,
+) -> Result<Vec<(&'a ContentId, RowId)>> {
+    let mut found = HashMap::with_capacity(rows.len());
+    for (row, codec, digest) in rows {
+        found.insert(content_id(codec, &digest)?, row);
+    }
+    Ok(chunk.iter().filter_map(|(id, _)| Some((*id, *found.get(id)?))).collect())
+}
+
 fn firsts(rows: Vec<(i64,)>) -> Vec<RowId> {
     rows.into_iter().map(|(id,)| id).collect()
 }
@@ -142,31 +154,63 @@ impl Tx {
         let (mut new, mut wanted) = (BTreeSet::new(), Vec::new());
         let all: Vec<(&ContentId, &Option<Millis>)> = ids.iter().collect();
         for chunk in all.chunks(CHUNK) {
-            on_engine!(self, DB, c => {
-                let insert = "INSERT INTO contents (codec, digest, wanted, wanted_since) ";
-                let mut query = sqlx::QueryBuilder::<DB>::new(insert);
-                query.push_values(chunk, |mut columns, (id, since)| {
-                    columns.push_bind(i64::from(id.codec.multicodec()));
-                    columns.push_bind(id.digest.0.as_slice());
-                    columns.push_bind(i64::from(since.is_some()));
-                    columns.push_bind(**since);
-                });
-                query.push(" ON CONFLICT DO NOTHING RETURNING id, codec, digest, wanted");
-                let made = query.build_query_as::<(i64, i64, Vec<u8>, i64)>().fetch_all(&mut **c);
-                for (row, codec, digest, is_wanted) in made.await? {
-                    rows.insert(content_id(codec, &digest)?, row);
-                    new.insert(row);
-                    if is_wanted == 1 {
-                        wanted.push(row);
-                    }
+            for (id, row) in self.insert_contents(chunk).await? {
+                rows.insert(*id, row);
+                new.insert(row);
+                if ids.get(id).is_some_and(Option::is_some) {
+                    wanted.push(row);
                 }
-            });
+            }
         }
         self.make_replicas(&wanted).await?;
         if new.len() < ids.len() {
             self.known_rows(&all, &mut rows).await?;
         }
         Ok((rows, new))
+    }
+
+    /// Makes those of a chunk of contents that are not there yet; gives them with their rows.
+    async fn insert_contents<'a>(
+        &mut self,
+        chunk: &[(&'a ContentId, &Option<Millis>)],
+    ) -> Result<Vec<(&'a ContentId, RowId)>> {
+        // Whoever writes contents does so alone, so that SQLite's next keys are known: a row that
+        // is given back costs as much as one that is written.
+        if let Self::Sqlite(c) = self {
+            let last = "SELECT COALESCE(MAX(id), 0) FROM contents";
+            let (last,): (i64,) = sqlx::query_as(last).fetch_one(&mut **c).await?;
+            let rows: Vec<_> =
+                chunk.iter().map(|(id, since)| (*id, *since)).zip(last + 1..).collect();
+            let insert = "INSERT INTO contents (id, codec, digest, wanted, wanted_since) ";
+            let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(insert);
+            query.push_values(&rows, |mut columns, ((id, since), row)| {
+                columns.push_bind(row);
+                columns.push_bind(i64::from(id.codec.multicodec()));
+                columns.push_bind(id.digest.0.as_slice());
+                columns.push_bind(i64::from(since.is_some()));
+                columns.push_bind(**since);
+            });
+            query.push(" ON CONFLICT (codec, digest) DO NOTHING");
+            let made = query.build().execute(&mut **c).await?.rows_affected();
+            if made == chunk.len() as u64 {
+                return Ok(rows.into_iter().map(|((id, _), row)| (id, row)).collect());
+            }
+            let select = "SELECT id, codec, digest FROM contents WHERE id > ?";
+            let made = sqlx::query_as::<_, (i64, i64, Vec<u8>)>(select).bind(last);
+            return matched(chunk, made.fetch_all(&mut **c).await?);
+        }
+        let Self::Postgres(c) = self else { return Ok(Vec::new()) };
+        let insert = "INSERT INTO contents (codec, digest, wanted, wanted_since) ";
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(insert);
+        query.push_values(chunk, |mut columns, (id, since)| {
+            columns.push_bind(i64::from(id.codec.multicodec()));
+            columns.push_bind(id.digest.0.as_slice());
+            columns.push_bind(i64::from(since.is_some()));
+            columns.push_bind(**since);
+        });
+        query.push(" ON CONFLICT DO NOTHING RETURNING id, codec, digest");
+        let made = query.build_query_as::<(i64, i64, Vec<u8>)>();
+        matched(chunk, made.fetch_all(&mut **c).await?)
     }
 
     /// Adds the rows of contents that were there before.

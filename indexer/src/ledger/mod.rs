@@ -21,7 +21,7 @@ mod views;
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    Connection, Postgres, Sqlite, Transaction,
+    ConnectOptions, Connection, Postgres, Sqlite, Transaction,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -261,7 +261,10 @@ async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(30));
+        // Of hashes, which come in no order, most of an index is touched by a long backfill.
+        .pragma("cache_size", "-24000")
+        .busy_timeout(Duration::from_secs(30))
+        .disable_statement_logging();
     let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
     let pool = pool.connect_with(options).await.map_err(failed)?;
     sqlx::migrate!("../migrations/sqlite").run(&pool).await?;

@@ -21,10 +21,12 @@ pub(super) struct Indexed {
 
 /// Blocks remembered at least, so that a reorg of that depth can be followed.
 const WINDOW: u64 = 128;
-/// Blocks asked for at once at the start; halved when an endpoint refuses, doubled when it
-/// does not.
-const SPAN: u64 = 2_000;
-const MAX_SPAN: u64 = 20_000;
+/// Events written in one transaction, about.
+const COMMIT_EVENTS: usize = 16_384;
+/// Blocks after which the checkpoint is written, however little happened in them.
+const COMMIT_BLOCKS: u64 = 100_000;
+/// Blocks remembered at most, however far finality lags.
+const MOST_WINDOW: u64 = 4096;
 /// Times a chain that moves under our hands is read again before the round gives up.
 const PATIENCE: u32 = 5;
 
@@ -58,25 +60,55 @@ impl Watch {
         if !self.follow_reorg(&view, done).await? {
             return Ok(());
         }
-        let mut span = SPAN;
+        let window_start = self.window_start(&view);
         loop {
             let collections = self.ledger.read().await?.collections().await?;
-            let Some(stretch) = next_stretch(&collections, view.head.number, span) else {
-                break;
+            let Some(stretch) = next_stretch(&collections, view.head.number) else {
+                return Ok(());
             };
-            match self.index_stretch(&view, &stretch).await {
-                Ok(events) => {
-                    done.events += events;
-                    span = (span * 2).min(MAX_SPAN);
-                }
-                Err(WatchError::Rpc(RpcError::Unreachable { url, reason })) if span > 1 => {
-                    span = (stretch.to - stretch.from).div_ceil(2).max(1);
-                    debug!("RPC {url}: {reason}; asking for {span} blocks at once");
-                    if span == 1 && stretch.from == stretch.to {
-                        return Err(RpcError::Unreachable { url, reason }.into());
-                    }
-                }
-                Err(error) => return Err(error),
+            if stretch.from < window_start {
+                self.backfill(&view, stretch, window_start - 1, done).await?;
+            } else {
+                self.index_recent(&view, &stretch, done).await?;
+            }
+        }
+    }
+
+    /// The first block that a reorg may take back: what is not final, and more.
+    fn window_start(&self, view: &View<'_>) -> u64 {
+        let start = view.head.number.saturating_sub(WINDOW.max(self.settings.confirmations));
+        let final_until = view.finalized.map_or(start, |finalized| start.min(finalized));
+        final_until.max(view.head.number.saturating_sub(MOST_WINDOW))
+    }
+
+    /// Reads blocks that no reorg takes back any more, many at a time, up to `last`.
+    async fn backfill(
+        &self,
+        view: &View<'_>,
+        mut stretch: Stretch,
+        last: u64,
+        done: &mut Indexed,
+    ) -> Result<(), WatchError> {
+        let last = last.min(stretch.to);
+        let addresses: Vec<_> = stretch.collections.iter().map(|c| c.address).collect();
+        let mut reader = view.reader(&addresses, stretch.from, last);
+        let mut events = Vec::new();
+        while let Some(mut read) = reader.next().await? {
+            events.append(&mut read.events);
+            if events.len() < COMMIT_EVENTS
+                && read.to - stretch.from < COMMIT_BLOCKS
+                && read.to < last
+            {
+                continue;
+            }
+            let header = view.block(read.to).await?.ok_or(RpcError::Changed)?;
+            self.write(view, &stretch.collections, read.to, &[header], &events).await?;
+            done.events += events.len() as u64;
+            debug!("blocks {} to {}: {} events", stretch.from, read.to, events.len());
+            events.clear();
+            stretch.from = read.to + 1;
+            for collection in &mut stretch.collections {
+                collection.indexed_block = Some(read.to);
             }
         }
         Ok(())
@@ -122,28 +154,56 @@ impl Watch {
         Ok(tx.commit().await?)
     }
 
-    /// Reads a stretch and writes it with its checkpoint; gives the number of events.
-    async fn index_stretch(&self, view: &View<'_>, stretch: &Stretch) -> Result<u64, WatchError> {
-        let Stretch { collections, from, to } = stretch;
-        let window_start = view.head.number.saturating_sub(WINDOW.max(self.settings.confirmations));
-        let before = view.block(*to).await?.ok_or(RpcError::Changed)?;
+    /// Reads blocks that a reorg may take back, with their headers, and writes them.
+    async fn index_recent(
+        &self,
+        view: &View<'_>,
+        stretch: &Stretch,
+        done: &mut Indexed,
+    ) -> Result<(), WatchError> {
+        let Stretch { collections, from, .. } = stretch;
         let addresses: Vec<_> = collections.iter().map(|c| c.address).collect();
-        let mut events = view.events(&addresses, *from, *to).await?;
+        // No more than one request brings: what was read is kept, whatever comes then.
+        let (before, mut events) = loop {
+            let to = stretch.to.min(from.saturating_add(view.span() - 1));
+            let before = view.block(to).await?.ok_or(RpcError::Changed)?;
+            match view.events(&addresses, *from, to).await {
+                Ok(events) => break (before, events),
+                Err(error) if to > *from && error.may_be_too_much() => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let to = &before.number;
         // The first time, blocks below the stretch are remembered too: a reorg may reach there.
         let known = self.ledger.read().await?.window(self.rpc.chain_id()).await?;
-        let lowest = if known.is_empty() { window_start } else { (*from).max(window_start) };
+        let lowest = if known.is_empty() { self.window_start(view) } else { *from };
         let headers = recent_headers(view, lowest, *to).await?;
         complete(view, &addresses, &headers, *from, &mut events).await?;
         let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
         check(&before, &blocks, &events)?;
+        self.write(view, collections, *to, &blocks, &events).await?;
+        done.events += events.len() as u64;
+        debug!("blocks {from} to {to}: {} events", events.len());
+        Ok(())
+    }
+
+    /// Writes what was read, with its checkpoint.
+    async fn write(
+        &self,
+        view: &View<'_>,
+        collections: &[Collection],
+        to: u64,
+        blocks: &[BlockRef],
+        events: &[TokenEvent],
+    ) -> Result<(), WatchError> {
         let commit = Commit {
             chain_id: self.rpc.chain_id(),
             collections,
-            to: *to,
-            blocks: &blocks,
-            events: &events,
+            to,
+            blocks,
+            events,
             finalized: view.finalized,
-            window_start,
+            window_start: self.window_start(view),
             keep_history: self.settings.keep_history,
             now: ledger::now(),
         };
@@ -152,22 +212,20 @@ impl Watch {
             LedgerError::Unlinked(_) => WatchError::Rpc(RpcError::Changed),
             other => other.into(),
         })?;
-        tx.commit().await?;
-        debug!("blocks {from} to {to}: {} events", events.len());
-        Ok(events.len() as u64)
+        Ok(tx.commit().await?)
     }
 }
 
 /// The next blocks to read: from where the collections that are furthest behind stand, until
 /// where the next others do.
-fn next_stretch(collections: &[Collection], head: u64, span: u64) -> Option<Stretch> {
+fn next_stretch(collections: &[Collection], head: u64) -> Option<Stretch> {
     let next = |c: &Collection| c.indexed_block.map_or(c.start_block, |block| block + 1);
     let from = collections.iter().map(next).min()?;
     if from > head {
         return None;
     }
     let others = collections.iter().map(next).filter(|number| *number > from).min();
-    let to = head.min(from.saturating_add(span - 1)).min(others.map_or(head, |number| number - 1));
+    let to = head.min(others.map_or(head, |number| number - 1));
     let collections = collections.iter().filter(|c| next(c) == from).cloned().collect();
     Some(Stretch { collections, from, to })
 }

@@ -124,7 +124,7 @@ async fn goes_on_where_it_was_stopped(db: Database) {
     let mut failures = 0;
     loop {
         // Every process gets a little further: some of its requests are refused for their size.
-        proxy.set(|faults| faults.logs_left = Some(14));
+        proxy.set(|faults| faults.logs_left = Some(8));
         match setting.round(&db, &[&proxy.url()]).await {
             Ok(_) => break,
             Err(error) => assert!(matches!(error, WatchError::Rpc(_)), "{error}"),
