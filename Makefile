@@ -38,10 +38,11 @@ prove: node_modules ## the contract, by halmos and slither; needs Python 3.11 wi
 gas: node_modules ## the contract's gas beside others', against contracts/gas/snapshot.json; UPDATE=1 writes that
 	npm run --silent gas
 
-bench: ## speed: criterion for the library, then whole processes beside openssl and sha256sum
+bench: ## speed: criterion for the library, then whole processes beside openssl, sha256sum and a bare client
 	$(CARGO) bench --locked -p everhold-content
 	$(CARGO) build --release --locked -p everhold -p everhold-harness
 	target/release/everhold-bench
+	$(CARGO) bench --locked -p everhold --bench follow
 
 lint: node_modules
 	npm run --silent fmt:check
