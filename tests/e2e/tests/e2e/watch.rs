@@ -241,3 +241,21 @@ async fn the_http_interface_tells_what_the_commands_tell() -> Result<()> {
     assert!(node::ask("GET", &format!("{url}/healthz")).await.is_err(), "it still listens");
     Ok(())
 }
+
+#[tokio::test]
+async fn index_only_follows_the_chain_and_asks_no_node() -> Result<()> {
+    let mut world = World::start(Setup { nodes: 1, tokens: 3, ..Setup::default() }).await?;
+    world.deploy(&[]).await?;
+    world.publish(&[]).await?.gives(0)?;
+    world.forget_requests().await?;
+    let done = world.everhold.run(["watch", "--index-only"]).await?.gives(0)?;
+    // A transfer and a digest each.
+    assert_eq!(done["round"]["events"], 6, "{done}");
+    assert_eq!(done["collections"][0]["address"], json!(world.collection));
+    assert_eq!(done["collections"][0]["indexed_block"], world.anvil.head().await?);
+    assert_eq!(world.count("GET").await?, 0);
+    let status = world.everhold.status().await?;
+    assert_eq!(report::health(&status, "pending") + report::health(&status, "lost"), 3, "{status}");
+    world.once(&[]).await?.gives(0)?;
+    Ok(())
+}

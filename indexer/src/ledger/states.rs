@@ -1,0 +1,225 @@
+//! Tokens as events have left them: read, kept as they were, and written, by the hundreds.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use alloy::primitives::{Address, B256};
+
+use super::{
+    LedgerError, Result, RowId, Tx,
+    bulk::{fetch_in, insert_rows},
+    contents::content_id,
+    execute, fetch,
+    fold::{Ended, Fold, Former, State, TokenKey},
+    int, uint,
+};
+use crate::content::ContentId;
+
+/// Block times are seconds that the chain chose freely; beyond this they would not fit as
+/// milliseconds.
+const MAX_TIME: u64 = i64::MAX as u64 / 1000;
+
+/// The rows of contents.
+pub(super) type Rows = HashMap<ContentId, RowId>;
+
+/// A row of a token, but for its collection, with its content's codec and digest.
+type StateRow = (
+    Vec<u8>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<i64>,
+);
+
+/// A token's id and state; without an owner there was no token.
+fn state(row: StateRow) -> Result<([u8; 32], Option<State>)> {
+    let (id, owner, codec, digest, revision, frozen, block, hash, set, set_hash, time) = row;
+    let corrupt = || LedgerError::Corrupt("a token's state".to_owned());
+    let hash_of = |bytes: Vec<u8>| B256::try_from(bytes.as_slice()).map_err(|_| corrupt());
+    let id = id.try_into().map_err(|_| corrupt())?;
+    let Some(owner) = owner else { return Ok((id, None)) };
+    let state = State {
+        owner: Address::try_from(owner.as_slice()).map_err(|_| corrupt())?,
+        content: match (codec, digest) {
+            (Some(codec), Some(digest)) => Some(content_id(codec, &digest)?),
+            _ => None,
+        },
+        revision: uint(revision.unwrap_or(0)),
+        frozen: frozen == Some(1),
+        minted: (uint(block.unwrap_or(0)), hash_of(hash.unwrap_or_default())?),
+        content_set: match (set, set_hash) {
+            (Some(number), Some(hash)) => Some((uint(number), hash_of(hash)?)),
+            _ => None,
+        },
+        content_time: time.map(uint),
+    };
+    Ok((id, Some(state)))
+}
+
+/// Of an optional state, a column.
+fn column<T>(state: Option<&State>, of: impl FnOnce(&State) -> T) -> Option<T> {
+    state.map(of)
+}
+
+impl Tx {
+    /// Tokens as they are; `None` for those that are not.
+    pub(super) async fn states(
+        &mut self,
+        keys: &BTreeSet<TokenKey>,
+    ) -> Result<BTreeMap<TokenKey, Option<State>>> {
+        let mut states: BTreeMap<TokenKey, Option<State>> =
+            keys.iter().map(|key| (*key, None)).collect();
+        for (collection, ids) in by_collection(keys) {
+            let rows = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.codec, c.digest, t.revision, t.frozen,
+                        t.minted_block, t.minted_hash, t.content_block, t.content_hash,
+                        t.content_time
+                     FROM tokens t LEFT JOIN contents c ON c.id = t.content_id
+                     WHERE t.collection_id = " => collection} " AND token_id IN", ids, "");
+            for row in rows {
+                let (id, state) = state(row)?;
+                states.insert((collection, id), state);
+            }
+        }
+        Ok(states)
+    }
+
+    /// Tokens of a collection as they were before the first block above `above` that touched them.
+    pub(super) async fn before(
+        &mut self,
+        collection: RowId,
+        above: i64,
+    ) -> Result<BTreeMap<[u8; 32], Option<State>>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            StateRow,
+            "SELECT u.token_id, u.owner, c.codec, c.digest, u.revision, u.frozen, u.minted_block,
+                    u.minted_hash, u.content_block, u.content_hash, u.content_time
+             FROM token_undo u LEFT JOIN contents c ON c.id = u.content_id
+             WHERE u.collection_id = $1 AND u.block_number > $2
+             ORDER BY u.block_number DESC",
+            collection,
+            above,
+        )?;
+        // Of several, the first block's is the last to be put here.
+        rows.into_iter().map(state).collect()
+    }
+
+    pub(super) async fn write_fold(&mut self, fold: &Fold, rows: &Rows) -> Result<()> {
+        let content_of = |state: Option<&State>| {
+            state.and_then(|state| state.content).and_then(|content| rows.get(&content).copied())
+        };
+        self.write_tokens(&fold.tokens, rows).await?;
+        let former: Vec<&Former> = fold.former.iter().collect();
+        insert_rows!(
+            self,
+            "INSERT INTO former_contents
+                (collection_id, token_id, superseded_block, revision, content_id) ",
+            former,
+            |row| (
+                row.token.0,
+                row.token.1.as_slice(),
+                int(row.superseded_block),
+                int(row.revision),
+                rows.get(&row.content).copied(),
+            ),
+            " ON CONFLICT DO NOTHING"
+        );
+        let ended: Vec<&Ended> = fold.ended.iter().collect();
+        insert_rows!(
+            self,
+            "INSERT INTO burns
+                (collection_id, token_id, block_number, block_hash, transaction_hash) ",
+            ended,
+            |row| (
+                row.token.0,
+                row.token.1.as_slice(),
+                int(row.block.0),
+                row.block.1.as_slice(),
+                row.transaction.as_slice(),
+            ),
+            " ON CONFLICT DO NOTHING"
+        );
+        let before: Vec<_> = fold.before.iter().collect();
+        insert_rows!(
+            self,
+            "INSERT INTO token_undo (collection_id, token_id, block_number, owner, content_id,
+                revision, frozen, minted_block, minted_hash, content_block, content_hash,
+                content_time) ",
+            before,
+            |row| (
+                row.0.1.0,
+                row.0.1.1.as_slice(),
+                int(row.0.0),
+                column(row.1.as_ref(), |it| it.owner.to_vec()),
+                content_of(row.1.as_ref()),
+                column(row.1.as_ref(), |it| int(it.revision)),
+                column(row.1.as_ref(), |it| i64::from(it.frozen)),
+                column(row.1.as_ref(), |it| int(it.minted.0)),
+                column(row.1.as_ref(), |it| it.minted.1.to_vec()),
+                row.1.as_ref().and_then(|it| it.content_set).map(|set| int(set.0)),
+                row.1.as_ref().and_then(|it| it.content_set).map(|set| set.1.to_vec()),
+                row.1.as_ref().and_then(|it| it.content_time).map(time),
+            ),
+            " ON CONFLICT DO NOTHING"
+        );
+        Ok(())
+    }
+
+    async fn write_tokens(
+        &mut self,
+        tokens: &BTreeMap<TokenKey, Option<State>>,
+        rows: &Rows,
+    ) -> Result<()> {
+        let gone = tokens.iter().filter(|(_, state)| state.is_none());
+        for ((collection, id), _) in gone {
+            let delete = "DELETE FROM tokens WHERE collection_id = $1 AND token_id = $2";
+            execute!(self, delete, *collection, id.as_slice())?;
+        }
+        let live: Vec<(&TokenKey, &State)> =
+            tokens.iter().filter_map(|(key, state)| Some((key, state.as_ref()?))).collect();
+        insert_rows!(
+            self,
+            "INSERT INTO tokens (collection_id, token_id, owner, content_id, revision, frozen,
+                minted_block, minted_hash, content_block, content_hash, content_time) ",
+            live,
+            |row| (
+                row.0.0,
+                row.0.1.as_slice(),
+                row.1.owner.as_slice(),
+                row.1.content.and_then(|content| rows.get(&content).copied()),
+                int(row.1.revision),
+                i64::from(row.1.frozen),
+                int(row.1.minted.0),
+                row.1.minted.1.as_slice(),
+                row.1.content_set.map(|set| int(set.0)),
+                row.1.content_set.map(|set| set.1.to_vec()),
+                row.1.content_time.map(time),
+            ),
+            " ON CONFLICT (collection_id, token_id) DO UPDATE SET owner = excluded.owner,
+                content_id = excluded.content_id, revision = excluded.revision,
+                frozen = excluded.frozen, minted_block = excluded.minted_block,
+                minted_hash = excluded.minted_hash, content_block = excluded.content_block,
+                content_hash = excluded.content_hash, content_time = excluded.content_time"
+        );
+        Ok(())
+    }
+}
+
+/// The ids of tokens, by collection.
+pub(super) fn by_collection(keys: &BTreeSet<TokenKey>) -> BTreeMap<RowId, Vec<&[u8]>> {
+    let mut all: BTreeMap<RowId, Vec<&[u8]>> = BTreeMap::new();
+    for (collection, id) in keys {
+        all.entry(*collection).or_default().push(id);
+    }
+    all
+}
+
+pub(super) fn time(seconds: u64) -> i64 {
+    int(seconds.min(MAX_TIME))
+}
