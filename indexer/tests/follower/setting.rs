@@ -84,6 +84,14 @@ impl Setting {
         done
     }
 
+    /// As [`Setting::round`], of the chain alone.
+    pub(crate) async fn index(&self, db: &Database, rpc: &[&Url]) -> Result<Round, WatchError> {
+        let watch = self.start(db, rpc).await?;
+        let done = watch.index_once().await;
+        watch.ledger().close().await;
+        done
+    }
+
     /// What an indexer that never saw anything before makes of the chain.
     pub(crate) async fn fresh(&self, rpc: &Url) -> Seen {
         let db = Database::fresh(Engine::Sqlite).await;

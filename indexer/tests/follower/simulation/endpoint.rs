@@ -1,0 +1,142 @@
+//! JSON-RPC endpoints of the chain in memory, with faults.
+
+use std::sync::{Arc, Mutex};
+
+use alloy::primitives::{B256, U256};
+use alloy_sol_types::{SolCall, SolValue};
+use everhold::chain::IEverhold;
+use serde_json::{Value, json};
+
+use super::{
+    Dice,
+    chain::{Block, Chain},
+};
+use crate::http::{Answer, Server};
+
+/// What is wrong with an endpoint for a while.
+#[derive(Clone, Default)]
+pub(super) enum Trouble {
+    #[default]
+    None,
+    /// It is so many blocks behind.
+    Lags(u64),
+    /// It is on a chain that the others have left.
+    Forked(Chain),
+    /// Its ranges come from a machine that does not have the newest blocks.
+    Flickers(u64),
+}
+
+/// The chain, and how the endpoints are.
+pub(super) struct World {
+    pub(super) chain: Chain,
+    pub(super) troubles: Vec<Trouble>,
+    /// So many blocks may be asked for at once.
+    pub(super) longest: u64,
+    /// Whether requests fail now and then.
+    pub(super) stormy: bool,
+    pub(super) dice: Dice,
+}
+
+pub(super) type Shared = Arc<Mutex<World>>;
+
+pub(super) async fn serve(world: &Shared, index: usize) -> Server {
+    let world = world.clone();
+    Server::start(move |body| {
+        let answer = world.lock().unwrap().answer(index, &body);
+        async move { answer }
+    })
+    .await
+}
+
+impl World {
+    fn answer(&mut self, index: usize, body: &[u8]) -> Answer {
+        let request: Value = serde_json::from_slice(body).ok()?;
+        let method = request["method"].as_str()?;
+        if self.stormy {
+            match self.dice.below(60) {
+                0 => return None,
+                1 => return Some((429, b"slow down".to_vec())),
+                2 => return Some((500, b"oops".to_vec())),
+                3 => return Some((200, b"{\"jsonrpc\":\"2.0\",\"id\":".to_vec())),
+                4 => return Some((200, b"<html>maintenance</html>".to_vec())),
+                _ => {}
+            }
+        }
+        let longest = self.longest;
+        let trouble = self.troubles[index].clone();
+        let (chain, cap) = match &trouble {
+            Trouble::Forked(chain) => (chain, chain.head().number),
+            Trouble::Lags(blocks) => {
+                (&self.chain, self.chain.head().number.saturating_sub(*blocks))
+            }
+            _ => (&self.chain, self.chain.head().number),
+        };
+        let params = &request["params"];
+        let result = match method {
+            "eth_chainId" => Ok(json!("0x7a69")),
+            "eth_getCode" => Ok(json!("0x60")),
+            "eth_blockNumber" => Ok(json!(format!("{cap:#x}"))),
+            "eth_getBlockByNumber" => {
+                let number = number(&params[0]).unwrap_or(cap);
+                let block = chain.block(number).filter(|block| block.number <= cap);
+                Ok(block.map_or(Value::Null, Block::json))
+            }
+            "eth_getLogs" => logs(chain, cap, &trouble, &params[0], longest),
+            "eth_call" => Ok(call(chain, &params[0])),
+            _ => Err("no such method"),
+        };
+        let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
+        match result {
+            Ok(result) => answer["result"] = result,
+            Err(message) => answer["error"] = json!({ "code": -32000, "message": message }),
+        }
+        Some((200, answer.to_string().into_bytes()))
+    }
+}
+
+fn logs(
+    chain: &Chain,
+    cap: u64,
+    trouble: &Trouble,
+    filter: &Value,
+    longest: u64,
+) -> Result<Value, &'static str> {
+    let hash: Option<B256> = filter["blockHash"].as_str().and_then(|text| text.parse().ok());
+    if let Some(hash) = hash {
+        let known = chain.blocks.iter().any(|block| block.hash == hash && block.number <= cap);
+        return if known { Ok(json!(chain.logs(0, 0, Some(hash)))) } else { Err("unknown block") };
+    }
+    let from = number(&filter["fromBlock"]).unwrap_or(0);
+    let to = number(&filter["toBlock"]).unwrap_or(cap);
+    if to.saturating_sub(from) >= longest {
+        return Err("query exceeds max block range");
+    }
+    let cap = match trouble {
+        Trouble::Flickers(blocks) => cap.saturating_sub(*blocks),
+        _ => cap,
+    };
+    Ok(json!(chain.logs(from, to.min(cap), None)))
+}
+
+/// What the collection answers.
+fn call(chain: &Chain, request: &Value) -> Value {
+    let input = request["input"].as_str().or(request["data"].as_str()).unwrap_or_default();
+    let selector = input.get(2..10).unwrap_or_default();
+    let is = |wanted: [u8; 4]| alloy::hex::encode(wanted) == selector;
+    let bytes = if is(IEverhold::supportsInterfaceCall::SELECTOR) {
+        true.abi_encode()
+    } else if is(IEverhold::nameCall::SELECTOR) {
+        "Storm".to_owned().abi_encode()
+    } else if is(IEverhold::codecCall::SELECTOR) {
+        U256::from(0x55).abi_encode()
+    } else if is(IEverhold::editableCall::SELECTOR) {
+        true.abi_encode()
+    } else {
+        U256::from(chain.head().number + 1).abi_encode()
+    };
+    json!(alloy::hex::encode_prefixed(bytes))
+}
+
+fn number(value: &Value) -> Option<u64> {
+    u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
+}

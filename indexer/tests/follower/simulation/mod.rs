@@ -1,0 +1,182 @@
+//! Storms: mints, updates, transfers, burns and reorgs, while endpoints lag, fork, fail and refuse,
+//! and the process is killed; afterwards the ledger is that of a fresh index, and of a plain model.
+//!
+//! Everything follows from a seed but the moments at which tasks take their turns. `make soak`
+//! runs many seeds.
+
+mod chain;
+mod endpoint;
+
+use std::{
+    env,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use alloy::primitives::U256;
+use everhold::watch::Watch;
+use url::Url;
+
+use self::{
+    chain::{COLLECTION, Chain},
+    endpoint::{Shared, Trouble, World, serve},
+};
+use crate::{
+    http::Server,
+    setting::{Setting, seen_in},
+    support::database::{Database, Engine},
+};
+
+/// Deepest reorg, and blocks until one is final.
+const DEPTH: u64 = 64;
+const ENDPOINTS: usize = 3;
+const STEPS: u64 = 30;
+
+/// Numbers from a seed (splitmix64).
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Below `end`, which is not zero.
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+fn number_of(variable: &str) -> Option<u64> {
+    env::var(variable).ok()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_any_storm_the_ledger_is_that_of_a_fresh_index() {
+    let first = number_of("SEED").unwrap_or(1);
+    let runs = number_of("RUNS").unwrap_or(2);
+    for seed in first..first + runs {
+        let engine = if seed.is_multiple_of(4) { Engine::Postgres } else { Engine::Sqlite };
+        println!("SEED={seed} {engine:?}");
+        storm(seed, engine).await;
+    }
+}
+
+async fn storm(seed: u64, engine: Engine) {
+    let mut dice = Dice(seed);
+    let mut chain = Chain::new();
+    (0..dice.below(300)).for_each(|_| chain.grow(&mut dice));
+    let world = World {
+        chain,
+        troubles: vec![Trouble::None; ENDPOINTS],
+        longest: u64::MAX,
+        stormy: false,
+        dice: dice.clone(),
+    };
+    let world: Shared = Arc::new(Mutex::new(world));
+    let mut servers = Vec::new();
+    for index in 0..ENDPOINTS {
+        servers.push(serve(&world, index).await);
+    }
+    let urls: Vec<&Url> = servers.iter().map(|server: &Server| &server.url).collect();
+    let mut setting = Setting::of(&[COLLECTION]).await;
+    setting.confirmations = DEPTH;
+    let db = Database::fresh(engine).await;
+    setting.index(&db, &urls).await.unwrap();
+    let storm = Storm { setting: &setting, db: &db, urls: urls.clone() };
+    let mut watch = None;
+    for _ in 0..STEPS {
+        happen(&world, &mut dice);
+        round(&storm, &mut watch, &world, &mut dice).await;
+    }
+    drop(watch);
+    {
+        let mut world = world.lock().unwrap();
+        (world.stormy, world.longest) = (false, u64::MAX);
+        world.troubles = vec![Trouble::None; ENDPOINTS];
+        // One block more than ever was: an endpoint at a known block is only behind.
+        (0..=DEPTH).for_each(|_| world.chain.grow(&mut dice));
+    }
+    let round = setting.index(&db, &urls).await;
+    round.unwrap_or_else(|error| panic!("SEED={seed}: {error}"));
+    let found = seen_in(&db).await;
+    let fresh = setting.fresh(urls[0]).await;
+    assert_eq!(found, fresh, "SEED={seed}: not a fresh index");
+    let chain = world.lock().unwrap().chain.clone();
+    let tokens = chain.head().tokens.iter();
+    let model = tokens.map(|(id, shape)| ((COLLECTION, U256::from(*id)), shape.clone())).collect();
+    assert_eq!(found.snapshot.tokens, model, "SEED={seed}: not the model");
+    db.discard().await;
+}
+
+/// What a process needs.
+struct Storm<'a> {
+    setting: &'a Setting,
+    db: &'a Database,
+    urls: Vec<&'a Url>,
+}
+
+/// Something happens to the chain, and to at most one endpoint.
+fn happen(world: &Shared, dice: &mut Dice) {
+    let mut world = world.lock().unwrap();
+    world.stormy = dice.below(4) > 0;
+    world.longest = if dice.below(3) == 0 { 1 + dice.below(30) } else { u64::MAX };
+    let before = world.chain.clone();
+    match dice.below(3) {
+        0 => {
+            let depth = 1 + dice.below(DEPTH);
+            let new = 1 + dice.below(depth + 10);
+            world.chain.reorg(depth, new, dice);
+        }
+        _ => (0..dice.below(20)).for_each(|_| world.chain.grow(dice)),
+    }
+    world.troubles = vec![Trouble::None; ENDPOINTS];
+    let ill = dice.below(ENDPOINTS as u64) as usize;
+    world.troubles[ill] = match dice.below(5) {
+        0 => Trouble::Lags(1 + dice.below(100)),
+        1 => Trouble::Forked(before),
+        2 => Trouble::Flickers(1 + dice.below(10)),
+        _ => Trouble::None,
+    };
+}
+
+/// The indexer follows, perhaps while the chain goes on, and is perhaps killed in it. What fails is
+/// tried again in the next step.
+async fn round(storm: &Storm<'_>, watch: &mut Option<Watch>, world: &Shared, dice: &mut Dice) {
+    let killed = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(500)));
+    let reorg = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(200)));
+    let meanwhile = async {
+        if let Some(moment) = reorg {
+            tokio::time::sleep(moment).await;
+            let depth = 1 + dice.below(DEPTH);
+            let new = depth + dice.below(5);
+            world.lock().unwrap().chain.reorg(depth, new, dice);
+        }
+    };
+    let working = async {
+        if watch.is_none() {
+            *watch = storm.setting.start(storm.db, &storm.urls).await.ok();
+        }
+        if let Some(watch) = watch {
+            let _ = watch.index_once().await;
+        }
+    };
+    let working = async {
+        match killed {
+            Some(moment) => tokio::time::timeout(moment, working).await.is_err(),
+            None => {
+                working.await;
+                false
+            }
+        }
+    };
+    let (is_killed, ()) = tokio::join!(working, meanwhile);
+    if is_killed {
+        // Its transaction and its connections go with it.
+        *watch = None;
+    }
+}
