@@ -6,10 +6,13 @@ use alloy::{
     consensus::BlockHeader,
     eips::BlockNumberOrTag,
     network::{BlockResponse, Ethereum, EthereumWallet, TransactionBuilder},
-    primitives::Address,
-    providers::{PendingTransactionBuilder, Provider, ProviderBuilder, RootProvider},
+    primitives::{Address, B256},
+    providers::{
+        PendingTransactionBuilder, PendingTransactionError, Provider, ProviderBuilder, RootProvider,
+    },
     rpc::types::{TransactionReceipt, TransactionRequest},
     signers::local::PrivateKeySigner,
+    transports::RpcError,
 };
 
 use super::error::{CollectionError, Result};
@@ -37,12 +40,26 @@ pub(super) async fn mined(
     pending: PendingTransactionBuilder<Ethereum>,
 ) -> Result<TransactionReceipt> {
     let hash = *pending.tx_hash();
-    let receipt = pending
-        .with_timeout(Some(MINED_WITHIN))
-        .get_receipt()
-        .await
-        .map_err(|error| CollectionError::NotSent(format!("{hash}: {error}")))?;
+    let provider = pending.provider().clone();
+    let receipt = match pending.with_timeout(Some(MINED_WITHIN)).get_receipt().await {
+        // It is in a block, of which another machine of the endpoint does not know yet.
+        Err(PendingTransactionError::TransportError(RpcError::NullResp)) => {
+            receipt(&provider, hash).await?
+        }
+        other => other.map_err(|error| CollectionError::NotSent(format!("{hash}: {error}")))?,
+    };
     if receipt.status() { Ok(receipt) } else { Err(CollectionError::Failed(hash)) }
+}
+
+/// The receipt of a transaction that is in a block.
+async fn receipt(provider: &RootProvider<Ethereum>, hash: B256) -> Result<TransactionReceipt> {
+    for _ in 0..LOOKS {
+        if let Some(receipt) = provider.get_transaction_receipt(hash).await? {
+            return Ok(receipt);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Err(CollectionError::NotSent(format!("{hash}: it is in a block, but has no receipt there")))
 }
 
 /// The gas limit of a transaction: what the node estimates and a little more, since the state may

@@ -167,7 +167,15 @@ impl Collection<'_> {
         let from = self.anvil.signer.address();
         let request = TransactionRequest::default().with_from(from).with_to(self.address);
         let sent = self.anvil.provider.send_transaction(request.with_input(call)).await.unwrap();
-        assert!(sent.get_receipt().await.unwrap().status());
+        let hash = *sent.tx_hash();
+        let receipt = loop {
+            let found = self.anvil.provider.get_transaction_receipt(hash).await.unwrap();
+            match found {
+                Some(receipt) => break receipt,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        assert!(receipt.status());
     }
 
     pub(crate) async fn burn(&self, token: U256) {
