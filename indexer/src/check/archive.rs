@@ -76,11 +76,13 @@ pub fn check_archive(reference: &Reference, path: &Path) -> io::Result<Checked> 
     let mut walk = Walk::new(cid, &names, limits);
     let mut taken = Taken::new(0);
     let answer = match walk_over(&mut file, &mut walk, &limits, &mut taken)? {
-        Ok(0) => taken.proved(answer).found(walk.found()),
         Ok(besides) => {
             let mut answer = taken.proved(answer).found(walk.found());
-            let more = format!("the archive holds {besides} more blocks");
-            answer.detail = Some(answer.detail.map_or(more.clone(), |it| format!("{it}; {more}")));
+            if besides > 0 {
+                let more = format!("the archive holds {besides} more blocks");
+                let details: Vec<String> = answer.detail.into_iter().chain([more]).collect();
+                answer.detail = Some(details.join("; "));
+            }
             answer
         }
         Err(error) => {

@@ -50,8 +50,6 @@ pub(super) struct Fold {
     pub(super) tokens: BTreeMap<TokenKey, Option<State>>,
     pub(super) former: BTreeSet<Former>,
     pub(super) ended: Vec<Ended>,
-    /// Tokens that came to be.
-    pub(super) began: BTreeSet<TokenKey>,
     /// Each touched token as it was before the first event of a block, by block.
     pub(super) before: BTreeMap<(u64, TokenKey), Option<State>>,
 }
@@ -71,9 +69,6 @@ impl Fold {
         let token = self.tokens.entry(key).or_default();
         if block >= undo_from {
             self.before.entry((block, key)).or_insert_with(|| token.clone());
-        }
-        if token.is_none() {
-            self.began.insert(key);
         }
         let begin = || State {
             owner: Address::ZERO,

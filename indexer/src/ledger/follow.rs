@@ -73,32 +73,14 @@ impl Tx {
             fold.apply(key, event, content, commit.window_start);
         }
         let (rows, new) = self.content_rows(&named(&fold, commit.now)).await?;
-        let mut doubtful = self.doubtful(commit, &fold, &rows, &new);
+        let mut doubtful = doubtful(commit, &fold, &rows, &new);
         if commit.keep_history {
-            doubtful.extend(self.former_of(&came_or_went(&fold)).await?);
+            doubtful.extend(self.former_of(&keys).await?);
         }
         self.write_fold(&fold, &rows).await?;
         self.trim_window(commit.chain_id, commit.window_start).await?;
         doubtful.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
         self.refresh_wanted(&doubtful, commit.keep_history, commit.now).await
-    }
-
-    /// Contents of which it must be worked out whether they are wanted: those that were there
-    /// before, and new ones that no token has any more. What is new and a token's was written as
-    /// wanted.
-    fn doubtful(
-        &self,
-        commit: &Commit<'_>,
-        fold: &Fold,
-        rows: &Rows,
-        new: &BTreeSet<RowId>,
-    ) -> BTreeSet<RowId> {
-        let old = rows.values().filter(|row| !new.contains(row)).copied();
-        let may_be_kept = |former: &&Former| {
-            commit.keep_history || Some(former.superseded_block) > commit.finalized
-        };
-        let former = fold.former.iter().filter(may_be_kept);
-        old.chain(former.filter_map(|former| rows.get(&former.content).copied())).collect()
     }
 
     /// Takes back every block above `ancestor`.
@@ -157,8 +139,7 @@ impl Tx {
     }
 
     /// Forgets everything that was read of a collection, so that it is read again from its start.
-    pub(super) async fn forget_collection(&mut self, collection: RowId) -> Result<BTreeSet<RowId>> {
-        let contents = self.contents_of(collection).await?;
+    pub(super) async fn forget_collection(&mut self, collection: RowId) -> Result<()> {
         for delete in [
             "DELETE FROM tokens WHERE collection_id = $1",
             "DELETE FROM former_contents WHERE collection_id = $1",
@@ -167,7 +148,7 @@ impl Tx {
         ] {
             execute!(self, delete, collection)?;
         }
-        Ok(contents)
+        Ok(())
     }
 
     /// Every content that a token of a collection has, or had.
@@ -298,10 +279,20 @@ impl Tx {
     }
 }
 
-/// Tokens that a stretch ended or, perhaps again, began: what they had is kept for as long as they
-/// live.
-fn came_or_went(fold: &Fold) -> BTreeSet<TokenKey> {
-    fold.ended.iter().map(|ended| ended.token).chain(fold.began.iter().copied()).collect()
+/// Contents of which it must be worked out whether they are wanted: those that were there
+/// before, and new ones that no token has any more. What is new and a token's was written as
+/// wanted.
+fn doubtful(
+    commit: &Commit<'_>,
+    fold: &Fold,
+    rows: &Rows,
+    new: &BTreeSet<RowId>,
+) -> BTreeSet<RowId> {
+    let old = rows.values().filter(|row| !new.contains(row)).copied();
+    let may_be_kept =
+        |former: &&Former| commit.keep_history || Some(former.superseded_block) > commit.finalized;
+    let former = fold.former.iter().filter(may_be_kept);
+    old.chain(former.filter_map(|former| rows.get(&former.content).copied())).collect()
 }
 
 /// Every content that a fold names; those that tokens have now are wanted, since they were set.

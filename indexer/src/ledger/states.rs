@@ -61,11 +61,6 @@ fn state(row: StateRow) -> Result<([u8; 32], Option<State>)> {
     Ok((id, Some(state)))
 }
 
-/// Of an optional state, a column.
-fn column<T>(state: Option<&State>, of: impl FnOnce(&State) -> T) -> Option<T> {
-    state.map(of)
-}
-
 impl Tx {
     /// Tokens as they are; `None` for those that are not.
     pub(super) async fn states(
@@ -156,12 +151,12 @@ impl Tx {
                 row.0.1.0,
                 row.0.1.1.as_slice(),
                 int(row.0.0),
-                column(row.1.as_ref(), |it| it.owner.to_vec()),
+                row.1.as_ref().map(|it| it.owner.to_vec()),
                 content_of(row.1.as_ref()),
-                column(row.1.as_ref(), |it| int(it.revision)),
-                column(row.1.as_ref(), |it| i64::from(it.frozen)),
-                column(row.1.as_ref(), |it| int(it.minted.0)),
-                column(row.1.as_ref(), |it| it.minted.1.to_vec()),
+                row.1.as_ref().map(|it| int(it.revision)),
+                row.1.as_ref().map(|it| i64::from(it.frozen)),
+                row.1.as_ref().map(|it| int(it.minted.0)),
+                row.1.as_ref().map(|it| it.minted.1.to_vec()),
                 row.1.as_ref().and_then(|it| it.content_set).map(|set| int(set.0)),
                 row.1.as_ref().and_then(|it| it.content_set).map(|set| set.1.to_vec()),
                 row.1.as_ref().and_then(|it| it.content_time).map(time),
