@@ -1,19 +1,64 @@
-//! Many rows in one statement: a statement a row costs more than its work.
+//! Many rows in one statement, as each engine likes them: a statement a row costs more than its work.
+//!
+//! SQLite gets a tuple of parameters for each row; PostgreSQL an array for each column, whatever
+//! the number of rows, so that the text of a statement is always the same.
 
-/// Rows or keys in one statement. SQLite takes 32,766 parameters, and both engines keep the
-/// statement prepared, for the same number of rows.
+/// Rows or keys in one statement of SQLite. It takes 32,766 parameters, and keeps the statement
+/// prepared for the same number of rows.
 pub(super) const CHUNK: usize = 256;
+/// Rows or keys in one statement of PostgreSQL: some hundred kilobytes.
+pub(super) const ARRAYS: usize = 4096;
 
-/// Writes many rows: `head`, `VALUES` with a tuple of parameters a row, and `tail`.
+/// `UNNEST` of so many parameters.
+pub(super) fn unnest(columns: usize) -> String {
+    let all: Vec<String> = (1..=columns).map(|n| format!("${n}")).collect();
+    format!("SELECT * FROM UNNEST({})", all.join(", "))
+}
+
+/// Writes many rows: `head`, the rows, and `tail`.
 macro_rules! insert_rows {
-    ($tx:expr, $head:expr, $rows:expr, |$row:ident| ($($bind:expr),+ $(,)?), $tail:expr) => {
-        for chunk in $rows.chunks($crate::ledger::bulk::CHUNK) {
-            $crate::ledger::bulk::on_engine!($tx, DB, c => {
-                let mut query = sqlx::QueryBuilder::<DB>::new($head);
-                query.push_values(chunk, |mut columns, $row| { $(columns.push_bind($bind);)+ });
-                query.push($tail);
-                query.build().execute(&mut **c).await?;
-            });
+    ($tx:expr, $head:expr, $rows:expr, |$row:ident| $binds:tt, $tail:expr) => {
+        match $tx {
+            $crate::ledger::Tx::Sqlite(c) => {
+                $crate::ledger::bulk::insert_tuples!(c, $head, $rows, |$row| $binds, $tail);
+            }
+            $crate::ledger::Tx::Postgres(c) => {
+                $crate::ledger::bulk::insert_arrays!(c, $head, $rows, |$row| $binds, $tail);
+            }
+        }
+    };
+}
+
+/// [`insert_rows`] for SQLite.
+macro_rules! insert_tuples {
+    ($c:expr, $head:expr, $rows:expr, |$row:ident| ($($bind:expr),+ $(,)?), $tail:expr) => {
+        let mut chunks = $rows.chunks($crate::ledger::bulk::CHUNK).map(|chunk| {
+            let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
+            query.push_values(chunk, |mut columns, $row| { $(columns.push_bind($bind);)+ });
+            query.push($tail);
+            query
+        });
+        let mut next = chunks.next();
+        while let Some(mut query) = next {
+            // While SQLite works on one statement, the next is put together.
+            let (done, following) =
+                futures::join!(query.build().execute(&mut **$c), async { chunks.next() });
+            done?;
+            next = following;
+        }
+    };
+}
+
+/// [`insert_rows`] for PostgreSQL.
+macro_rules! insert_arrays {
+    ($c:expr, $head:expr, $rows:expr, |$row:ident| ($($bind:expr),+ $(,)?), $tail:expr) => {
+        let columns = [$(stringify!($bind)),+].len();
+        let sql = [$head, &$crate::ledger::bulk::unnest(columns), $tail].concat();
+        for chunk in $rows.chunks($crate::ledger::bulk::ARRAYS) {
+            sqlx::query(sqlx::AssertSqlSafe(sql.as_str()))
+                $(.bind(chunk.iter().map(|$row| $bind).collect::<Vec<_>>()))+
+                .execute(&mut **$c)
+                .await?;
         }
     };
 }
@@ -23,36 +68,30 @@ macro_rules! insert_rows {
 macro_rules! fetch_in {
     ($tx:expr, $row:ty, {$($text:expr => $bind:expr),* $(,)?} $head:expr, $keys:expr, $tail:expr) => {{
         let mut rows: Vec<$row> = Vec::new();
-        for chunk in $keys.chunks($crate::ledger::bulk::CHUNK) {
-            $crate::ledger::bulk::on_engine!($tx, DB, c => {
-                let mut query = sqlx::QueryBuilder::<DB>::new("");
-                $(query.push($text).push_bind($bind);)*
-                query.push($head).push(" (");
-                let mut keys = query.separated(", ");
-                for key in chunk {
-                    keys.push_bind(key);
+        match $tx {
+            $crate::ledger::Tx::Sqlite(c) => {
+                for chunk in $keys.chunks($crate::ledger::bulk::CHUNK) {
+                    let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("");
+                    $(query.push($text).push_bind($bind);)*
+                    query.push($head).push(" (");
+                    let mut keys = query.separated(", ");
+                    for key in chunk {
+                        keys.push_bind(key);
+                    }
+                    query.push(") ").push($tail);
+                    rows.extend(query.build_query_as::<$row>().fetch_all(&mut **c).await?);
                 }
-                query.push(") ").push($tail);
-                rows.extend(query.build_query_as::<$row>().fetch_all(&mut **c).await?);
-            });
+            }
+            $crate::ledger::Tx::Postgres(c) => {
+                for chunk in $keys.chunks($crate::ledger::bulk::ARRAYS) {
+                    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("");
+                    $(query.push($text).push_bind($bind);)*
+                    query.push($head).push(" (SELECT UNNEST(").push_bind(chunk).push(")) ").push($tail);
+                    rows.extend(query.build_query_as::<$row>().fetch_all(&mut **c).await?);
+                }
+            }
         }
         rows
     }};
 }
-
-/// The same code for either engine, whose type it names.
-macro_rules! on_engine {
-    ($tx:expr, $db:ident, $c:ident => $body:block) => {
-        match $tx {
-            $crate::ledger::Tx::Sqlite($c) => {
-                type $db = sqlx::Sqlite;
-                $body
-            }
-            $crate::ledger::Tx::Postgres($c) => {
-                type $db = sqlx::Postgres;
-                $body
-            }
-        }
-    };
-}
-pub(super) use {fetch_in, insert_rows, on_engine};
+pub(super) use {fetch_in, insert_arrays, insert_rows, insert_tuples};

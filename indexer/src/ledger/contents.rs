@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
-    bulk::{CHUNK, fetch_in},
+    bulk::{fetch_in, insert_arrays, insert_tuples},
     execute, fetch, int, text, uint,
 };
 use crate::{
@@ -95,18 +95,6 @@ macro_rules! wanted_sql_end {
     };
 }
 
-/// Rows of contents, each with the one of `chunk` that it is of.
-fn matched<'a>(
-    chunk: &[(&'a ContentId, &Option<Millis>)],
-    rows: Vec<(i64, i64, Vec<u8>)>,
-) -> Result<Vec<(&'a ContentId, RowId)>> {
-    let mut found = HashMap::with_capacity(rows.len());
-    for (row, codec, digest) in rows {
-        found.insert(content_id(codec, &digest)?, row);
-    }
-    Ok(chunk.iter().filter_map(|(id, _)| Some((*id, *found.get(id)?))).collect())
-}
-
 fn firsts(rows: Vec<(i64,)>) -> Vec<RowId> {
     rows.into_iter().map(|(id,)| id).collect()
 }
@@ -114,16 +102,9 @@ fn firsts(rows: Vec<(i64,)>) -> Vec<RowId> {
 impl Tx {
     /// The row of a content, made if need be.
     pub async fn content_row(&mut self, id: ContentId) -> Result<RowId> {
-        let codec = i64::from(id.codec.multicodec());
-        let digest = id.digest.0;
-        let find = "SELECT id FROM contents WHERE codec = $1 AND digest = $2";
-        if let Some((row,)) = fetch!(fetch_optional, self, (i64,), find, codec, digest.as_slice())?
-        {
-            return Ok(row);
-        }
-        let insert = "INSERT INTO contents (codec, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        execute!(self, insert, codec, digest.as_slice())?;
-        Ok(fetch!(fetch_one, self, (i64,), find, codec, digest.as_slice())?.0)
+        self.alone().await?;
+        let (rows, _) = self.content_rows(&BTreeMap::from([(id, None)])).await?;
+        rows.get(&id).copied().ok_or_else(|| LedgerError::Corrupt(format!("{id} vanished")))
     }
 
     /// Every wanted content.
@@ -150,67 +131,66 @@ impl Tx {
         &mut self,
         ids: &BTreeMap<ContentId, Option<Millis>>,
     ) -> Result<(HashMap<ContentId, RowId>, BTreeSet<RowId>)> {
-        let mut rows = HashMap::with_capacity(ids.len());
-        let (mut new, mut wanted) = (BTreeSet::new(), Vec::new());
         let all: Vec<(&ContentId, &Option<Millis>)> = ids.iter().collect();
-        for chunk in all.chunks(CHUNK) {
-            for (id, row) in self.insert_contents(chunk).await? {
-                rows.insert(*id, row);
-                new.insert(row);
-                if ids.get(id).is_some_and(Option::is_some) {
-                    wanted.push(row);
-                }
-            }
-        }
-        self.make_replicas(&wanted).await?;
-        if new.len() < ids.len() {
+        let mut rows = self.insert_contents(&all).await?;
+        let new = rows.values().copied().collect();
+        if rows.len() < ids.len() {
             self.known_rows(&all, &mut rows).await?;
         }
         Ok((rows, new))
     }
 
-    /// Makes those of a chunk of contents that are not there yet; gives them with their rows.
-    async fn insert_contents<'a>(
+    /// Makes those contents that are not there yet; gives them with their rows.
+    async fn insert_contents(
         &mut self,
-        chunk: &[(&'a ContentId, &Option<Millis>)],
-    ) -> Result<Vec<(&'a ContentId, RowId)>> {
-        // Whoever writes contents does so alone, so that SQLite's next keys are known: a row that
-        // is given back costs as much as one that is written.
-        if let Self::Sqlite(c) = self {
-            let last = "SELECT COALESCE(MAX(id), 0) FROM contents";
-            let (last,): (i64,) = sqlx::query_as(last).fetch_one(&mut **c).await?;
-            let rows: Vec<_> =
-                chunk.iter().map(|(id, since)| (*id, *since)).zip(last + 1..).collect();
-            let insert = "INSERT INTO contents (id, codec, digest, wanted, wanted_since) ";
-            let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(insert);
-            query.push_values(&rows, |mut columns, ((id, since), row)| {
-                columns.push_bind(row);
-                columns.push_bind(i64::from(id.codec.multicodec()));
-                columns.push_bind(id.digest.0.as_slice());
-                columns.push_bind(i64::from(since.is_some()));
-                columns.push_bind(**since);
-            });
-            query.push(" ON CONFLICT (codec, digest) DO NOTHING");
-            let made = query.build().execute(&mut **c).await?.rows_affected();
-            if made == chunk.len() as u64 {
-                return Ok(rows.into_iter().map(|((id, _), row)| (id, row)).collect());
+        all: &[(&ContentId, &Option<Millis>)],
+    ) -> Result<HashMap<ContentId, RowId>> {
+        // Whoever writes contents does so alone, so that new ones have the highest keys.
+        let last = "SELECT COALESCE(MAX(id), 0) FROM contents";
+        let (last,) = fetch!(fetch_one, self, (i64,), last)?;
+        match self {
+            // Keys are given here: rows that are read back cost as much as those that are written.
+            Self::Sqlite(c) => {
+                let rows: Vec<_> = all.iter().zip(last + 1..).collect();
+                insert_tuples!(
+                    c,
+                    "INSERT INTO contents (id, codec, digest, wanted, wanted_since) ",
+                    rows,
+                    |row| (
+                        row.1,
+                        i64::from(row.0.0.codec.multicodec()),
+                        row.0.0.digest.0.as_slice(),
+                        i64::from(row.0.1.is_some()),
+                        *row.0.1,
+                    ),
+                    " ON CONFLICT (codec, digest) DO NOTHING"
+                );
+                let count = "SELECT COUNT(*) FROM contents WHERE id > $1";
+                let (made,) = fetch!(fetch_one, self, (i64,), count, last)?;
+                if usize::try_from(made) == Ok(all.len()) {
+                    return Ok(rows.into_iter().map(|((id, _), row)| (**id, row)).collect());
+                }
             }
-            let select = "SELECT id, codec, digest FROM contents WHERE id > ?";
-            let made = sqlx::query_as::<_, (i64, i64, Vec<u8>)>(select).bind(last);
-            return matched(chunk, made.fetch_all(&mut **c).await?);
+            Self::Postgres(c) => {
+                insert_arrays!(
+                    c,
+                    "INSERT INTO contents (codec, digest, wanted, wanted_since) ",
+                    all,
+                    |row| (
+                        i64::from(row.0.codec.multicodec()),
+                        row.0.digest.0.as_slice(),
+                        i64::from(row.1.is_some()),
+                        *row.1,
+                    ),
+                    " ON CONFLICT DO NOTHING"
+                );
+            }
         }
-        let Self::Postgres(c) = self else { return Ok(Vec::new()) };
-        let insert = "INSERT INTO contents (codec, digest, wanted, wanted_since) ";
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(insert);
-        query.push_values(chunk, |mut columns, (id, since)| {
-            columns.push_bind(i64::from(id.codec.multicodec()));
-            columns.push_bind(id.digest.0.as_slice());
-            columns.push_bind(i64::from(since.is_some()));
-            columns.push_bind(**since);
-        });
-        query.push(" ON CONFLICT DO NOTHING RETURNING id, codec, digest");
-        let made = query.build_query_as::<(i64, i64, Vec<u8>)>();
-        matched(chunk, made.fetch_all(&mut **c).await?)
+        let made = "SELECT id, codec, digest FROM contents WHERE id > $1";
+        let made = fetch!(fetch_all, self, (i64, i64, Vec<u8>), made, last)?;
+        made.into_iter()
+            .map(|(row, codec, digest)| Ok((content_id(codec, &digest)?, row)))
+            .collect()
     }
 
     /// Adds the rows of contents that were there before.
@@ -239,21 +219,6 @@ impl Tx {
                 rows.insert(content_id(codec, &digest)?, row);
             }
         }
-        Ok(())
-    }
-
-    /// Makes contents due at every node in use.
-    async fn make_replicas(&mut self, contents: &[RowId]) -> Result<()> {
-        fetch_in!(
-            self,
-            (i64,),
-            {}
-            "INSERT INTO replicas (content_id, node_id, due_at)
-             SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
-             WHERE n.active = 1 AND c.id IN",
-            contents,
-            "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0"
-        );
         Ok(())
     }
 
@@ -297,7 +262,7 @@ impl Tx {
                     wanted_sql!()
                 ) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
         let (wanted, unwanted) = (firsts(wanted), firsts(unwanted));
-        self.make_replicas(&wanted).await?;
+        self.schedule(&wanted).await?;
         fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", unwanted, "RETURNING content_id");
         let changed: HashSet<RowId> = wanted.iter().chain(&unwanted).copied().collect();
         let same: Vec<RowId> = ids.iter().copied().filter(|id| !changed.contains(id)).collect();
@@ -332,14 +297,11 @@ impl Tx {
         let update = "UPDATE contents SET parsed = 1, parse_error = $2 WHERE id = $1";
         execute!(self, update, row, error)?;
         let Ok(metadata) = parsed else { return Ok(()) };
-        let mut children = BTreeSet::new();
+        let named = metadata.links.iter().filter_map(|link| link.reference.content());
+        let (rows, _) = self.content_rows(&named.map(|id| (id, None)).collect()).await?;
         for (position, link) in metadata.links.iter().enumerate() {
             let reference = &link.reference;
-            let child = match reference.content() {
-                Some(id) => Some(self.content_row(id).await?),
-                None => None,
-            };
-            children.extend(child);
+            let child = reference.content().and_then(|id| rows.get(&id).copied());
             execute!(
                 self,
                 "INSERT INTO links (parent_id, position, role, class, uri, verifiable, child_id)
@@ -354,7 +316,7 @@ impl Tx {
             )?;
         }
         // What is wanted already stays so, whatever for: a document only adds.
-        let children: Vec<RowId> = children.into_iter().collect();
+        let children: Vec<RowId> = rows.into_values().collect();
         let new = fetch_in!(self, (i64,), {} "SELECT id FROM contents WHERE wanted = 0 AND id IN", children, "");
         self.refresh(&firsts(new), false, now).await?;
         Ok(())

@@ -15,6 +15,7 @@ mod incidents;
 mod nodes;
 mod repairs;
 mod replicas;
+mod schedule;
 mod states;
 mod tokens;
 mod views;

@@ -83,7 +83,7 @@ impl Tx {
             self,
             "INSERT INTO replicas (content_id, node_id, due_at)
              SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
-             WHERE c.wanted = 1 AND n.active = 1
+             WHERE c.wanted = 1 AND n.active = 1 AND c.id <= (SELECT up_to FROM scheduled)
              ON CONFLICT (content_id, node_id) DO UPDATE
                 SET due_at = COALESCE(replicas.due_at, 0)",
         )?;

@@ -133,11 +133,23 @@ impl ReplicaRow {
     }
 }
 
+/// Replicas on nodes in use (`n`) of contents (`c`). Most have no row before they are first due.
+macro_rules! replica_sql {
+    () => {
+        "SELECT c.id AS content_id, n.id AS node_id, r.state, r.held, r.bytes, r.http_status,
+                r.computed, r.detail, r.checked_at, r.verified_at,
+                COALESCE(r.failures, 0) AS failures, n.operator, n.address
+         FROM contents c CROSS JOIN nodes n
+         LEFT JOIN replicas r ON r.content_id = c.id AND r.node_id = n.id
+         WHERE n.active = 1"
+    };
+}
+
 type DueRow = (i64, i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>, i64);
 
 impl Tx {
     /// Takes up to `limit` probes that are due at `now`, earliest first; nobody else gets them
-    /// before `lease`. With `in_doubt_only`, those are left out whose last probe said something.
+    /// before `lease`. Those of new contents are due once they are scheduled ([`Tx::schedule_new`]). With `in_doubt_only`, those are left out whose last probe said something.
     pub async fn take_due_probes(
         &mut self,
         now: Millis,
@@ -211,6 +223,17 @@ impl Tx {
     ) -> Result<Verdict> {
         self.among_others().await?;
         let (content, node) = (record.content, record.node);
+        // It may have been probed before it was due.
+        execute!(
+            self,
+            "INSERT INTO replicas (content_id, node_id, due_at)
+             SELECT id, CAST($2 AS BIGINT), CASE WHEN wanted = 1 THEN 0 END
+             FROM contents WHERE id = $1 AND NOT EXISTS
+                (SELECT 1 FROM replicas WHERE content_id = $1 AND node_id = $2)
+             ON CONFLICT DO NOTHING",
+            content,
+            node,
+        )?;
         let select = "SELECT state, failures FROM replicas WHERE content_id = $1 AND node_id = $2";
         let (old, failures) =
             fetch!(fetch_one, self, (Option<String>, i64), select, content, node)?;
@@ -308,32 +331,25 @@ impl Tx {
         Ok(())
     }
 
-    /// Every replica of wanted content on nodes in use, by content and node.
+    /// Every replica of wanted content on nodes in use, also those not probed yet, by content and
+    /// node.
     pub async fn replicas(&mut self) -> Result<Vec<Replica>> {
         let rows = fetch!(
             fetch_all,
             self,
             ReplicaRow,
-            "SELECT r.content_id, r.node_id, r.state, r.held, r.bytes, r.http_status, r.computed,
-                    r.detail, r.checked_at, r.verified_at, r.failures, n.operator, n.address
-             FROM replicas r
-             JOIN nodes n ON n.id = r.node_id
-             JOIN contents c ON c.id = r.content_id
-             WHERE n.active = 1 AND c.wanted = 1 ORDER BY r.content_id, r.node_id",
+            concat!(replica_sql!(), " AND c.wanted = 1 ORDER BY c.id, n.id"),
         )?;
         rows.into_iter().map(ReplicaRow::into_replica).collect()
     }
 
-    /// The replicas of one content on nodes in use, by node.
+    /// The replicas of one content on nodes in use, also those not probed yet, by node.
     pub async fn replicas_of(&mut self, content: RowId) -> Result<Vec<Replica>> {
         let rows = fetch!(
             fetch_all,
             self,
             ReplicaRow,
-            "SELECT r.content_id, r.node_id, r.state, r.held, r.bytes, r.http_status, r.computed,
-                    r.detail, r.checked_at, r.verified_at, r.failures, n.operator, n.address
-             FROM replicas r JOIN nodes n ON n.id = r.node_id
-             WHERE n.active = 1 AND r.content_id = $1 ORDER BY r.node_id",
+            concat!(replica_sql!(), " AND c.id = $1 ORDER BY n.id"),
             content,
         )?;
         rows.into_iter().map(ReplicaRow::into_replica).collect()

@@ -60,6 +60,11 @@ impl Watch {
     async fn verify_until(&self, cutoff: Millis, in_doubt_only: bool) -> Result<u64, WatchError> {
         let mut probes = 0;
         loop {
+            if !in_doubt_only {
+                let mut tx = self.ledger.write().await?;
+                tx.schedule_new(BATCH).await?;
+                tx.commit().await?;
+            }
             let lease = ledger::now() + LEASE;
             let mut tx = self.ledger.write().await?;
             let due = tx.take_due_probes(cutoff, lease, BATCH, in_doubt_only).await?;

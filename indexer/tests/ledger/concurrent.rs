@@ -92,6 +92,9 @@ async fn probe_for_a_while(ledger: Ledger, rounds: u32) -> everhold::ledger::Res
     for round in 0..rounds {
         let now = NOW + i64::from(round);
         let mut tx = ledger.write().await?;
+        tx.schedule_new(16).await?;
+        tx.commit().await?;
+        let mut tx = ledger.write().await?;
         let mut due = tx.take_due_probes(now, now, 16, false).await?;
         tx.commit().await?;
         // Probes end in any order. They are written in one that is the same for all workers:

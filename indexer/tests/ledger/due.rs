@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use everhold::{
     health::ReplicaState,
-    ledger::{DueProbe, Ledger},
+    ledger::{DueProbe, Ledger, Replica},
 };
 
 use crate::{
     story::{
-        HOUR, NOW, SCHEDULE, Story, burn, mint, mint_batch, record, seen, set_nodes, take_all,
+        HOUR, NOW, SCHEDULE, Story, burn, mint, mint_batch, record, schedule, seen, set_nodes,
+        take_all,
     },
     support::database::{Database, Engine, on_both_engines},
 };
@@ -24,6 +25,7 @@ on_both_engines!(
     says_what_to_read,
     shares_the_work_between_workers,
     skips_what_another_worker_is_taking,
+    schedules_new_contents_as_they_are_needed,
 );
 
 const URLS: [&str; 3] = ["http://one", "http://two", "http://three"];
@@ -38,6 +40,7 @@ async fn story(db: &Database, tokens: u8) -> Story {
 }
 
 async fn take(ledger: &Ledger, now: i64, limit: u32, in_doubt_only: bool) -> Vec<DueProbe> {
+    schedule(ledger).await;
     let mut tx = ledger.write().await.unwrap();
     let due = tx.take_due_probes(now, now + HOUR, limit, in_doubt_only).await;
     tx.commit().await.unwrap();
@@ -188,6 +191,34 @@ async fn shares_the_work_between_workers(db: Database) {
     assert_eq!(keys(&taken).len(), 600);
 }
 
+async fn schedules_new_contents_as_they_are_needed(db: Database) {
+    let mut story = story(&db, 5).await;
+    let take_now = async |limit| {
+        let mut tx = story.ledger.write().await.unwrap();
+        let due = tx.take_due_probes(NOW, NOW + HOUR, limit, false).await.unwrap();
+        tx.commit().await.unwrap();
+        due
+    };
+    assert!(take_now(100).await.is_empty());
+    let replicas = story.ledger.read().await.unwrap().replicas().await.unwrap();
+    assert_eq!(replicas.len(), 15, "not probed yet, but known");
+    assert!(replicas.iter().all(|replica| replica.view.state.is_none()));
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.schedule_new(4).await.unwrap();
+    tx.commit().await.unwrap();
+    let first = take_now(100).await;
+    assert_eq!(first.len(), 12, "of as many contents as there were probes asked for");
+    // One that is probed before it is scheduled is not due again.
+    let last = *keys(&take_all(&story.ledger, NOW).await).last().unwrap();
+    story.tell(mint(0, 9, 1, 9)).await;
+    let row = last.0 + 1;
+    record(&story.ledger, &seen(row, last.1, ReplicaState::Verified, NOW)).await;
+    assert_eq!(take_all(&story.ledger, NOW).await.len(), 2);
+    let known = story.ledger.read().await.unwrap().replicas_of(row).await.unwrap();
+    let verified = |replica: &&Replica| replica.view.state == Some(ReplicaState::Verified);
+    assert_eq!(known.iter().filter(verified).count(), 1);
+}
+
 /// A dropped transaction is rolled back in the background: until then its rows are skipped.
 async fn eventually_take(ledger: &Ledger) -> Vec<DueProbe> {
     for _ in 0..200 {
@@ -206,6 +237,7 @@ async fn skips_what_another_worker_is_taking(db: Database) {
     if db.engine == Engine::Sqlite {
         return;
     }
+    schedule(&story.ledger).await;
     let mut one = story.ledger.write().await.unwrap();
     let first = one.take_due_probes(NOW, NOW + HOUR, 5, false).await.unwrap();
     let second = tokio::time::timeout(

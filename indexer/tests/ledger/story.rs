@@ -296,8 +296,16 @@ pub(crate) async fn row_of(ledger: &Ledger, id: ContentId) -> RowId {
     row
 }
 
+/// Makes what is new due.
+pub(crate) async fn schedule(ledger: &Ledger) {
+    let mut tx = ledger.write().await.unwrap();
+    tx.schedule_new(10_000).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 /// Takes everything that is due, until an hour later.
 pub(crate) async fn take_all(ledger: &Ledger, now: Millis) -> Vec<DueProbe> {
+    schedule(ledger).await;
     let mut tx = ledger.write().await.unwrap();
     let due = tx.take_due_probes(now, now + HOUR, 10_000, false).await;
     tx.commit().await.unwrap();

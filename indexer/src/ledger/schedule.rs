@@ -1,0 +1,53 @@
+//! Which contents have a row for each node in use, by which their probes are due.
+//!
+//! New contents get theirs when probes are next taken, not when they are written down: a long
+//! backfill has other things to do.
+
+use super::{Result, RowId, Tx, bulk::fetch_in, execute, fetch};
+
+impl Tx {
+    /// Makes contents due at every node in use. New ones will be by themselves.
+    pub(super) async fn schedule(&mut self, contents: &[RowId]) -> Result<()> {
+        fetch_in!(
+            self,
+            (i64,),
+            {}
+            "INSERT INTO replicas (content_id, node_id, due_at)
+             SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
+             WHERE n.active = 1 AND c.id <= (SELECT up_to FROM scheduled) AND c.id IN",
+            contents,
+            "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0"
+        );
+        Ok(())
+    }
+
+    /// Makes new contents due at every node in use, as many as `probes` need. In a transaction of
+    /// its own, since other workers wait for it.
+    pub async fn schedule_new(&mut self, probes: u32) -> Result<()> {
+        self.among_others().await?;
+        let locked =
+            self.sql("SELECT up_to FROM scheduled", "SELECT up_to FROM scheduled FOR UPDATE");
+        let (mut from,) = fetch!(fetch_one, self, (i64,), locked)?;
+        let mut made = 0;
+        while made < u64::from(probes) {
+            // Whoever writes contents does so alone: none with a lower key comes later.
+            let next = "SELECT MAX(id) FROM
+                (SELECT id FROM contents WHERE id > $1 ORDER BY id LIMIT $2) AS following";
+            let (to,) = fetch!(fetch_one, self, (Option<i64>,), next, from, i64::from(probes))?;
+            let Some(to) = to else { break };
+            made += execute!(
+                self,
+                "INSERT INTO replicas (content_id, node_id, due_at)
+                 SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
+                 WHERE n.active = 1 AND c.wanted = 1 AND c.id > $1 AND c.id <= $2
+                 ON CONFLICT (content_id, node_id) DO UPDATE
+                    SET due_at = COALESCE(replicas.due_at, 0)",
+                from,
+                to,
+            )?;
+            execute!(self, "UPDATE scheduled SET up_to = $1", to)?;
+            from = to;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+-- Contents up to this one have a row in `replicas` for each node in use; those beyond get theirs when probes are next
+-- taken. So writing down a mint costs no more where there are many nodes.
+CREATE TABLE scheduled (up_to BIGINT NOT NULL);
+INSERT INTO scheduled SELECT COALESCE(MAX(id), 0) FROM contents;
