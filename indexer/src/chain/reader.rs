@@ -16,8 +16,9 @@ const AHEAD: usize = 4;
 const FIRST: u64 = 64;
 /// Blocks in a request at most: more than most providers take.
 const MOST: u64 = 20_000;
-/// Events that an answer should hold, about: a megabyte or two of JSON.
-const AIM: u64 = 4_000;
+/// Events that an answer should hold, about: a megabyte of JSON. Nodes put longer answers together
+/// more slowly.
+const AIM: u64 = 2_000;
 /// Answers in a row without trouble after which a range may grow beyond the one that failed.
 const PATIENCE: u32 = 32;
 

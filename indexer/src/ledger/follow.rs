@@ -63,7 +63,8 @@ impl Tx {
             Some((collection.id, event.token_id.to_be_bytes::<32>()))
         };
         let keys: BTreeSet<_> = events.iter().filter_map(|event| key(event)).collect();
-        let mut fold = Fold { tokens: self.states(&keys).await?, ..Fold::default() };
+        let mut rows = Rows::new();
+        let mut fold = Fold { tokens: self.states(&keys, &mut rows).await?, ..Fold::default() };
         for event in events {
             let (Some(key), Some(collection)) = (key(event), by_address.get(&event.collection))
             else {
@@ -72,7 +73,10 @@ impl Tx {
             let content = content_of(event, collection.codec);
             fold.apply(key, event, content, commit.window_start);
         }
-        let (rows, new) = self.content_rows(&named(&fold, commit.now)).await?;
+        let mut named = named(&fold, commit.now);
+        named.retain(|content, _| !rows.contains_key(content));
+        let (others, new) = self.content_rows(&named).await?;
+        rows.extend(others);
         let mut doubtful = doubtful(commit, &fold, &rows, &new);
         if commit.keep_history {
             doubtful.extend(self.former_of(&keys).await?);
@@ -93,20 +97,19 @@ impl Tx {
     ) -> Result<()> {
         self.alone().await?;
         let (chain, above) = (int(chain_id), int(ancestor));
-        let (mut contents, mut ids) = (BTreeSet::new(), BTreeMap::new());
+        let (mut contents, mut rows) = (BTreeSet::new(), Rows::new());
         let mut fold = Fold::default();
         for collection in self.collections_of(chain_id).await? {
-            let before = self.before(collection, above).await?;
+            let before = self.before(collection, above, &mut rows).await?;
             let keys: BTreeSet<TokenKey> = before.keys().map(|id| (collection, *id)).collect();
-            let now = self.states(&keys).await?;
-            let both = now.values().chain(before.values()).flatten();
-            ids.extend(both.filter_map(|state| state.content).map(|content| (content, None)));
+            // What they have now may be wanted no longer.
+            self.states(&keys, &mut rows).await?;
             let then = before.into_iter().map(|(id, state)| ((collection, id), state));
             fold.tokens.extend(then);
             let former = "SELECT DISTINCT content_id FROM former_contents
                           WHERE collection_id = $1 AND superseded_block > $2";
-            let rows = fetch!(fetch_all, self, (i64,), former, collection, above)?;
-            contents.extend(rows.into_iter().map(|(id,)| id));
+            let former = fetch!(fetch_all, self, (i64,), former, collection, above)?;
+            contents.extend(former.into_iter().map(|(id,)| id));
             for delete in [
                 "DELETE FROM former_contents WHERE collection_id = $1 AND superseded_block > $2",
                 "DELETE FROM burns WHERE collection_id = $1 AND block_number > $2",
@@ -118,7 +121,6 @@ impl Tx {
         if keep_history {
             contents.extend(self.former_of(&fold.tokens.keys().copied().collect()).await?);
         }
-        let (rows, _) = self.content_rows(&ids).await?;
         contents.extend(rows.values().copied());
         self.write_fold(&fold, &rows).await?;
         execute!(self, "DELETE FROM blocks WHERE chain_id = $1 AND number > $2", chain, above)?;

@@ -21,10 +21,11 @@ const MAX_TIME: u64 = i64::MAX as u64 / 1000;
 /// The rows of contents.
 pub(super) type Rows = HashMap<ContentId, RowId>;
 
-/// A row of a token, but for its collection, with its content's codec and digest.
+/// A row of a token, but for its collection, with its content's row, codec and digest.
 type StateRow = (
     Vec<u8>,
     Option<Vec<u8>>,
+    Option<i64>,
     Option<i64>,
     Option<Vec<u8>>,
     Option<i64>,
@@ -36,19 +37,26 @@ type StateRow = (
     Option<i64>,
 );
 
-/// A token's id and state; without an owner there was no token.
-fn state(row: StateRow) -> Result<([u8; 32], Option<State>)> {
-    let (id, owner, codec, digest, revision, frozen, block, hash, set, set_hash, time) = row;
+/// A token's id and state; without an owner there was no token. The row of its content goes into
+/// `rows`.
+fn state(row: StateRow, rows: &mut Rows) -> Result<([u8; 32], Option<State>)> {
+    let (id, owner, content, codec, digest, revision, frozen, block, hash, set, set_hash, time) =
+        row;
     let corrupt = || LedgerError::Corrupt("a token's state".to_owned());
     let hash_of = |bytes: Vec<u8>| B256::try_from(bytes.as_slice()).map_err(|_| corrupt());
     let id = id.try_into().map_err(|_| corrupt())?;
     let Some(owner) = owner else { return Ok((id, None)) };
+    let content = match (content, codec, digest) {
+        (Some(row), Some(codec), Some(digest)) => {
+            let content = content_id(codec, &digest)?;
+            rows.insert(content, row);
+            Some(content)
+        }
+        _ => None,
+    };
     let state = State {
         owner: Address::try_from(owner.as_slice()).map_err(|_| corrupt())?,
-        content: match (codec, digest) {
-            (Some(codec), Some(digest)) => Some(content_id(codec, &digest)?),
-            _ => None,
-        },
+        content,
         revision: uint(revision.unwrap_or(0)),
         frozen: frozen == Some(1),
         minted: (uint(block.unwrap_or(0)), hash_of(hash.unwrap_or_default())?),
@@ -62,21 +70,22 @@ fn state(row: StateRow) -> Result<([u8; 32], Option<State>)> {
 }
 
 impl Tx {
-    /// Tokens as they are; `None` for those that are not.
+    /// Tokens as they are; `None` for those that are not. The rows of their contents go into `rows`.
     pub(super) async fn states(
         &mut self,
         keys: &BTreeSet<TokenKey>,
+        rows: &mut Rows,
     ) -> Result<BTreeMap<TokenKey, Option<State>>> {
         let mut states: BTreeMap<TokenKey, Option<State>> =
             keys.iter().map(|key| (*key, None)).collect();
         for (collection, ids) in by_collection(keys) {
-            let rows = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.codec, c.digest, t.revision, t.frozen,
+            let found = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.id, c.codec, c.digest, t.revision, t.frozen,
                         t.minted_block, t.minted_hash, t.content_block, t.content_hash,
                         t.content_time
                      FROM tokens t LEFT JOIN contents c ON c.id = t.content_id
                      WHERE t.collection_id = " => collection} " AND token_id IN", ids, "");
-            for row in rows {
-                let (id, state) = state(row)?;
+            for row in found {
+                let (id, state) = state(row, rows)?;
                 states.insert((collection, id), state);
             }
         }
@@ -84,16 +93,18 @@ impl Tx {
     }
 
     /// Tokens of a collection as they were before the first block above `above` that touched them.
+    /// The rows of their contents go into `rows`.
     pub(super) async fn before(
         &mut self,
         collection: RowId,
         above: i64,
+        rows: &mut Rows,
     ) -> Result<BTreeMap<[u8; 32], Option<State>>> {
-        let rows = fetch!(
+        let found = fetch!(
             fetch_all,
             self,
             StateRow,
-            "SELECT u.token_id, u.owner, c.codec, c.digest, u.revision, u.frozen, u.minted_block,
+            "SELECT u.token_id, u.owner, c.id, c.codec, c.digest, u.revision, u.frozen, u.minted_block,
                     u.minted_hash, u.content_block, u.content_hash, u.content_time
              FROM token_undo u LEFT JOIN contents c ON c.id = u.content_id
              WHERE u.collection_id = $1 AND u.block_number > $2
@@ -102,7 +113,7 @@ impl Tx {
             above,
         )?;
         // Of several, the first block's is the last to be put here.
-        rows.into_iter().map(state).collect()
+        found.into_iter().map(|row| state(row, rows)).collect()
     }
 
     pub(super) async fn write_fold(&mut self, fold: &Fold, rows: &Rows) -> Result<()> {
