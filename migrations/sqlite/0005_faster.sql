@@ -2,3 +2,7 @@
 -- taken. So writing down a mint costs no more where there are many nodes.
 CREATE TABLE scheduled (up_to BIGINT NOT NULL);
 INSERT INTO scheduled SELECT COALESCE(MAX(id), 0) FROM contents;
+
+-- PostgreSQL, before it has counted a table, takes the primary key for the better way to a content.
+DROP INDEX former_contents_content;
+CREATE INDEX former_contents_content ON former_contents (content_id, collection_id, superseded_block);
