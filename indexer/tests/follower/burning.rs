@@ -48,7 +48,8 @@ async fn absent(watch: &Watch, collection: Address, token: U256) -> Absent {
 async fn open_incidents(ledger: &Ledger) -> Vec<String> {
     let mut tx = ledger.read().await.unwrap();
     let open = tx.incidents(Millis::MAX).await.unwrap();
-    let mut contents: Vec<_> = open.iter().map(|i| i.content.digest.to_hex()).collect();
+    let named = open.iter().filter_map(|i| i.subject.content());
+    let mut contents: Vec<_> = named.map(|(_, id)| id.digest.to_hex()).collect();
     contents.sort();
     contents
 }
