@@ -73,7 +73,10 @@ fn people(report: &TokenReport) -> String {
         report.content_block_hash.as_deref().unwrap_or(&report.minted_block_hash)
     );
     if report.halted {
-        let _ = writeln!(text, "halted   its collection is not read any further: see `everhold status`");
+        let _ = writeln!(
+            text,
+            "halted   its collection is not read any further: see `everhold status`"
+        );
     }
     for reason in &report.unverifiable {
         let _ = writeln!(text, "unverifiable: {}", plain(reason));

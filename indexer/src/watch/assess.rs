@@ -36,7 +36,8 @@ impl Watch {
             }
         }
         let open = tx.incidents(Millis::MAX).await?;
-        let key = |incident: &Incident| Some((incident.collection_id, incident.subject.content()?.0));
+        let key =
+            |incident: &Incident| Some((incident.collection_id, incident.subject.content()?.0));
         let mut open: HashMap<_, _> =
             open.into_iter().filter_map(|i| Some((key(&i)?, i))).collect();
         for ((collection, row), tokens) in picture.used() {

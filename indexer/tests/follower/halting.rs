@@ -200,8 +200,10 @@ async fn reads_again_without_alarms_in_between(db: Database) {
     (setting.grace_secs, setting.confirmations) = (0, 2);
     let watch = setting.start(&db, &[&anvil.url]).await.unwrap();
     watch.once(false).await.unwrap();
-    let of = |content: u8| move |incident: &Incident| {
-        incident.subject.content().is_some_and(|(_, id)| id.digest == digest(content))
+    let of = |content: u8| {
+        move |incident: &Incident| {
+            incident.subject.content().is_some_and(|(_, id)| id.digest == digest(content))
+        }
     };
     let before = open_incidents(watch.ledger()).await;
     assert_eq!(before.len(), 2);

@@ -5,9 +5,7 @@ use alloy::primitives::U256;
 use everhold::{
     content::{Codec, ContentId},
     health::{Health, ReplicaState},
-    ledger::{
-        Collection, Fork, ForkVerdict, Incident, LedgerError, Millis, Subject, Tx,
-    },
+    ledger::{Collection, Fork, ForkVerdict, Incident, LedgerError, Millis, Subject, Tx},
 };
 
 use crate::{
@@ -325,7 +323,8 @@ async fn opens_one_incident_for_a_halt(db: Database) {
     tx.commit().await.unwrap();
     let mut tx = story.ledger.read().await.unwrap();
     let open = tx.incidents(Millis::MAX).await.unwrap();
-    let ids: Vec<_> = open.iter().map(|incident| (incident.id.as_str(), incident.subject)).collect();
+    let ids: Vec<_> =
+        open.iter().map(|incident| (incident.id.as_str(), incident.subject)).collect();
     assert_eq!(ids, [("c", Subject::Halted), ("d", Subject::Halted)]);
     assert_eq!((open[1].health, open[1].summary.as_str()), (Health::Unverifiable, "why"));
 }
@@ -337,10 +336,7 @@ async fn remembers_the_block_that_a_backfill_came_to(db: Database) {
     let block = story.block(vec![]);
     let parts = story.parts(11);
     story.look().await;
-    let commit = everhold::ledger::Commit {
-        window_start: 9,
-        ..story.stretch(&parts)
-    };
+    let commit = everhold::ledger::Commit { window_start: 9, ..story.stretch(&parts) };
     let mut tx = story.ledger.write().await.unwrap();
     tx.commit_blocks(&commit).await.unwrap();
     tx.commit().await.unwrap();

@@ -135,7 +135,8 @@ impl Story {
             collections.push(tx.add_collection(&new).await.unwrap());
         }
         tx.commit().await.unwrap();
-        let genesis = BlockRef { number: 0, hash: hash("genesis"), parent_hash: B256::ZERO, time: None };
+        let genesis =
+            BlockRef { number: 0, hash: hash("genesis"), parent_hash: B256::ZERO, time: None };
         Self {
             ledger,
             collections,
