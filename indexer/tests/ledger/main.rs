@@ -20,5 +20,6 @@ mod model;
 mod nodes;
 mod property;
 mod repairs;
+mod rereading;
 mod story;
 mod verdicts;
