@@ -39,7 +39,8 @@ pub struct ChainStatus {
     pub head_time: Option<String>,
     /// When the indexer last wrote down that it saw the head.
     pub head_seen_at: Option<String>,
-    /// How many seconds ago that was.
+    /// How many seconds ago that was. Left out of the JSON, which is to change with the ledger alone.
+    #[serde(skip)]
     pub head_age_seconds: Option<u64>,
     /// The last final block.
     pub finalized_block: Option<u64>,
