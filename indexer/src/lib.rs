@@ -32,3 +32,26 @@ pub fn time_text(millis: ledger::Millis) -> String {
         time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
     text.unwrap_or_else(|| format!("{millis} ms since 1970"))
 }
+
+/// A span of time as people read it: its largest unit, rounded down.
+pub fn span_text(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "days"), (3_600, "h"), (60, "min")];
+    let unit = UNITS.iter().find(|(length, _)| seconds >= 2 * length);
+    match unit {
+        Some((length, name)) => format!("{} {name}", seconds / length),
+        None => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span_text;
+
+    #[test]
+    fn spans_are_told_in_their_largest_unit() {
+        let texts = [0, 119, 120, 7_199, 7_200, 172_799, 172_800, u64::MAX].map(span_text);
+        let expected = ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days"];
+        assert_eq!(texts[..7], expected);
+        assert_eq!(texts[7], "213503982334601 days");
+    }
+}

@@ -18,6 +18,8 @@ pub struct BlockRef {
     pub hash: B256,
     /// The hash of the block below.
     pub parent_hash: B256,
+    /// Its time, seconds since 1970, as the chain says, where it is known.
+    pub time: Option<u64>,
 }
 
 /// Something that happened to one token.

@@ -149,7 +149,8 @@ impl Endpoint {
         Ok(block.map(|block| {
             let header = block.header;
             let (number, hash, parent_hash) = (header.number, header.hash, header.parent_hash);
-            (BlockRef { number, hash, parent_hash }, header.logs_bloom)
+            let time = Some(header.timestamp);
+            (BlockRef { number, hash, parent_hash, time }, header.logs_bloom)
         }))
     }
 
@@ -281,6 +282,18 @@ impl Rpc {
             }
         }
         Err(failure)
+    }
+
+    /// Whether most of all configured endpoints have this very block: those that are silent count,
+    /// too. For what must not follow from the word of the few that happen to answer.
+    pub async fn most_have(&self, block: &BlockRef) -> bool {
+        let asked = join_all(self.endpoints.iter().map(|endpoint| async move {
+            endpoint.check(self.chain).await.ok()?;
+            endpoint.block(BlockNumberOrTag::Number(block.number)).await.ok()?
+        }))
+        .await;
+        let votes = asked.into_iter().flatten().filter(|its| its.hash == block.hash).count();
+        votes * 2 > self.endpoints.len()
     }
 
     /// What a majority of the answering endpoints agree on now.

@@ -8,6 +8,7 @@ mod init;
 mod keys;
 mod output;
 mod publish;
+mod reindex;
 mod status;
 mod token;
 mod update;
@@ -77,6 +78,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show one token: owner, digest, contents, replicas, evidence
     Token(token::TokenArgs),
+    /// Forget what was read of a collection, and have it read again; ends a halt
+    Reindex(reindex::ReindexArgs),
     /// Fetch one reference of any kind, and say what that proves
     Check(check::CheckArgs),
     /// Print the names of a file or folder: sha-256, CIDv0, CIDv1
@@ -173,6 +176,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Watch(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Token(args) => args.run(context).await,
+        Command::Reindex(args) => args.run(context).await,
         Command::Check(args) => args.run(context).await,
         Command::Hash(args) => args.run(context).await,
     }

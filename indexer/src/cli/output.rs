@@ -17,7 +17,7 @@ use crate::{
     ledger::LedgerError,
     nodes::FetchError,
     publish::{FolderError, StoreError, UpdateError},
-    watch::WatchError,
+    watch::{ReindexError, WatchError},
 };
 
 /// An integrity check fell short.
@@ -94,6 +94,10 @@ fails_with! {
         WatchError::Ledger(inner) => ledger_code(inner),
         WatchError::Collection(inner) => collection_code(inner),
         _ => 1,
+    },
+    ReindexError => |error| match error {
+        ReindexError::Unknown(_) => 1,
+        ReindexError::Ledger(inner) => ledger_code(inner),
     },
     std::io::Error => |_| 1,
     FetchError => |_| 1,

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     health::{Health, ReplicaState},
     ledger::{self, Ledger},
-    report::Status,
+    report::{ChainStatus, CollectionStatus, IncidentStatus, Status},
+    span_text,
     watch::policy,
 };
 
@@ -40,17 +41,16 @@ pub(super) fn people(status: &Status) -> String {
                 `everhold watch`\n"
             .to_owned();
     }
-    let mut text = format!("{}\n\n{}\n\n", collections(status), nodes(status));
+    let mut text = format!("{}\n", collections(status));
+    status.chains.iter().filter_map(chain).for_each(|line| text += &line);
+    status.collections.iter().for_each(|collection| text += &remarks(collection));
+    let _ = write!(text, "\n{}\n\n", nodes(status));
     let open: Vec<_> = status.open_incidents().collect();
     if open.is_empty() {
         let _ = writeln!(text, "no open incidents");
     }
     for incident in open {
-        let _ = writeln!(
-            text,
-            "{} since {}: {} ({})",
-            incident.health, incident.opened_at, incident.content, incident.summary
-        );
+        text += &incident_text(incident);
         for repair in &incident.repairs {
             let detail = repair.detail.as_deref().map(|d| format!(": {}", plain(d)));
             let _ = writeln!(
@@ -66,8 +66,65 @@ pub(super) fn people(status: &Status) -> String {
     text
 }
 
+/// What an incident is about; a halt with the command that ends it.
+fn incident_text(incident: &IncidentStatus) -> String {
+    let (health, since) = (incident.health, &incident.opened_at);
+    let summary = plain(&incident.summary);
+    match &incident.content {
+        Some(content) => format!("{health} since {since}: {content} ({summary})\n"),
+        None => format!(
+            "halted since {since}: {address} ({summary}); when the chain is as it will stay, run: \
+             everhold reindex {address}\n",
+            address = incident.collection
+        ),
+    }
+}
+
+/// How far a collection is behind the head.
+fn behind(collection: &CollectionStatus) -> String {
+    let blocks = match (&collection.halted, collection.lag_blocks) {
+        (Some(_), _) => return "halted".to_owned(),
+        (None, None) => return "–".to_owned(),
+        (None, Some(blocks)) => blocks,
+    };
+    let plural = if blocks == 1 { "" } else { "s" };
+    match (blocks, collection.lag_seconds) {
+        (0, _) => "0 blocks".to_owned(),
+        (_, Some(seconds)) => format!("{blocks} block{plural} ({})", span_text(seconds)),
+        (_, None) => format!("{blocks} block{plural}"),
+    }
+}
+
+/// After so many seconds without a word of the head, the indexer seems not to run.
+const SILENT: u64 = 120;
+
+fn chain(chain: &ChainStatus) -> Option<String> {
+    let (head, age) = chain.head_block.zip(chain.head_age_seconds)?;
+    let hint = if age > SILENT { ": `everhold watch` does not seem to run" } else { "" };
+    Some(format!("chain {}: block {head}, seen {} ago{hint}\n", chain.chain_id, span_text(age)))
+}
+
+/// What the table has no room for.
+fn remarks(collection: &CollectionStatus) -> String {
+    let name = plain(&collection.name);
+    let mut text = String::new();
+    if collection.indexed_block.is_none() && collection.lag_blocks == Some(0) {
+        let start = collection.start_block;
+        let _ = writeln!(text, "{name}: not begun; its start_block {start} is still to come");
+    }
+    if collection.rereading {
+        let _ = writeln!(text, "{name}: it is being read again from its start");
+    }
+    match collection.not_final {
+        0 => {}
+        1 => text += &format!("{name}: 1 token is not final yet\n"),
+        many => text += &format!("{name}: {many} tokens are not final yet\n"),
+    }
+    text
+}
+
 fn collections(status: &Status) -> String {
-    let mut header = vec!["collection", "address", "tokens", "block", "final"];
+    let mut header = vec!["collection", "address", "tokens", "block", "behind by", "final"];
     header.extend(Health::ALL.iter().map(|health| health.as_str()));
     let mut table = table(&header);
     let block = |number: Option<u64>| number.map_or("–".to_owned(), |number| number.to_string());
@@ -77,6 +134,7 @@ fn collections(status: &Status) -> String {
             collection.address.clone(),
             collection.tokens.to_string(),
             block(collection.indexed_block),
+            behind(collection),
             block(collection.finalized_block),
         ];
         row.extend(collection.health.values().map(usize::to_string));

@@ -72,6 +72,12 @@ fn people(report: &TokenReport) -> String {
         report.content_block.unwrap_or(report.minted_block),
         report.content_block_hash.as_deref().unwrap_or(&report.minted_block_hash)
     );
+    if report.halted {
+        let _ = writeln!(
+            text,
+            "halted   its collection is not read any further: see `everhold status`"
+        );
+    }
     for reason in &report.unverifiable {
         let _ = writeln!(text, "unverifiable: {}", plain(reason));
     }

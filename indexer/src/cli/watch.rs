@@ -15,15 +15,15 @@ use super::{
 };
 use crate::{
     api::Api,
-    ledger,
-    report::Status,
-    watch::{Round, Watch},
+    ledger::{self, Collection},
+    report::{HaltStatus, Status},
+    watch::{Round, Watch, remedy},
 };
 
 /// Follows the chain, verifies, repairs, alerts, until it is stopped.
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
-    /// One round, then end: 0 if all is healthy, else 3
+    /// One round, then end: 0 if all is healthy and nothing halted, else 3
     #[arg(long)]
     pub(super) once: bool,
     /// Only look
@@ -105,14 +105,19 @@ async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failur
         .iter()
         .map(|collection| {
             let (name, block) = (plain(&collection.name), collection.indexed_block);
-            let shown = block.map_or("none yet".to_owned(), |block| block.to_string());
-            text.push_str(&format!("{name} {}: block {shown}\n", collection.address));
+            let shown = block.map_or_else(
+                || format!("none yet (it starts at {})", collection.start_block),
+                |block| block.to_string(),
+            );
+            let halted = if collection.halted.is_some() { ", halted" } else { "" };
+            text.push_str(&format!("{name} {}: block {shown}{halted}\n", collection.address));
             json!({
                 "chain_id": collection.chain_id,
                 "address": collection.address.to_checksum(None),
                 "name": collection.name,
                 "indexed_block": block,
                 "finalized_block": collection.finalized_block,
+                "halted": collection.halted.as_ref().map(HaltStatus::from),
             })
         })
         .collect();
@@ -120,12 +125,23 @@ async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failur
     let printed = context.output.result(&value, || text);
     watch.ledger().close().await;
     printed?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if say_halted(&collections) { ExitCode::from(SHORT) } else { ExitCode::SUCCESS })
+}
+
+/// Says which collections are halted; gives whether one is.
+fn say_halted(collections: &[Collection]) -> bool {
+    let halted = || collections.iter().filter(|collection| collection.halted.is_some());
+    for collection in halted() {
+        let (name, command) = (plain(&collection.name), remedy(collection));
+        warn!("{name} is halted and was not read any further: `{command}` has it read again");
+    }
+    halted().next().is_some()
 }
 
 async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCode, Failure> {
     let healthy = watch.picture().await?.all_healthy();
     let mut tx = watch.ledger().read().await?;
+    let collections = tx.collections().await?;
     let status = Status::read(&mut tx, watch.policy(), ledger::now()).await?;
     drop(tx);
     let text = format!(
@@ -140,9 +156,12 @@ async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCo
     let printed = context.output.result(&Watched { round, status }, || text);
     watch.ledger().close().await;
     printed?;
-    if healthy {
+    let halted = say_halted(&collections);
+    if healthy && !halted {
         return Ok(ExitCode::SUCCESS);
     }
-    warn!("not every token is healthy");
+    if !healthy {
+        warn!("not every token is healthy");
+    }
     Ok(ExitCode::from(SHORT))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, B256};
 
-use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint};
+use super::{Halt, LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint};
 use crate::{chain::BlockRef, content::Codec};
 
 /// A collection to be watched.
@@ -43,30 +43,69 @@ pub struct Collection {
     pub start_block: u64,
     /// Last block read; `None` before the first.
     pub indexed_block: Option<u64>,
-    /// Last final block among those read.
+    /// Time of the last block read, seconds since 1970, as the chain says, where it is known.
+    pub indexed_time: Option<u64>,
+    /// Last final block among those read. Of a halted collection: among those that are known to be
+    /// on the chain still.
     pub finalized_block: Option<u64>,
+    /// Why it is not read any further, if it is not.
+    pub halted: Option<Halt>,
+    /// Whether it is being read again from its start.
+    pub rereading: bool,
 }
 
-type CollectionRow = (i64, i64, Vec<u8>, String, i64, i64, i64, i64, i64);
+#[derive(sqlx::FromRow)]
+struct CollectionRow {
+    id: i64,
+    chain_id: i64,
+    address: Vec<u8>,
+    name: String,
+    codec: i64,
+    editable: i64,
+    start_block: i64,
+    indexed_block: i64,
+    block_time: Option<i64>,
+    finalized_block: i64,
+    halted_at: Option<i64>,
+    halted_reason: Option<String>,
+    halted_block: Option<i64>,
+    rereading: i64,
+}
 
 impl Collection {
     fn from_row(row: CollectionRow) -> Result<Self> {
-        let (id, chain_id, address, name, codec, editable, start, indexed, finalized) = row;
-        let codec = u8::try_from(codec).ok().and_then(Codec::from_multicodec);
+        let CollectionRow { id, start_block: start, indexed_block: indexed, .. } = row;
+        let codec = u8::try_from(row.codec).ok().and_then(Codec::from_multicodec);
         let block = |number: i64| (number >= start).then(|| uint(number));
+        let halted = row.halted_at.map(|since| Halt {
+            since,
+            reason: row.halted_reason.unwrap_or_default(),
+            shared: row.halted_block.map(uint),
+        });
+        let shared = if halted.is_some() { row.halted_block.unwrap_or(-1) } else { indexed };
         Ok(Self {
             id,
-            chain_id: uint(chain_id),
-            address: Address::try_from(address.as_slice())
+            chain_id: uint(row.chain_id),
+            address: Address::try_from(row.address.as_slice())
                 .map_err(|_| LedgerError::Corrupt(format!("address of collection {id}")))?,
-            name,
+            name: row.name,
             codec: codec
                 .ok_or_else(|| LedgerError::Corrupt(format!("codec of collection {id}")))?,
-            editable: editable != 0,
+            editable: row.editable != 0,
             start_block: uint(start),
             indexed_block: block(indexed),
-            finalized_block: block(finalized.min(indexed)),
+            indexed_time: row.block_time.map(uint),
+            finalized_block: block(row.finalized_block.min(indexed).min(shared)),
+            halted,
+            rereading: row.rereading != 0,
         })
+    }
+}
+
+impl Collection {
+    /// Whether its first block is still to come where the head is `head`.
+    pub fn is_ahead_of(&self, head: u64) -> bool {
+        self.indexed_block.is_none() && self.start_block > head
     }
 }
 
@@ -105,7 +144,7 @@ impl Tx {
         let known = self.collections_with(true).await?;
         let same = |c: &&Collection| c.chain_id == new.chain_id && c.address == new.address;
         if let Some(known) = known.iter().find(same).filter(|c| new.start_block < c.start_block) {
-            self.forget_collection(known.id).await?;
+            self.begin_anew(known.id).await?;
         }
         execute!(
             self,
@@ -158,6 +197,11 @@ impl Tx {
         self.collections_with(false).await
     }
 
+    /// Every collection of the ledger, also those left out of the configuration.
+    pub async fn all_collections(&mut self) -> Result<Vec<Collection>> {
+        self.collections_with(true).await
+    }
+
     /// As [`Tx::collections`], and also those left out of the configuration if `all`.
     async fn collections_with(&mut self, all: bool) -> Result<Vec<Collection>> {
         let rows = fetch!(
@@ -165,30 +209,35 @@ impl Tx {
             self,
             CollectionRow,
             "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.editable, c.start_block,
-                    c.indexed_block, h.finalized_block
+                    c.indexed_block, b.block_time, h.finalized_block, c.halted_at,
+                    c.halted_reason, c.halted_block, c.rereading
              FROM collections c JOIN chains h ON h.chain_id = c.chain_id
+             LEFT JOIN blocks b ON b.chain_id = c.chain_id AND b.number = c.indexed_block
              WHERE c.active = 1 OR $1 = 1 ORDER BY c.id",
             i64::from(all),
         )?;
         rows.into_iter().map(Collection::from_row).collect()
     }
 
-    /// The window of recent blocks, newest first.
+    /// The window of recent blocks, newest first. Below it are those that collections were last
+    /// read up to.
     pub async fn window(&mut self, chain_id: u64) -> Result<Vec<BlockRef>> {
         let rows = fetch!(
             fetch_all,
             self,
-            (i64, Vec<u8>, Vec<u8>),
-            "SELECT number, hash, parent_hash FROM blocks WHERE chain_id = $1 ORDER BY number DESC",
+            (i64, Vec<u8>, Vec<u8>, Option<i64>),
+            "SELECT number, hash, parent_hash, block_time FROM blocks
+             WHERE chain_id = $1 ORDER BY number DESC",
             int(chain_id),
         )?;
         rows.into_iter()
-            .map(|(number, hash, parent)| {
+            .map(|(number, hash, parent, time)| {
                 let corrupt = |_| LedgerError::Corrupt(format!("hash of block {number}"));
                 Ok(BlockRef {
                     number: uint(number),
                     hash: B256::try_from(hash.as_slice()).map_err(corrupt)?,
                     parent_hash: B256::try_from(parent.as_slice()).map_err(corrupt)?,
+                    time: time.map(uint),
                 })
             })
             .collect()

@@ -77,11 +77,14 @@ macro_rules! wanted_sql {
                  WHERE t.content_id = contents.id AND o.active = 1)
          OR EXISTS (SELECT 1 FROM links l JOIN contents p ON p.id = l.parent_id
                     WHERE l.child_id = contents.id AND p.wanted = 1)
+         OR EXISTS (SELECT 1 FROM kept_contents k JOIN collections o ON o.id = k.collection_id
+                    WHERE k.content_id = contents.id AND o.active = 1)
          OR EXISTS (SELECT 1 FROM former_contents f
                     JOIN collections o ON o.id = f.collection_id
                     JOIN chains h ON h.chain_id = o.chain_id
                     WHERE f.content_id = contents.id AND o.active = 1 AND (
-                        f.superseded_block > h.finalized_block
+                        f.superseded_block > CASE WHEN o.halted_at IS NULL
+                            THEN h.finalized_block ELSE o.halted_final END
                         OR EXISTS (SELECT 1 FROM tokens t
                             WHERE t.collection_id = f.collection_id
                               AND t.token_id = f.token_id) AND 1 = "

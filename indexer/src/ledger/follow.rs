@@ -87,7 +87,7 @@ impl Tx {
         self.refresh_wanted(&doubtful, commit.keep_history, commit.now).await
     }
 
-    /// Takes back every block above `ancestor`.
+    /// Takes back every block above `ancestor`. Halted collections stay as they are.
     pub async fn revert_blocks(
         &mut self,
         chain_id: u64,
@@ -99,7 +99,7 @@ impl Tx {
         let (chain, above) = (int(chain_id), int(ancestor));
         let (mut contents, mut rows) = (BTreeSet::new(), Rows::new());
         let mut fold = Fold::default();
-        for collection in self.collections_of(chain_id).await? {
+        for collection in self.followed_collections(chain_id).await? {
             let before = self.before(collection, above, &mut rows).await?;
             let keys: BTreeSet<TokenKey> = before.keys().map(|id| (collection, *id)).collect();
             // What they have now may be wanted no longer.
@@ -126,7 +126,8 @@ impl Tx {
         execute!(self, "DELETE FROM blocks WHERE chain_id = $1 AND number > $2", chain, above)?;
         execute!(
             self,
-            "UPDATE collections SET indexed_block = $2 WHERE chain_id = $1 AND indexed_block > $2",
+            "UPDATE collections SET indexed_block = $2
+             WHERE chain_id = $1 AND indexed_block > $2 AND halted_at IS NULL",
             chain,
             above,
         )?;
@@ -153,14 +154,15 @@ impl Tx {
         Ok(())
     }
 
-    /// Every content that a token of a collection has, or had.
+    /// Every content that a token of a collection has, or had, or is kept until it is read again.
     pub(super) async fn contents_of(&mut self, collection: RowId) -> Result<BTreeSet<RowId>> {
         let rows = fetch!(
             fetch_all,
             self,
             (i64,),
             "SELECT content_id FROM tokens WHERE collection_id = $1 AND content_id IS NOT NULL
-             UNION SELECT content_id FROM former_contents WHERE collection_id = $1",
+             UNION SELECT content_id FROM former_contents WHERE collection_id = $1
+             UNION SELECT content_id FROM kept_contents WHERE collection_id = $1",
             collection,
         )?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
@@ -183,15 +185,19 @@ impl Tx {
         Ok(contents)
     }
 
-    async fn collections_of(&mut self, chain_id: u64) -> Result<Vec<RowId>> {
-        let select = "SELECT id FROM collections WHERE chain_id = $1 ORDER BY id";
+    async fn followed_collections(&mut self, chain_id: u64) -> Result<Vec<RowId>> {
+        let select =
+            "SELECT id FROM collections WHERE chain_id = $1 AND halted_at IS NULL ORDER BY id";
         let rows = fetch!(fetch_all, self, (i64,), select, int(chain_id))?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
-    /// What is too deep for a reorg is forgotten.
+    /// What is too deep for a reorg is forgotten, but for the blocks that collections were read up
+    /// to: by them a reorg is seen that came while a backfill was interrupted.
     async fn trim_window(&mut self, chain_id: u64, start: u64) -> Result<()> {
-        let blocks = "DELETE FROM blocks WHERE chain_id = $1 AND number < $2";
+        let blocks = "DELETE FROM blocks WHERE chain_id = $1 AND number < $2
+                      AND number NOT IN (SELECT indexed_block FROM collections
+                                         WHERE chain_id = $1 AND halted_at IS NULL)";
         execute!(self, blocks, int(chain_id), int(start))?;
         let undo = "DELETE FROM token_undo WHERE block_number < $2
                     AND collection_id IN (SELECT id FROM collections WHERE chain_id = $1)";
@@ -207,7 +213,7 @@ impl Tx {
             let moved = execute!(
                 self,
                 "UPDATE collections SET indexed_block = $2
-                 WHERE id = $1 AND (indexed_block = $3 OR ($3 IS NULL AND indexed_block < start_block))",
+                 WHERE id = $1 AND halted_at IS NULL AND (indexed_block = $3 OR ($3 IS NULL AND indexed_block < start_block))",
                 collection.id,
                 int(commit.to),
                 seen,
@@ -235,12 +241,13 @@ impl Tx {
             known.insert(block.number, block.hash);
             execute!(
                 self,
-                "INSERT INTO blocks (chain_id, number, hash, parent_hash) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT DO NOTHING",
+                "INSERT INTO blocks (chain_id, number, hash, parent_hash, block_time)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                 int(chain_id),
                 int(block.number),
                 block.hash.as_slice(),
                 block.parent_hash.as_slice(),
+                block.time.map(time),
             )?;
         }
         Ok(())

@@ -14,13 +14,11 @@ pub struct Incident {
     pub collection_id: RowId,
     /// The collection's contract.
     pub collection: Address,
-    /// The content's row.
-    pub content_row: RowId,
-    /// The content.
-    pub content: ContentId,
-    /// The health it last had.
+    /// What of it.
+    pub subject: Subject,
+    /// The health it last had; of a halted collection `unverifiable`.
     pub health: Health,
-    /// What is known of it, in a word a node.
+    /// What is known of it: in a word a node, or why the collection is halted.
     pub summary: String,
     /// When it began.
     pub opened_at: Millis,
@@ -28,6 +26,38 @@ pub struct Incident {
     pub closed_at: Option<Millis>,
     /// Why it ended.
     pub close_reason: Option<String>,
+}
+
+/// What an incident is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A content that is not well.
+    Content {
+        /// Its row.
+        row: RowId,
+        /// Its name.
+        id: ContentId,
+    },
+    /// The whole collection: it is halted.
+    Halted,
+}
+
+impl Subject {
+    /// `content` or `halted`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Content { .. } => "content",
+            Self::Halted => "halted",
+        }
+    }
+
+    /// The content, if it is about one: its row and its name.
+    pub fn content(&self) -> Option<(RowId, ContentId)> {
+        match self {
+            Self::Content { row, id } => Some((*row, *id)),
+            Self::Halted => None,
+        }
+    }
 }
 
 /// What an incident goes through.
@@ -68,9 +98,9 @@ struct IncidentRow {
     id: String,
     collection_id: i64,
     address: Vec<u8>,
-    content_id: i64,
-    codec: i64,
-    digest: Vec<u8>,
+    content_id: Option<i64>,
+    codec: Option<i64>,
+    digest: Option<Vec<u8>>,
     health: String,
     summary: String,
     opened_at: i64,
@@ -81,14 +111,19 @@ struct IncidentRow {
 impl IncidentRow {
     fn into_incident(self) -> Result<Incident> {
         let corrupt = |what: &str| LedgerError::Corrupt(format!("{what} of incident {}", self.id));
+        let subject = match (self.content_id, self.codec, &self.digest) {
+            (Some(row), Some(codec), Some(digest)) => {
+                Subject::Content { row, id: content_id(codec, digest)? }
+            }
+            _ => Subject::Halted,
+        };
         Ok(Incident {
             collection: Address::try_from(self.address.as_slice())
                 .map_err(|_| corrupt("collection"))?,
-            content: content_id(self.codec, &self.digest)?,
             health: self.health.parse().map_err(|_| corrupt("health"))?,
             id: self.id,
             collection_id: self.collection_id,
-            content_row: self.content_id,
+            subject,
             summary: self.summary,
             opened_at: self.opened_at,
             closed_at: self.closed_at,
@@ -102,14 +137,16 @@ impl Tx {
     pub async fn open_incident(&mut self, incident: &Incident) -> Result<bool> {
         let opened = execute!(
             self,
-            "INSERT INTO incidents (id, collection_id, content_id, health, summary, opened_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            "INSERT INTO incidents
+                (id, collection_id, content_id, health, summary, opened_at, kind)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
             &incident.id,
             incident.collection_id,
-            incident.content_row,
+            incident.subject.content().map(|(row, _)| row),
             incident.health.as_str(),
             &incident.summary,
             incident.opened_at,
+            incident.subject.kind(),
         )?;
         Ok(opened > 0)
     }
@@ -144,7 +181,7 @@ impl Tx {
                     i.summary, i.opened_at, i.closed_at, i.close_reason
              FROM incidents i
              JOIN collections c ON c.id = i.collection_id
-             JOIN contents t ON t.id = i.content_id
+             LEFT JOIN contents t ON t.id = i.content_id
              WHERE i.closed_at IS NULL OR i.closed_at >= $1
              ORDER BY i.opened_at, i.id",
             closed_since,

@@ -11,6 +11,8 @@ mod collections;
 mod contents;
 mod fold;
 mod follow;
+mod halts;
+mod heads;
 mod incidents;
 mod nodes;
 mod repairs;
@@ -32,7 +34,9 @@ pub use alerts::PendingAlert;
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Known};
 pub use follow::Commit;
-pub use incidents::{Incident, NewAlert, Transition};
+pub use halts::{Fork, ForkVerdict, Halt};
+pub use heads::{ChainHead, Head};
+pub use incidents::{Incident, NewAlert, Subject, Transition};
 pub use nodes::{Node, NodeKind};
 pub use repairs::{Repair, RepairState};
 pub use replicas::{DueProbe, ProbeRecord, Replica, StateChange};
@@ -58,6 +62,9 @@ pub enum LedgerError {
         /// Why.
         source: sqlx::Error,
     },
+    /// There is none.
+    #[error("there is no database {0}: `everhold watch` makes it")]
+    Absent(String),
     /// Its tables can't be brought up to date.
     #[error("can't bring the database's tables up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -204,6 +211,20 @@ impl Ledger {
             return Err(LedgerError::UnknownEngine(without_password(url)));
         };
         Ok(Self { pool })
+    }
+
+    /// As [`Ledger::open`], but makes no SQLite file.
+    ///
+    /// # Errors
+    /// [`LedgerError::Absent`] where there is none.
+    pub async fn open_existing(url: &str) -> Result<Self> {
+        if let Ok(options) = SqliteConnectOptions::from_str(url)
+            && url.starts_with("sqlite:")
+            && !options.get_filename().exists()
+        {
+            return Err(LedgerError::Absent(url.to_owned()));
+        }
+        Self::open(url).await
     }
 
     /// A transaction that only reads: one state of the ledger.

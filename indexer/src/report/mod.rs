@@ -1,7 +1,10 @@
 //! What Everhold tells of its ledger, in the JSON shapes that other programs rely on.
 
+mod lag;
 mod status;
 mod token;
 
-pub use status::{CollectionStatus, IncidentStatus, NodeStatus, RepairStatus, Status};
+pub use status::{
+    ChainStatus, CollectionStatus, HaltStatus, IncidentStatus, NodeStatus, RepairStatus, Status,
+};
 pub use token::{Absent, ChangeReport, ContentReport, ReplicaReport, TokenReport};

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::lag::Lag;
 use crate::{
     health::{Health, Policy, ReplicaState},
-    ledger::{Incident, LedgerError, Millis, NodeKind, Repair, Tx},
+    ledger::{ChainHead, Halt, Incident, LedgerError, Millis, NodeKind, Repair, Tx},
     picture::{CollectionPicture, Picture},
     time_text,
 };
@@ -19,10 +20,41 @@ const RECENT: Millis = 24 * 60 * 60 * 1000;
 pub struct Status {
     /// Each collection.
     pub collections: Vec<CollectionStatus>,
+    /// Each chain.
+    pub chains: Vec<ChainStatus>,
     /// Each node.
     pub nodes: Vec<NodeStatus>,
     /// Open incidents, and those that ended within a day.
     pub incidents: Vec<IncidentStatus>,
+}
+
+/// A chain as the indexer last saw it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChainStatus {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The head; null before the first look.
+    pub head_block: Option<u64>,
+    /// The head's time, as the chain says.
+    pub head_time: Option<String>,
+    /// When the indexer last wrote down that it saw the head.
+    pub head_seen_at: Option<String>,
+    /// How many seconds ago that was. Left out of the JSON, which is to change with the ledger alone.
+    #[serde(skip)]
+    pub head_age_seconds: Option<u64>,
+    /// The last final block.
+    pub finalized_block: Option<u64>,
+}
+
+/// Why a collection is not read any further.
+#[derive(Clone, Debug, Serialize)]
+pub struct HaltStatus {
+    /// Since when.
+    pub since: String,
+    /// Why.
+    pub reason: String,
+    /// The last block that is known to be on the chain still; null where none is.
+    pub shared_block: Option<u64>,
 }
 
 /// A collection and the health of its tokens.
@@ -38,10 +70,22 @@ pub struct CollectionStatus {
     pub editable: bool,
     /// Live tokens.
     pub tokens: usize,
-    /// Last block read.
+    /// First block to read.
+    pub start_block: u64,
+    /// Last block read; null before the first.
     pub indexed_block: Option<u64>,
     /// Last final block among those read.
     pub finalized_block: Option<u64>,
+    /// Tokens whose content was set in a block that is not final yet.
+    pub not_final: usize,
+    /// Blocks still to be read; null before the first look at the chain.
+    pub lag_blocks: Option<u64>,
+    /// The head's time less that of the last block read; null where either is unknown.
+    pub lag_seconds: Option<u64>,
+    /// Whether it is being read again from its start.
+    pub rereading: bool,
+    /// Why it is not read any further, if it is not.
+    pub halted: Option<HaltStatus>,
     /// Tokens by health; they add up to `tokens`.
     pub health: BTreeMap<Health, usize>,
 }
@@ -67,11 +111,13 @@ pub struct IncidentStatus {
     pub id: String,
     /// EIP-55 address of the collection.
     pub collection: String,
-    /// The content.
-    pub content: String,
-    /// The health it last had.
+    /// `content`: one that is not well; `halted`: the collection is not read any further.
+    pub kind: &'static str,
+    /// The content; null where it is about the whole collection.
+    pub content: Option<String>,
+    /// The health it last had; `unverifiable` of a halted collection.
     pub health: Health,
-    /// Which nodes are not well, and how.
+    /// Which nodes are not well, and how; or why the collection is halted.
     pub summary: String,
     /// When it began.
     pub opened_at: String,
@@ -116,17 +162,54 @@ impl From<Repair> for RepairStatus {
     }
 }
 
+impl ChainStatus {
+    fn new(chain: &ChainHead, now: Millis) -> Self {
+        let head = chain.head.as_ref();
+        let age = |seen: Millis| u64::try_from(now.saturating_sub(seen) / 1000).unwrap_or(0);
+        let time = |seconds: u64| {
+            time_text(Millis::try_from(seconds).unwrap_or(Millis::MAX).saturating_mul(1000))
+        };
+        Self {
+            chain_id: chain.chain_id,
+            head_block: head.map(|head| head.block),
+            head_time: head.and_then(|head| head.time).map(time),
+            head_seen_at: head.map(|head| time_text(head.seen_at)),
+            head_age_seconds: head.map(|head| age(head.seen_at)),
+            finalized_block: chain.finalized_block,
+        }
+    }
+}
+
+impl From<&Halt> for HaltStatus {
+    fn from(halt: &Halt) -> Self {
+        let (since, reason) = (time_text(halt.since), halt.reason.clone());
+        Self { since, reason, shared_block: halt.shared }
+    }
+}
+
 impl Status {
     /// Reads the ledger and judges it at the time `now`.
     pub async fn read(tx: &mut Tx, policy: &Policy, now: Millis) -> Result<Self, LedgerError> {
         let picture = Picture::take(tx, policy, now).await?;
         let mut incidents = Vec::new();
         for incident in tx.incidents(now.saturating_sub(RECENT)).await? {
-            let repairs = tx.repairs_since(incident.content_row, incident.opened_at).await?;
+            let repairs = match incident.subject.content() {
+                Some((row, _)) => tx.repairs_since(row, incident.opened_at).await?,
+                None => Vec::new(),
+            };
             incidents.push(IncidentStatus::new(incident, repairs));
         }
-        let collections = picture.collections.iter().map(CollectionStatus::new).collect();
-        Ok(Self { collections, nodes: nodes(&picture), incidents })
+        let heads = tx.chain_heads().await?;
+        let mut collections = Vec::new();
+        for one in &picture.collections {
+            let (id, finalized) = (one.collection.id, one.collection.finalized_block);
+            let not_final = tx.tokens_above(id, finalized).await?;
+            let chain = heads.iter().find(|chain| chain.chain_id == one.collection.chain_id);
+            let lag = Lag::of(&one.collection, chain.and_then(|chain| chain.head.as_ref()));
+            collections.push(CollectionStatus::new(one, lag, not_final));
+        }
+        let chains = heads.iter().map(|chain| ChainStatus::new(chain, now)).collect();
+        Ok(Self { collections, chains, nodes: nodes(&picture), incidents })
     }
 
     /// Incidents that are not over.
@@ -136,7 +219,7 @@ impl Status {
 }
 
 impl CollectionStatus {
-    fn new(picture: &CollectionPicture) -> Self {
+    fn new(picture: &CollectionPicture, lag: Lag, not_final: usize) -> Self {
         let collection = &picture.collection;
         Self {
             chain_id: collection.chain_id,
@@ -144,8 +227,14 @@ impl CollectionStatus {
             name: collection.name.clone(),
             editable: collection.editable,
             tokens: picture.tokens.len(),
+            start_block: collection.start_block,
             indexed_block: collection.indexed_block,
             finalized_block: collection.finalized_block,
+            not_final,
+            lag_blocks: lag.blocks,
+            lag_seconds: lag.seconds,
+            rereading: collection.rereading,
+            halted: collection.halted.as_ref().map(HaltStatus::from),
             health: Health::ALL.iter().map(|health| (*health, picture.count(*health))).collect(),
         }
     }
@@ -158,7 +247,8 @@ impl IncidentStatus {
         Self {
             id: incident.id,
             collection: incident.collection.to_checksum(None),
-            content: incident.content.to_string(),
+            kind: incident.subject.kind(),
+            content: incident.subject.content().map(|(_, id)| id.to_string()),
             health: incident.health,
             summary: incident.summary,
             opened_at: time_text(incident.opened_at),

@@ -47,8 +47,10 @@ pub struct TokenReport {
     pub content_block: Option<u64>,
     /// Hash of that block: what the verdict rests on.
     pub content_block_hash: Option<String>,
-    /// Whether that block is final.
+    /// Whether that block, or else the one of its mint, is final.
     pub finalized: bool,
+    /// Whether its collection is halted: then it may be otherwise on the chain by now.
+    pub halted: bool,
     /// Its metadata, and what that refers to.
     pub contents: Vec<ContentReport>,
 }
@@ -170,6 +172,7 @@ impl TokenReport {
         finalized: Option<u64>,
     ) -> Self {
         let set = token.content_set;
+        let decisive = set.map_or(token.minted.0, |(number, _)| number);
         Self {
             chain_id: collection.chain_id,
             collection: collection.address.to_checksum(None),
@@ -187,7 +190,8 @@ impl TokenReport {
             minted_block_hash: token.minted.1.to_string(),
             content_block: set.map(|(number, _)| number),
             content_block_hash: set.map(|(_, hash)| hash.to_string()),
-            finalized: set.is_some_and(|(number, _)| finalized.is_some_and(|last| number <= last)),
+            finalized: finalized.is_some_and(|last| decisive <= last),
+            halted: collection.halted.is_some(),
             contents: Vec::new(),
         }
     }
@@ -201,7 +205,12 @@ pub enum Absent {
     /// It was not minted in any block that was read.
     NotMinted,
     /// Its owner destroyed it.
-    Burned(Burn),
+    Burned {
+        /// Where.
+        burn: Burn,
+        /// Whether that block is final.
+        finalized: bool,
+    },
 }
 
 impl Absent {
@@ -211,7 +220,9 @@ impl Absent {
         let Some(collection) = collections.iter().find(|c| c.address == address) else {
             return Ok(Self::NoCollection);
         };
-        Ok(tx.burn(collection.id, id).await?.map_or(Self::NotMinted, Self::Burned))
+        let Some(burn) = tx.burn(collection.id, id).await? else { return Ok(Self::NotMinted) };
+        let finalized = collection.finalized_block.is_some_and(|last| burn.block.0 <= last);
+        Ok(Self::Burned { burn, finalized })
     }
 
     /// In words.
@@ -219,10 +230,12 @@ impl Absent {
         match self {
             Self::NoCollection => format!("{address} is not in the ledger"),
             Self::NotMinted => format!("{address} has no token {id} (as far as it is indexed)"),
-            Self::Burned(burn) => format!(
+            Self::Burned { burn, finalized } => format!(
                 "token {id} of {address} was burned by its owner in block {} (transaction {}): it \
-                 does not exist any more",
-                burn.block.0, burn.transaction
+                 does not exist any more{}",
+                burn.block.0,
+                burn.transaction,
+                if *finalized { "" } else { ", which is not final yet" }
             ),
         }
     }

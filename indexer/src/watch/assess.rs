@@ -6,10 +6,13 @@ use alloy::primitives::U256;
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{Watch, WatchError};
+use super::{
+    Watch, WatchError,
+    outbox::{enqueue, random_id},
+};
 use crate::{
     health::{Health, ReplicaState},
-    ledger::{self, Incident, Millis, NewAlert, RowId, Transition, Tx},
+    ledger::{self, Incident, Millis, RowId, Subject, Transition, Tx},
     picture::{CollectionPicture, ContentPicture, Picture},
     time_text,
 };
@@ -33,8 +36,10 @@ impl Watch {
             }
         }
         let open = tx.incidents(Millis::MAX).await?;
+        let key =
+            |incident: &Incident| Some((incident.collection_id, incident.subject.content()?.0));
         let mut open: HashMap<_, _> =
-            open.into_iter().map(|i| ((i.collection_id, i.content_row), i)).collect();
+            open.into_iter().filter_map(|i| Some((key(&i)?, i))).collect();
         for ((collection, row), tokens) in picture.used() {
             let incident = open.remove(&(collection, row));
             let Some(story) = self.story(&picture, collection, row, &tokens) else {
@@ -42,7 +47,11 @@ impl Watch {
             };
             self.judge(&mut tx, &story, incident, now).await?;
         }
-        for (_, incident) in open {
+        // While a collection is read again, nobody knows yet what its tokens name.
+        let rereading = |id| {
+            picture.collections.iter().any(|c| c.collection.id == id && c.collection.rereading)
+        };
+        for (_, incident) in open.into_iter().filter(|((id, _), _)| !rereading(*id)) {
             self.abandon(&mut tx, &picture, incident, now).await?;
         }
         Ok(tx.commit().await?)
@@ -103,8 +112,9 @@ impl Watch {
         incident: Incident,
         now: Millis,
     ) -> Result<(), WatchError> {
+        let Some((_, content)) = incident.subject.content() else { return Ok(()) };
         let reason = "no token names this content any more";
-        info!("incident over {} is closed: {reason}", incident.content);
+        info!("incident over {content} is closed: {reason}");
         tx.close_incident(&incident.id, reason, now).await?;
         let collection =
             picture.collections.iter().find(|c| c.collection.id == incident.collection_id);
@@ -114,13 +124,14 @@ impl Watch {
             "incident": incident.id,
             "chain_id": collection.map(|c| c.collection.chain_id),
             "collection": incident.collection.to_checksum(None),
-            "content": { "id": incident.content.to_string(), "cid": incident.content.cid() },
+            "kind": incident.subject.kind(),
+            "content": { "id": content.to_string(), "cid": content.cid() },
             "tokens": [],
             "health": null,
             "previous": incident.health,
-            "message": format!("{}: {reason}; nothing is to be done.", incident.content),
+            "message": format!("{content}: {reason}; nothing is to be done."),
         });
-        self.enqueue(tx, &incident.id, Transition::Recovered, body, now).await
+        Ok(enqueue(tx, self.sink_urls(), &incident.id, Transition::Recovered, body, now).await?)
     }
 
     async fn tell(
@@ -133,32 +144,8 @@ impl Watch {
         now: Millis,
     ) -> Result<(), WatchError> {
         let body = story.alert(incident, transition, previous, now);
-        self.enqueue(tx, &incident.id, transition, body, now).await
+        Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
     }
-
-    async fn enqueue(
-        &self,
-        tx: &mut Tx,
-        incident: &str,
-        transition: Transition,
-        mut body: serde_json::Value,
-        now: Millis,
-    ) -> Result<(), WatchError> {
-        for sink in &self.sinks {
-            let id = random_id();
-            if let Some(body) = body.as_object_mut() {
-                body.insert("id".to_owned(), id.clone().into());
-            }
-            let alert = NewAlert { id, sink: sink.url.to_string(), payload: body.to_string() };
-            tx.enqueue_alert(incident, transition, &alert, now).await?;
-        }
-        Ok(())
-    }
-}
-
-/// 128 random bits in hex.
-fn random_id() -> String {
-    alloy::hex::encode(rand::random::<[u8; 16]>())
 }
 
 /// A content in a collection, and all that is told of it.
@@ -176,8 +163,10 @@ impl Story<'_> {
             id: random_id(),
             collection_id: self.collection.collection.id,
             collection: self.collection.collection.address,
-            content_row: self.content.content.row,
-            content: self.content.content.id,
+            subject: Subject::Content {
+                row: self.content.content.row,
+                id: self.content.content.id,
+            },
             health,
             summary: summary.to_owned(),
             opened_at: now,
@@ -245,6 +234,7 @@ impl Story<'_> {
             "event": transition.event(),
             "at": time_text(now),
             "incident": incident.id,
+            "kind": incident.subject.kind(),
             "chain_id": self.collection.collection.chain_id,
             "collection": incident.collection.to_checksum(None),
             "content": {

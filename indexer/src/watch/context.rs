@@ -6,6 +6,7 @@ use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use tracing::warn;
 use url::{Host, Url};
 
+use super::{halt, heads::Told};
 use crate::{
     chain::{self, CollectionError, KeyError, Rpc, RpcError},
     config::{CollectionConfig, Config, ConfigError, Finality, History, Payment},
@@ -40,14 +41,15 @@ pub enum WatchError {
         /// Why.
         source: std::io::Error,
     },
-    /// A reorg deeper than what is remembered.
+    /// A reorg beyond finality that too few endpoints tell of.
     #[error(
-        "the chain was rewritten below block {oldest}, the oldest block remembered: \
-         nothing was changed in the ledger; index again into an empty `database`"
+        "an RPC says that the chain was rewritten from block {block} on, below what counted as \
+         final; nothing is read before most of all `[chain] rpc` say the same, or that one is well \
+         again"
     )]
-    ReorgTooDeep {
-        /// The oldest block of the window.
-        oldest: u64,
+    Unconfirmed {
+        /// The lowest block known to be another.
+        block: u64,
     },
     /// HTTP can't be set up.
     #[error(transparent)]
@@ -129,6 +131,7 @@ pub struct Watch {
     pub(super) sinks: Vec<Sink>,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
+    pub(super) told: Told,
 }
 
 impl std::fmt::Debug for Watch {
@@ -166,6 +169,7 @@ impl Watch {
         }
         let settings = Settings::new(config);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
+        halt::settle(&mut tx, &sinks, ledger::now()).await?;
         tx.set_nodes(&holders).await?;
         let rows = tx.nodes().await?;
         tx.commit().await?;
@@ -173,7 +177,8 @@ impl Watch {
             configured.into_iter().map(|node| (nodes::name(node.node.url()), node)).collect();
         let nodes =
             rows.iter().filter_map(|row| Some((row.id, by_url.remove(&row.url)?))).collect();
-        Ok(Self { ledger, rpc, fetcher, nodes, sinks, repairer, settings })
+        let told = Told::default();
+        Ok(Self { ledger, rpc, fetcher, nodes, sinks, repairer, settings, told })
     }
 
     /// The ledger.

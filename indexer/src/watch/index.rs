@@ -1,12 +1,12 @@
 //! Follows the chain: revert what a reorg took back, then commit what is new.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use alloy::primitives::{Address, Bloom};
 use futures::{StreamExt, TryStreamExt, stream};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use super::{Watch, WatchError};
+use super::{Watch, WatchError, progress::Progress};
 use crate::{
     chain::{BlockRef, RpcError, TokenEvent, View, may_concern},
     ledger::{self, Collection, Commit, LedgerError},
@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct Indexed {
     pub(super) events: u64,
     pub(super) reorgs: u64,
+    pub(super) halted: u64,
 }
 
 /// Blocks remembered at least, so that a reorg of that depth can be followed.
@@ -57,14 +58,14 @@ impl Watch {
     async fn index_view(&self, done: &mut Indexed) -> Result<(), WatchError> {
         let settings = &self.settings;
         let view = self.rpc.view(settings.finality, settings.confirmations).await?;
-        if !self.follow_reorg(&view, done).await? {
-            return Ok(());
+        if !self.follow_fork(&view, done).await? {
+            return self.note_head(&view.head).await;
         }
         let window_start = self.window_start(&view);
         loop {
             let collections = self.ledger.read().await?.collections().await?;
             let Some(stretch) = next_stretch(&collections, view.head.number) else {
-                return Ok(());
+                return self.at_head(&view.head, &collections).await;
             };
             if stretch.from < window_start {
                 self.backfill(&view, stretch, window_start - 1, done).await?;
@@ -93,8 +94,13 @@ impl Watch {
         let addresses: Vec<_> = stretch.collections.iter().map(|c| c.address).collect();
         let mut reader = view.reader(&addresses, stretch.from, last);
         let mut events = Vec::new();
+        let mut progress = Progress::new(stretch.from, last, Instant::now());
         while let Some(mut read) = reader.next().await? {
+            let came = read.events.len() as u64;
             events.append(&mut read.events);
+            if let Some(line) = progress.read(read.to, came, Instant::now()) {
+                info!("{line}");
+            }
             if events.len() < COMMIT_EVENTS
                 && read.to - stretch.from < COMMIT_BLOCKS
                 && read.to < last
@@ -112,46 +118,6 @@ impl Watch {
             }
         }
         Ok(())
-    }
-
-    /// Compares the window with the chain and takes back what is no longer on it. Gives `false`
-    /// where the endpoints are behind the ledger: then there is nothing to do but wait.
-    async fn follow_reorg(&self, view: &View<'_>, done: &mut Indexed) -> Result<bool, WatchError> {
-        let chain_id = self.rpc.chain_id();
-        let window = self.ledger.read().await?.window(chain_id).await?;
-        let (Some(top), Some(last)) = (window.first(), window.last()) else { return Ok(true) };
-        if view.head.number < last.number {
-            let head = view.head.number;
-            warn!("the RPC is at block {head}, below all that is remembered; waiting for it");
-            return Ok(false);
-        }
-        let mut oldest = top.number;
-        for known in window.iter().filter(|block| block.number <= view.head.number) {
-            // No answer below the head is no fork: the endpoint contradicts itself.
-            let now = view.block(known.number).await?.ok_or(RpcError::Changed)?;
-            if now.hash == known.hash {
-                if known.number == top.number {
-                    return Ok(true);
-                }
-                if known.number == view.head.number {
-                    debug!("the RPC is at block {}, the ledger at {}", known.number, top.number);
-                    return Ok(false);
-                }
-                self.take_back(chain_id, known.number, top.number).await?;
-                done.reorgs += 1;
-                return Ok(true);
-            }
-            oldest = known.number;
-        }
-        Err(WatchError::ReorgTooDeep { oldest })
-    }
-
-    async fn take_back(&self, chain: u64, ancestor: u64, top: u64) -> Result<(), WatchError> {
-        info!("reorg: blocks {} to {top} are taken back", ancestor + 1);
-        let mut tx = self.ledger.write().await?;
-        let keep = self.settings.keep_history;
-        tx.revert_blocks(chain, ancestor, keep, ledger::now()).await?;
-        Ok(tx.commit().await?)
     }
 
     /// Reads blocks that a reorg may take back, with their headers, and writes them.
@@ -174,9 +140,11 @@ impl Watch {
             }
         };
         let to = &before.number;
-        // The first time, blocks below the stretch are remembered too: a reorg may reach there.
+        // Where none is remembered right below the stretch, those below it are remembered too: a
+        // reorg may reach there.
         let known = self.ledger.read().await?.window(self.rpc.chain_id()).await?;
-        let lowest = if known.is_empty() { self.window_start(view) } else { *from };
+        let below = known.iter().any(|block| block.number.checked_add(1) == Some(*from));
+        let lowest = if below { *from } else { self.window_start(view) };
         let headers = recent_headers(view, lowest, *to).await?;
         complete(view, &addresses, &headers, *from, &mut events).await?;
         let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
@@ -212,21 +180,25 @@ impl Watch {
             LedgerError::Unlinked(_) => WatchError::Rpc(RpcError::Changed),
             other => other.into(),
         })?;
-        Ok(tx.commit().await?)
+        tx.see_head(commit.chain_id, &view.head, commit.now).await?;
+        tx.commit().await?;
+        self.told.head_is_written(Instant::now());
+        Ok(())
     }
 }
 
 /// The next blocks to read: from where the collections that are furthest behind stand, until
-/// where the next others do.
+/// where the next others do. Those that are halted are not read.
 fn next_stretch(collections: &[Collection], head: u64) -> Option<Stretch> {
     let next = |c: &Collection| c.indexed_block.map_or(c.start_block, |block| block + 1);
-    let from = collections.iter().map(next).min()?;
+    let followed = || collections.iter().filter(|c| c.halted.is_none());
+    let from = followed().map(next).min()?;
     if from > head {
         return None;
     }
-    let others = collections.iter().map(next).filter(|number| *number > from).min();
+    let others = followed().map(next).filter(|number| *number > from).min();
     let to = head.min(others.map_or(head, |number| number - 1));
-    let collections = collections.iter().filter(|c| next(c) == from).cloned().collect();
+    let collections = followed().filter(|c| next(c) == from).cloned().collect();
     Some(Stretch { collections, from, to })
 }
 

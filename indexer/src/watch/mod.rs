@@ -3,7 +3,13 @@
 mod alert;
 mod assess;
 mod context;
+mod fork;
+mod halt;
+mod heads;
 mod index;
+mod outbox;
+mod progress;
+mod reindex;
 mod repair;
 mod verify;
 
@@ -13,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use context::{Settings, Watch, WatchError, policy, shortage};
+pub(crate) use halt::remedy;
+pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
 
 use crate::{health::Policy, ledger, picture::Picture};
 
@@ -23,6 +31,8 @@ pub struct Round {
     pub events: u64,
     /// Reorgs followed.
     pub reorgs: u64,
+    /// Collections halted.
+    pub halted: u64,
     /// Probes made.
     pub probes: u64,
     /// Repairs tried.
@@ -45,6 +55,7 @@ impl Watch {
         let indexed = self.index().await?;
         round.events = indexed.events;
         round.reorgs = indexed.reorgs;
+        round.halted = indexed.halted;
         round.probes = self.verify_settled().await?;
         self.assess().await?;
         if repair {
@@ -61,7 +72,8 @@ impl Watch {
     /// Follows the chain to its head, and does nothing else.
     pub async fn index_once(&self) -> Result<Round, WatchError> {
         let indexed = self.index().await?;
-        Ok(Round { events: indexed.events, reorgs: indexed.reorgs, ..Round::default() })
+        let index::Indexed { events, reorgs, halted } = indexed;
+        Ok(Round { events, reorgs, halted, ..Round::default() })
     }
 
     /// Rounds until `stop`: the chain, the replicas and the outbox each at their own pace.

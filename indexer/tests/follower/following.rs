@@ -20,7 +20,6 @@ on_both_engines!(
     goes_on_where_it_was_stopped,
     follows_a_reorg_in_the_middle_of_a_round,
     refuses_another_chain_and_a_chain_begun_anew,
-    says_when_a_reorg_is_too_deep,
     waits_for_a_start_block_in_the_future,
     reads_a_collection_that_is_added_later,
     drops_replaced_content_when_the_update_is_final,
@@ -48,7 +47,8 @@ async fn assert_fresh(setting: &Setting, anvil: &Anvil, watch: &Watch, when: &st
 async fn follows_reorgs_of_every_depth(db: Database) {
     let anvil = Anvil::start().await;
     let collection = anvil.collection().await;
-    let setting = Setting::of(&[collection.address]).await;
+    let mut setting = Setting::of(&[collection.address]).await;
+    setting.confirmations = 32;
     let watch = setting.start(&db, &[&anvil.url]).await.unwrap();
     anvil.mine(10).await;
     for depth in [1, 2, 3, 5, 8, 13, 20] {
@@ -71,7 +71,8 @@ async fn follows_reorgs_of_every_depth(db: Database) {
 async fn follows_reorgs_that_came_while_it_was_stopped(db: Database) {
     let anvil = Anvil::start().await;
     let collection = anvil.collection().await;
-    let setting = Setting::of(&[collection.address]).await;
+    let mut setting = Setting::of(&[collection.address]).await;
+    setting.confirmations = 32;
     for depth in [1, 7, 20] {
         for round in 0..5 {
             busy(&collection, 10 * round).await;
@@ -187,20 +188,6 @@ async fn refuses_another_chain_and_a_chain_begun_anew(db: Database) {
     let both = setting.round(&db, &[&anvil.url, &other.url]).await;
     assert!(both.unwrap_err().to_string().contains("must be of one chain"));
     assert_eq!(seen_in(&db).await, before);
-}
-
-async fn says_when_a_reorg_is_too_deep(db: Database) {
-    let anvil = Anvil::start().await;
-    let collection = anvil.collection().await;
-    anvil.mine(200).await;
-    busy(&collection, 1).await;
-    let setting = Setting::of(&[collection.address]).await;
-    setting.round(&db, &[&anvil.url]).await.unwrap();
-    let before = seen_in(&db).await;
-    anvil.reorg(150).await;
-    let error = setting.round(&db, &[&anvil.url]).await.unwrap_err();
-    assert!(matches!(error, WatchError::ReorgTooDeep { .. }), "{error}");
-    assert_eq!(seen_in(&db).await, before, "nothing was changed");
 }
 
 async fn waits_for_a_start_block_in_the_future(db: Database) {

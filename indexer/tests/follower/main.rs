@@ -10,6 +10,8 @@ mod burning;
 mod endpoints;
 mod following;
 mod gas;
+mod halting;
+mod heads;
 mod http;
 mod proxy;
 mod setting;

@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     asked: u64,
     /// From this block on it tells wrong hashes.
     pub(crate) lies_from: Option<u64>,
+    /// It says this of every block's time.
+    pub(crate) time: Option<u64>,
     /// It refuses to search more blocks at once.
     pub(crate) longest_range: Option<u64>,
     /// It answers nothing.
@@ -176,6 +178,9 @@ impl Faults {
     /// What is done to an answer before it is handed out.
     fn after(&self, method: &str, answer: &mut Value) {
         let result = &mut answer["result"];
+        if let Some(time) = self.time.filter(|_| method == "eth_getBlockByNumber") {
+            result["timestamp"] = hex(time);
+        }
         let lies_from = self.lies_from.unwrap_or(u64::MAX);
         if method != "eth_getBlockByNumber" || number(&result["number"]) < Some(lies_from) {
             return;

@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use everhold::{
     config::{
-        AlephConfig, ChainConfig, CollectionConfig, Config, LimitsConfig, NodeConfig,
+        AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, LimitsConfig, NodeConfig,
         ReplicasConfig, Span,
     },
     ledger::Ledger,
@@ -23,6 +23,7 @@ pub(crate) struct Setting {
     collections: Vec<CollectionConfig>,
     pub(crate) confirmations: u64,
     pub(crate) grace_secs: u64,
+    pub(crate) webhooks: Vec<Url>,
 }
 
 impl Setting {
@@ -35,6 +36,7 @@ impl Setting {
             collections: collections.collect(),
             confirmations: 12,
             grace_secs: 600,
+            webhooks: Vec::new(),
         }
     }
 
@@ -42,7 +44,7 @@ impl Setting {
         self.collections[0].start_block = block;
     }
 
-    fn config(&self, database: &str, rpc: &[&Url]) -> Config {
+    pub(crate) fn config(&self, database: &str, rpc: &[&Url]) -> Config {
         Config {
             database: database.to_owned(),
             chain: ChainConfig {
@@ -68,6 +70,11 @@ impl Setting {
                 concurrency: 8,
                 ..LimitsConfig::default()
             },
+            alert: self
+                .webhooks
+                .iter()
+                .map(|url| AlertConfig { webhook: url.clone(), secret_file: None })
+                .collect(),
             ..Config::default()
         }
     }

@@ -5,7 +5,7 @@ use everhold::{
     chain::TokenEventKind,
     content::{Codec, Link, Metadata, MetadataLimits, Reference},
     health::{Health, Policy, ReplicaState},
-    ledger::{Incident, NewAlert, ProbeRecord, RepairState, Transition},
+    ledger::{Incident, NewAlert, ProbeRecord, RepairState, Subject, Transition},
     picture::Picture,
     report::Status,
 };
@@ -184,8 +184,7 @@ async fn survives_a_nul_in_an_alert(db: Database) {
         id: "a".to_owned(),
         collection_id: story.collections[0].id,
         collection: contract(0),
-        content_row: row,
-        content: raw(1),
+        subject: Subject::Content { row, id: raw(1) },
         health: Health::Lost,
         summary: "http://one missing".to_owned(),
         opened_at: NOW,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use everhold::{
     health::Health,
-    ledger::{Incident, Ledger, Millis, NewAlert, PendingAlert, Transition},
+    ledger::{Incident, Ledger, Millis, NewAlert, PendingAlert, Subject, Transition},
 };
 
 use crate::{
@@ -35,8 +35,10 @@ async fn incident(story: &Story, id: &str, content: u8) -> Incident {
         id: id.to_owned(),
         collection_id: story.collections[0].id,
         collection: contract(0),
-        content_row: row_of(&story.ledger, raw(content)).await,
-        content: raw(content),
+        subject: Subject::Content {
+            row: row_of(&story.ledger, raw(content)).await,
+            id: raw(content),
+        },
         health: Health::Degraded,
         summary: "http://one missing".to_owned(),
         opened_at: NOW,
@@ -119,7 +121,8 @@ async fn shows_open_and_recent_incidents(db: Database) {
     let mut tx = story.ledger.read().await.unwrap();
     let b = tx.incidents(Millis::MAX).await.unwrap().remove(0);
     assert_eq!((b.health, b.summary.as_str()), (Health::Lost, "http://one corrupt"));
-    assert_eq!((b.content, b.collection, b.opened_at), (raw(2), contract(0), NOW));
+    let named = b.subject.content().map(|(_, id)| id);
+    assert_eq!((named, b.collection, b.opened_at), (Some(raw(2)), contract(0), NOW));
 }
 
 async fn takes_each_alert_once(db: Database) {

@@ -135,7 +135,8 @@ impl Story {
             collections.push(tx.add_collection(&new).await.unwrap());
         }
         tx.commit().await.unwrap();
-        let genesis = BlockRef { number: 0, hash: hash("genesis"), parent_hash: B256::ZERO };
+        let genesis =
+            BlockRef { number: 0, hash: hash("genesis"), parent_hash: B256::ZERO, time: None };
         Self {
             ledger,
             collections,
@@ -168,6 +169,7 @@ impl Story {
             number,
             hash: hash(&format!("block {number} of fork {}", self.fork)),
             parent_hash: parent.hash,
+            time: Some(FIRST_TIME + 12 * number),
         }
     }
 

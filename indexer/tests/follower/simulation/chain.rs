@@ -18,6 +18,8 @@ use super::{DEPTH, Dice};
 use crate::support::snapshot::TokenShape;
 
 pub(super) const COLLECTION: Address = Address::repeat_byte(0xc0);
+/// Logs the same as the other.
+pub(super) const TWIN: Address = Address::repeat_byte(0xc1);
 
 /// A block, and the tokens after it.
 #[derive(Clone)]
@@ -72,6 +74,13 @@ impl Chain {
 
     pub(super) fn block(&self, number: u64) -> Option<&Block> {
         self.blocks.get(usize::try_from(number).ok()?)
+    }
+
+    /// Other blocks in place of all above one, however many had been built on it.
+    pub(super) fn rewrite(&mut self, above: u64, new: u64, dice: &mut Dice) {
+        self.blocks.truncate(above as usize + 1);
+        self.fixed = self.blocks.len();
+        (0..new).for_each(|_| self.grow(dice));
     }
 
     /// Logs of a range, or of the block with this hash.
@@ -153,8 +162,10 @@ impl Block {
     }
 
     fn rpc_logs(&self) -> impl Iterator<Item = Log> {
-        self.logs.iter().enumerate().map(|(index, data)| Log {
-            inner: RawLog { address: COLLECTION, data: data.clone() },
+        let both = [COLLECTION, TWIN].into_iter();
+        let logs = both.flat_map(|address| self.logs.iter().map(move |data| (address, data)));
+        logs.enumerate().map(|(index, (address, data))| Log {
+            inner: RawLog { address, data: data.clone() },
             block_hash: Some(self.hash),
             block_number: Some(self.number),
             block_timestamp: Some(1_700_000_000 + self.number),
@@ -169,6 +180,7 @@ impl Block {
         let mut bloom = Bloom::default();
         for data in &self.logs {
             bloom.accrue(BloomInput::Raw(COLLECTION.as_slice()));
+            bloom.accrue(BloomInput::Raw(TWIN.as_slice()));
             data.topics().iter().for_each(|topic| bloom.accrue(BloomInput::Raw(topic.as_slice())));
         }
         let inner = Inner {

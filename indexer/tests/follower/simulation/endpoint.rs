@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use alloy::primitives::{B256, U256};
+use alloy::{
+    primitives::{Address, B256, U256},
+    rpc::types::Log,
+};
 use alloy_sol_types::{SolCall, SolValue};
 use everhold::chain::IEverhold;
 use serde_json::{Value, json};
@@ -18,6 +21,8 @@ use crate::http::{Answer, Server};
 pub(super) enum Trouble {
     #[default]
     None,
+    /// It answers nothing.
+    Down,
     /// It is so many blocks behind.
     Lags(u64),
     /// It is on a chain that the others have left.
@@ -65,6 +70,7 @@ impl World {
         let longest = self.longest;
         let trouble = self.troubles[index].clone();
         let (chain, cap) = match &trouble {
+            Trouble::Down => return None,
             Trouble::Forked(chain) => (chain, chain.head().number),
             Trouble::Lags(blocks) => {
                 (&self.chain, self.chain.head().number.saturating_sub(*blocks))
@@ -104,7 +110,8 @@ fn logs(
     let hash: Option<B256> = filter["blockHash"].as_str().and_then(|text| text.parse().ok());
     if let Some(hash) = hash {
         let known = chain.blocks.iter().any(|block| block.hash == hash && block.number <= cap);
-        return if known { Ok(json!(chain.logs(0, 0, Some(hash)))) } else { Err("unknown block") };
+        let found = || json!(of(filter, chain.logs(0, 0, Some(hash))));
+        return if known { Ok(found()) } else { Err("unknown block") };
     }
     let from = number(&filter["fromBlock"]).unwrap_or(0);
     let to = number(&filter["toBlock"]).unwrap_or(cap);
@@ -115,7 +122,18 @@ fn logs(
         Trouble::Flickers(blocks) => cap.saturating_sub(*blocks),
         _ => cap,
     };
-    Ok(json!(chain.logs(from, to.min(cap), None)))
+    Ok(json!(of(filter, chain.logs(from, to.min(cap), None))))
+}
+
+/// The logs of the contracts that are asked for.
+fn of(filter: &Value, mut logs: Vec<Log>) -> Vec<Log> {
+    let asked = match &filter["address"] {
+        Value::Array(all) => all.clone(),
+        one => vec![one.clone()],
+    };
+    let asked: Vec<Address> = asked.iter().filter_map(|one| one.as_str()?.parse().ok()).collect();
+    logs.retain(|log| asked.contains(&log.inner.address));
+    logs
 }
 
 /// What the collection answers.

@@ -4,6 +4,7 @@
 //! Everything follows from a seed but the moments at which tasks take their turns. `make soak`
 //! runs many seeds.
 
+mod beyond;
 mod chain;
 mod endpoint;
 

@@ -1,0 +1,126 @@
+//! Halted collections: the incident each has, and who is told.
+
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::{
+    context::Sink,
+    outbox::{enqueue, random_id, urls},
+};
+use crate::{
+    health::Health,
+    ledger::{Collection, Incident, LedgerError, Millis, Subject, Transition, Tx},
+    time_text,
+};
+
+/// The command that ends a halt.
+pub(crate) fn remedy(collection: &Collection) -> String {
+    format!("everhold reindex {}", collection.address.to_checksum(None))
+}
+
+/// Says that a collection is halted, and what to do.
+pub(super) fn say(collection: &Collection) {
+    let Some(halt) = &collection.halted else { return };
+    warn!(
+        "{} is halted: {}; nothing of it was changed, and it is not read any further; when the \
+         chain is as it will stay, run `{}`",
+        collection.name,
+        halt.reason,
+        remedy(collection)
+    );
+}
+
+/// Opens the incident of a collection that was just halted, if it has none.
+pub(super) async fn open(
+    tx: &mut Tx,
+    sinks: Vec<String>,
+    collection: &Collection,
+    now: Millis,
+) -> Result<(), LedgerError> {
+    let Some(halt) = &collection.halted else { return Ok(()) };
+    let incident = Incident {
+        id: random_id(),
+        collection_id: collection.id,
+        collection: collection.address,
+        subject: Subject::Halted,
+        health: Health::Unverifiable,
+        summary: halt.reason.clone(),
+        opened_at: now,
+        closed_at: None,
+        close_reason: None,
+    };
+    if tx.open_incident(&incident).await? {
+        let message = format!("{} is halted: {}", collection.name, halt.reason);
+        let mut body = told(&incident, Some(collection), Transition::Opened, &message, now);
+        body["health"] = json!(incident.health);
+        body["command"] = json!(remedy(collection));
+        enqueue(tx, sinks, &incident.id, Transition::Opened, body, now).await?;
+    }
+    Ok(())
+}
+
+/// Closes the incident of a collection that was halted.
+pub(super) async fn close(
+    tx: &mut Tx,
+    sinks: Vec<String>,
+    incident: &Incident,
+    collection: Option<&Collection>,
+    reason: &str,
+    now: Millis,
+) -> Result<(), LedgerError> {
+    tx.close_incident(&incident.id, reason, now).await?;
+    let name = collection.map_or(incident.collection.to_string(), |known| known.name.clone());
+    let message = format!("{name} is no longer halted: {reason}");
+    let mut body = told(incident, collection, Transition::Recovered, &message, now);
+    body["previous"] = json!(incident.health);
+    enqueue(tx, sinks, &incident.id, Transition::Recovered, body, now).await
+}
+
+/// What every alert over a halt says.
+fn told(
+    incident: &Incident,
+    collection: Option<&Collection>,
+    transition: Transition,
+    message: &str,
+    now: Millis,
+) -> serde_json::Value {
+    json!({
+        "event": transition.event(),
+        "at": time_text(now),
+        "incident": incident.id,
+        "kind": incident.subject.kind(),
+        "chain_id": collection.map(|known| known.chain_id),
+        "collection": incident.collection.to_checksum(None),
+        "content": null,
+        "tokens": [],
+        "health": null,
+        "previous": null,
+        "indexed_block": collection.and_then(|known| known.indexed_block),
+        "shared_block": collection.and_then(|known| known.halted.as_ref()?.shared),
+        "message": message,
+    })
+}
+
+/// At the start of the indexer: says which collections are halted, and brings incidents in line
+/// with what the configuration has made of them.
+pub(super) async fn settle(tx: &mut Tx, sinks: &[Sink], now: Millis) -> Result<(), LedgerError> {
+    let collections = tx.collections().await?;
+    for incident in tx.incidents(Millis::MAX).await? {
+        if incident.subject != Subject::Halted {
+            continue;
+        }
+        let collection = collections.iter().find(|known| known.id == incident.collection_id);
+        let reason = match collection {
+            None => "it is left out of the configuration",
+            Some(known) if known.halted.is_none() => "it is read again from its start",
+            Some(_) => continue,
+        };
+        info!("incident over {} is closed: {reason}", incident.collection);
+        close(tx, urls(sinks), &incident, collection, reason, now).await?;
+    }
+    for collection in collections.iter().filter(|known| known.halted.is_some()) {
+        open(tx, urls(sinks), collection, now).await?;
+        say(collection);
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Alerts into the outbox, each in the transaction that makes its transition.
+
+use serde_json::Value;
+
+use super::{Watch, context::Sink};
+use crate::ledger::{LedgerError, Millis, NewAlert, Transition, Tx};
+
+/// Puts an alert for each sink into the outbox; `body` gets the alert's id.
+pub(super) async fn enqueue(
+    tx: &mut Tx,
+    sinks: impl IntoIterator<Item = String>,
+    incident: &str,
+    transition: Transition,
+    mut body: Value,
+    now: Millis,
+) -> Result<(), LedgerError> {
+    for sink in sinks {
+        let id = random_id();
+        if let Some(body) = body.as_object_mut() {
+            body.insert("id".to_owned(), id.clone().into());
+        }
+        let alert = NewAlert { id, sink, payload: body.to_string() };
+        tx.enqueue_alert(incident, transition, &alert, now).await?;
+    }
+    Ok(())
+}
+
+/// 128 random bits in hex.
+pub(super) fn random_id() -> String {
+    alloy::hex::encode(rand::random::<[u8; 16]>())
+}
+
+/// The sinks as the outbox names them.
+pub(super) fn urls(sinks: &[Sink]) -> Vec<String> {
+    sinks.iter().map(|sink| sink.url.to_string()).collect()
+}
+
+impl Watch {
+    pub(super) fn sink_urls(&self) -> Vec<String> {
+        urls(&self.sinks)
+    }
+}

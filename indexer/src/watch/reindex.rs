@@ -1,0 +1,70 @@
+//! Has a collection read again from its start, when a person says so.
+
+use alloy::primitives::Address;
+
+use super::halt;
+use crate::{
+    config::Config,
+    ledger::{self, Collection, Ledger, LedgerError, Millis, Subject, Tx},
+};
+
+/// Why a collection can't be read again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReindexError {
+    /// The ledger does not know it.
+    #[error(
+        "{0} is not in the ledger: put it into everhold.toml as a [[collection]], and \
+         `everhold watch` reads it"
+    )]
+    Unknown(Address),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// What was forgotten.
+#[derive(Clone, Debug)]
+pub struct Reindexed {
+    /// The collection as it was before.
+    pub before: Collection,
+    /// The incident that was closed, if it was halted.
+    pub incident: Option<String>,
+}
+
+/// The collection at an address, whether it is configured or not.
+///
+/// # Errors
+/// [`ReindexError`].
+pub async fn find(tx: &mut Tx, address: Address) -> Result<Collection, ReindexError> {
+    let all = tx.all_collections().await?;
+    let found = all.into_iter().find(|collection| collection.address == address);
+    found.ok_or(ReindexError::Unknown(address))
+}
+
+/// Forgets what was read of a collection, so that the next round of an indexer (also of one that
+/// is running) reads it from its start. A halt is lifted, its incident closed, and those told who
+/// were told of it. Contents, replicas and evidence stay, and stay wanted until it has been read.
+///
+/// # Errors
+/// [`ReindexError`].
+pub async fn reindex(
+    ledger: &Ledger,
+    config: &Config,
+    address: Address,
+) -> Result<Reindexed, ReindexError> {
+    let now = ledger::now();
+    let mut tx = ledger.write().await?;
+    let before = find(&mut tx, address).await?;
+    tx.begin_anew(before.id).await?;
+    let mut closed = None;
+    for incident in tx.incidents(Millis::MAX).await? {
+        if incident.collection_id == before.id && incident.subject == Subject::Halted {
+            let sinks = config.alert.iter().map(|alert| alert.webhook.to_string()).collect();
+            let reason = "by hand: it is read again from its start";
+            halt::close(&mut tx, sinks, &incident, Some(&before), reason, now).await?;
+            closed = Some(incident.id);
+        }
+    }
+    tx.commit().await?;
+    Ok(Reindexed { before, incident: closed })
+}
