@@ -285,7 +285,7 @@ async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
         // Of hashes, which come in no order, most of an index is touched by a long backfill.
-        .pragma("cache_size", "-24000")
+        .pragma("cache_size", "-40000")
         // Pages that one batch after another changes go into the file once; 32 MB of log at most.
         .pragma("wal_autocheckpoint", "8000")
         .busy_timeout(Duration::from_secs(30))

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, time::Instant};
 
 use alloy::primitives::{Address, Bloom};
 use futures::{StreamExt, TryStreamExt, stream};
-use tracing::{debug, info};
+use tracing::debug;
 
-use super::{Watch, WatchError, progress::Progress};
+use super::{Watch, WatchError};
 use crate::{
     chain::{BlockRef, RpcError, TokenEvent, View, may_concern},
     ledger::{self, Collection, Commit, LedgerError},
@@ -22,20 +22,16 @@ pub(super) struct Indexed {
 
 /// Blocks remembered at least, so that a reorg of that depth can be followed.
 const WINDOW: u64 = 128;
-/// Events written in one transaction, about.
-const COMMIT_EVENTS: usize = 16_384;
-/// Blocks after which the checkpoint is written, however little happened in them.
-const COMMIT_BLOCKS: u64 = 100_000;
 /// Blocks remembered at most, however far finality lags.
 const MOST_WINDOW: u64 = 4096;
 /// Times a chain that moves under our hands is read again before the round gives up.
 const PATIENCE: u32 = 5;
 
 /// A stretch of blocks that some collections are read in together.
-struct Stretch {
-    collections: Vec<Collection>,
-    from: u64,
-    to: u64,
+pub(super) struct Stretch {
+    pub(super) collections: Vec<Collection>,
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 impl Watch {
@@ -82,44 +78,6 @@ impl Watch {
         final_until.max(view.head.number.saturating_sub(MOST_WINDOW))
     }
 
-    /// Reads blocks that no reorg takes back any more, many at a time, up to `last`.
-    async fn backfill(
-        &self,
-        view: &View<'_>,
-        mut stretch: Stretch,
-        last: u64,
-        done: &mut Indexed,
-    ) -> Result<(), WatchError> {
-        let last = last.min(stretch.to);
-        let addresses: Vec<_> = stretch.collections.iter().map(|c| c.address).collect();
-        let mut reader = view.reader(&addresses, stretch.from, last);
-        let mut events = Vec::new();
-        let mut progress = Progress::new(stretch.from, last, Instant::now());
-        while let Some(mut read) = reader.next().await? {
-            let came = read.events.len() as u64;
-            events.append(&mut read.events);
-            if let Some(line) = progress.read(read.to, came, Instant::now()) {
-                info!("{line}");
-            }
-            if events.len() < COMMIT_EVENTS
-                && read.to - stretch.from < COMMIT_BLOCKS
-                && read.to < last
-            {
-                continue;
-            }
-            let header = view.block(read.to).await?.ok_or(RpcError::Changed)?;
-            self.write(view, &stretch.collections, read.to, &[header], &events).await?;
-            done.events += events.len() as u64;
-            debug!("blocks {} to {}: {} events", stretch.from, read.to, events.len());
-            events.clear();
-            stretch.from = read.to + 1;
-            for collection in &mut stretch.collections {
-                collection.indexed_block = Some(read.to);
-            }
-        }
-        Ok(())
-    }
-
     /// Reads blocks that a reorg may take back, with their headers, and writes them.
     async fn index_recent(
         &self,
@@ -156,7 +114,7 @@ impl Watch {
     }
 
     /// Writes what was read, with its checkpoint.
-    async fn write(
+    pub(super) async fn write(
         &self,
         view: &View<'_>,
         collections: &[Collection],

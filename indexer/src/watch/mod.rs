@@ -2,6 +2,7 @@
 
 mod alert;
 mod assess;
+mod backfill;
 mod context;
 mod fork;
 mod halt;
