@@ -14,10 +14,10 @@ use everhold_net::{Fetcher, Url};
 use tower_service::Service;
 
 /// Until an endpoint has answered one request.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer, in bytes. The logs of many busy blocks are long; endpoints that bound them
 /// allow some ten megabytes.
-const MAX_ANSWER: u64 = 128 << 20;
+pub(super) const MAX_ANSWER: u64 = 128 << 20;
 /// Of an answer that is no JSON-RPC, this much goes into the error, in bytes.
 const MAX_SHOWN: usize = 4096;
 

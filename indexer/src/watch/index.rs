@@ -17,6 +17,8 @@ use crate::{
 pub(super) struct Indexed {
     pub(super) events: u64,
     pub(super) reorgs: u64,
+    /// The head that was seen last.
+    pub(super) head: u64,
 }
 
 /// Blocks remembered at least, so that a reorg of that depth can be followed.
@@ -29,6 +31,9 @@ const COMMIT_BLOCKS: u64 = 100_000;
 const MOST_WINDOW: u64 = 4096;
 /// Times a chain that moves under our hands is read again before the round gives up.
 const PATIENCE: u32 = 5;
+
+/// Headers asked for at once.
+const HEADERS: usize = 16;
 
 /// A stretch of blocks that some collections are read in together.
 struct Stretch {
@@ -57,6 +62,7 @@ impl Watch {
     async fn index_view(&self, done: &mut Indexed) -> Result<(), WatchError> {
         let settings = &self.settings;
         let view = self.rpc.view(settings.finality, settings.confirmations).await?;
+        done.head = view.head.number;
         if !self.follow_reorg(&view, done).await? {
             return Ok(());
         }
@@ -125,25 +131,23 @@ impl Watch {
             warn!("the RPC is at block {head}, below all that is remembered; waiting for it");
             return Ok(false);
         }
-        let mut oldest = top.number;
-        for known in window.iter().filter(|block| block.number <= view.head.number) {
-            // No answer below the head is no fork: the endpoint contradicts itself.
-            let now = view.block(known.number).await?.ok_or(RpcError::Changed)?;
-            if now.hash == known.hash {
-                if known.number == top.number {
-                    return Ok(true);
-                }
-                if known.number == view.head.number {
-                    debug!("the RPC is at block {}, the ledger at {}", known.number, top.number);
-                    return Ok(false);
-                }
-                self.take_back(chain_id, known.number, top.number).await?;
-                done.reorgs += 1;
-                return Ok(true);
-            }
-            oldest = known.number;
+        let known: Vec<_> =
+            window.iter().filter(|block| block.number <= view.head.number).collect();
+        let Some(ancestor) = newest_on_chain(view, &known).await? else {
+            view.may_take_back()?;
+            return Err(WatchError::ReorgTooDeep { oldest: last.number });
+        };
+        if ancestor == top.number {
+            return Ok(true);
         }
-        Err(WatchError::ReorgTooDeep { oldest })
+        if ancestor == view.head.number {
+            debug!("the RPC is at block {ancestor}, the ledger at {}", top.number);
+            return Ok(false);
+        }
+        view.may_take_back()?;
+        self.take_back(chain_id, ancestor, top.number).await?;
+        done.reorgs += 1;
+        Ok(true)
     }
 
     async fn take_back(&self, chain: u64, ancestor: u64, top: u64) -> Result<(), WatchError> {
@@ -216,6 +220,26 @@ impl Watch {
     }
 }
 
+/// The newest of these blocks, newest first, that enough endpoints have. They are linked, so that
+/// all below one that is on the chain are, too.
+async fn newest_on_chain(view: &View<'_>, known: &[&BlockRef]) -> Result<Option<u64>, RpcError> {
+    let is_on_chain = async |block: &BlockRef| {
+        Ok::<_, RpcError>(view.settled_block(block.number).await?.hash == block.hash)
+    };
+    let (mut above, mut below) = (0, known.len());
+    // Most often it is the newest.
+    let mut middle = 0;
+    while above < below {
+        if is_on_chain(known[middle]).await? {
+            below = middle;
+        } else {
+            above = middle + 1;
+        }
+        middle = above + (below - above) / 2;
+    }
+    Ok(known.get(above).map(|block| block.number))
+}
+
 /// The next blocks to read: from where the collections that are furthest behind stand, until
 /// where the next others do.
 fn next_stretch(collections: &[Collection], head: u64) -> Option<Stretch> {
@@ -238,7 +262,7 @@ async fn recent_headers(
 ) -> Result<Vec<(BlockRef, Bloom)>, RpcError> {
     stream::iter(from.min(to)..=to)
         .map(|number| async move { view.fresh_header(number).await?.ok_or(RpcError::Changed) })
-        .buffered(8)
+        .buffered(HEADERS)
         .try_collect()
         .await
 }
