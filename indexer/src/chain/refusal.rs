@@ -51,23 +51,17 @@ impl Refusal {
     }
 
     fn of_transport(kind: &TransportErrorKind) -> Self {
-        match kind {
-            TransportErrorKind::HttpError(http) => match http.status {
-                429 | 503 => {
-                    let named = || named_wait(&start(&http.body).to_lowercase());
-                    Self::Busy(kind.retry_after().or_else(named))
-                }
-                400 | 413 | 500 | 502 | 504 => {
-                    let text = start(&http.body).to_lowercase();
-                    let busy = is_busy(0, &text);
-                    if busy {
-                        Self::Busy(named_wait(&text))
-                    } else {
-                        Self::TooMuch(named_blocks(&text))
-                    }
-                }
+        if let Some(http) = kind.as_http_error() {
+            let text = start(&http.body).to_lowercase();
+            let busy = Self::Busy(kind.retry_after().or_else(|| named_wait(&text)));
+            return match http.status {
+                429 | 503 => busy,
+                400..=599 if is_busy(0, &text) => busy,
+                400 | 413 | 500 | 502 | 504 => Self::TooMuch(named_blocks(&text)),
                 _ => Self::Broken,
-            },
+            };
+        }
+        match kind {
             TransportErrorKind::Custom(inner) => {
                 use FetchError::{Cut, Idle, TooLarge, TooSlow};
                 match inner.downcast_ref() {

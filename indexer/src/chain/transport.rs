@@ -60,18 +60,20 @@ impl RpcTransport {
             return serde_json::from_slice(&bytes)
                 .map_err(|error| TransportError::deser_err(error, start(&bytes)));
         }
-        // An error of JSON-RPC says more than that of HTTP which it comes with.
+        let (status, wait) = (answer.status(), answer.retry_after());
+        // An error of JSON-RPC says more than that of HTTP which it comes with, but not when to
+        // come back.
         let text = match &bytes {
             Ok(bytes) => {
                 let packet = serde_json::from_slice::<ResponsePacket>(bytes).ok();
-                if let Some(packet) = packet.filter(ResponsePacket::is_error) {
+                let packet = packet.filter(|packet| packet.is_error() && wait.is_none());
+                if let Some(packet) = packet {
                     return Ok(packet);
                 }
                 start(bytes)
             }
             Err(error) => format!("<failed to read response body: {error}>"),
         };
-        let (status, wait) = (answer.status(), answer.retry_after());
         Err(TransportErrorKind::http_error_with_retry_after(status, text, wait))
     }
 }

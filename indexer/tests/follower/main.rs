@@ -6,11 +6,15 @@
 mod support;
 
 mod anvil;
+mod aside;
 mod burning;
 mod endpoints;
 mod following;
 mod gas;
 mod http;
+mod logs;
 mod proxy;
+mod relay;
 mod setting;
 mod simulation;
+mod websocket;

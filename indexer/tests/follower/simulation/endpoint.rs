@@ -11,7 +11,7 @@ use super::{
     Dice,
     chain::{Block, Chain},
 };
-use crate::http::{Answer, Server};
+use crate::http::{Answer, Reply, Server};
 
 /// What is wrong with an endpoint for a while.
 #[derive(Clone, Default)]
@@ -55,10 +55,10 @@ impl World {
         if self.stormy {
             match self.dice.below(60) {
                 0 => return None,
-                1 => return Some((429, b"slow down".to_vec())),
-                2 => return Some((500, b"oops".to_vec())),
-                3 => return Some((200, b"{\"jsonrpc\":\"2.0\",\"id\":".to_vec())),
-                4 => return Some((200, b"<html>maintenance</html>".to_vec())),
+                1 => return Some(Reply::new(429, "slow down")),
+                2 => return Some(Reply::new(500, "oops")),
+                3 => return Some(Reply::new(200, "{\"jsonrpc\":\"2.0\",\"id\":")),
+                4 => return Some(Reply::new(200, "<html>maintenance</html>")),
                 _ => {}
             }
         }
@@ -90,7 +90,7 @@ impl World {
             Ok(result) => answer["result"] = result,
             Err(message) => answer["error"] = json!({ "code": -32000, "message": message }),
         }
-        Some((200, answer.to_string().into_bytes()))
+        Some(Reply::new(200, answer.to_string()))
     }
 }
 
