@@ -114,9 +114,9 @@ impl View<'_> {
         }
     }
 
-    /// How many blocks the endpoints answer well at once.
+    /// How many blocks each of the endpoints answers well at once.
     pub fn span(&self) -> u64 {
-        self.source(&[]).span()
+        self.endpoints.iter().map(|endpoint| endpoint.span().blocks()).min().unwrap_or(1)
     }
 
     /// What the logs of these contracts say between two blocks, both included, in one request to

@@ -23,6 +23,7 @@ struct Scene<'a> {
     setting: Setting,
     proxies: Vec<Proxy>,
     watch: Watch,
+    _db: Database,
 }
 
 impl<'a> Scene<'a> {
@@ -39,7 +40,7 @@ impl<'a> Scene<'a> {
         let db = Database::fresh(Engine::Sqlite).await;
         let watch = setting.start(&db, &urls.iter().collect::<Vec<_>>()).await.unwrap();
         watch.index_once().await.unwrap();
-        Self { anvil, collection, setting, proxies, watch }
+        Self { anvil, collection, setting, proxies, watch, _db: db }
     }
 
     /// What it takes to follow one more block.

@@ -20,6 +20,8 @@ type Deed = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Faults {
     /// It knows no block above this.
     pub(crate) cap: Option<u64>,
+    /// It knows no block above this from its first request for logs on.
+    pub(crate) falls_back: Option<u64>,
     /// It is several machines behind one address; some know no block above this.
     pub(crate) flickers: Option<u64>,
     /// How often it was asked.
@@ -164,6 +166,9 @@ impl Faults {
         if self.down {
             return Early::HangUp;
         }
+        if method == "eth_getLogs" && self.falls_back.is_some() {
+            self.cap = self.falls_back.take();
+        }
         let cap = self.cap_now();
         if method == "eth_getLogs" {
             return self.before_search(&mut request["params"][0], cap);
@@ -177,9 +182,14 @@ impl Faults {
         let Some(cap) = cap else {
             return Early::Ask;
         };
+        if method == "eth_blockNumber" {
+            return Early::Answer(Ok(hex(cap)));
+        }
+        if !request["params"].is_array() {
+            return Early::Ask;
+        }
         let block = &mut request["params"][0];
         match (method, number(block)) {
-            ("eth_blockNumber", _) => Early::Answer(Ok(hex(cap))),
             ("eth_getBlockByNumber", Some(block)) if block > cap => Early::Answer(Ok(Value::Null)),
             ("eth_getBlockByNumber", None) => {
                 *block = hex(cap);
