@@ -148,7 +148,7 @@ impl Dispute<'_> {
         let hash = agreed(headers.iter().map(|header| header.hash), self.source.votes);
         let hash = hash.ok_or(RpcError::Disagree { number })?;
         let mut of_it: Vec<_> = headers.into_iter().filter(|header| header.hash == hash).collect();
-        let whole = of_it.iter().position(|header| proof::is_whole(header)).unwrap_or_default();
+        let whole = of_it.iter().position(proof::is_whole).unwrap_or_default();
         Ok(of_it.swap_remove(whole))
     }
 }

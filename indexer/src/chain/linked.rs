@@ -129,6 +129,16 @@ impl Linked {
         Ok(blocks.into_iter().flatten().collect())
     }
 
+    /// Whether a block has another hash than the one that is proved, seen from this head.
+    pub(super) fn contradicts(&self, head: &BlockRef, block: &BlockRef) -> bool {
+        let differs = |hash: &B256| *hash != block.hash;
+        if lock(&self.marks).get(&block.number).is_some_and(differs) {
+            return true;
+        }
+        let recent = lock(&self.recent);
+        recent.0 == head.hash && recent.1.get(&block.number).is_some_and(differs)
+    }
+
     /// The hash of a block close to the head.
     async fn recent(&self, source: &Source, from: u64, number: u64) -> Result<B256> {
         let BlockRef { number: top, hash: head, .. } = source.head;

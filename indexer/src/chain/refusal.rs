@@ -210,8 +210,11 @@ mod tests {
         }
     }
 
+    /// Provider, code, message, data, seconds.
+    type Said = (&'static str, i64, &'static str, Option<&'static str>, Option<u64>);
+
     /// As providers word it, and the seconds after which they want to be asked again.
-    const BUSY: &[(&str, i64, &str, Option<&str>, Option<u64>)] = &[
+    const BUSY: &[Said] = &[
         (
             "Alchemy",
             429,

@@ -72,9 +72,17 @@ impl View<'_> {
         if blocks.len() < self.votes {
             return Err(RpcError::Changed);
         }
-        let hash = agreed(blocks.iter().map(|block| block.hash), self.votes);
-        let block = blocks.into_iter().find(|block| Some(block.hash) == hash);
-        block.ok_or(RpcError::Disagree { number })
+        let said = blocks.iter().map(|block| (block.hash, block.parent_hash));
+        let (hash, parent_hash) = agreed(said, self.votes).ok_or(RpcError::Disagree { number })?;
+        self.linked(BlockRef { number, hash, parent_hash })
+    }
+
+    /// A block, unless it is proved to be another one.
+    fn linked(&self, block: BlockRef) -> Result<BlockRef> {
+        match &self.linked {
+            Some(linked) if linked.contradicts(&self.head, &block) => Err(RpcError::Changed),
+            _ => Ok(block),
+        }
     }
 
     /// Whether blocks may be taken back because they are not in this view.
@@ -102,7 +110,10 @@ impl View<'_> {
                 continue;
             }
             match endpoint.header(BlockNumberOrTag::Number(number)).await {
-                Ok(Some(header)) => return Ok(Some((block_ref(&header), header.logs_bloom))),
+                Ok(Some(header)) => {
+                    let block = self.linked(block_ref(&header))?;
+                    return Ok(Some((block, header.logs_bloom)));
+                }
                 Ok(None) => unknown = true,
                 Err(error) => failure = Some(error),
             }

@@ -42,7 +42,7 @@ fn limit(text: &str) -> Option<u64> {
         word.is_some_and(|word| others.iter().any(|other| word.starts_with(other)))
     };
     let numbers = words.iter().enumerate().filter(|(index, _)| !is_of_else(words.get(index + 1)));
-    numbers.filter_map(|(_, word)| number(word)).filter(|number| *number > 0).next_back()
+    numbers.filter_map(|(_, word)| number(word)).rfind(|number| *number > 0)
 }
 
 /// `10,000`, `10000`, `2k`, with what punctuation is around it.

@@ -107,7 +107,7 @@ impl Watch {
             {
                 continue;
             }
-            let header = view.block(read.to).await?.ok_or(RpcError::Changed)?;
+            let header = view.settled_block(read.to).await?;
             self.write(view, &stretch.collections, read.to, &[header], &events).await?;
             done.events += events.len() as u64;
             debug!("blocks {} to {}: {} events", stretch.from, read.to, events.len());
@@ -170,7 +170,7 @@ impl Watch {
         // No more than one request brings: what was read is kept, whatever comes then.
         let (before, mut events) = loop {
             let to = stretch.to.min(from.saturating_add(view.span() - 1));
-            let before = view.block(to).await?.ok_or(RpcError::Changed)?;
+            let before = view.settled_block(to).await?;
             match view.events(&addresses, *from, to).await {
                 Ok(events) => break (before, events),
                 Err(error) if to > *from && error.may_be_too_much() => {}

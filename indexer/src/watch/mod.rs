@@ -173,10 +173,12 @@ impl Pause {
             }
             Err(error) => {
                 let text = error.to_string();
-                if text != self.said {
+                // The same, but for block numbers and times, is not said again.
+                let gist = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+                if gist != self.said {
                     warn!("{what}: {text}; it is tried again");
                 }
-                self.said = text;
+                self.said = gist;
                 self.failures += 1;
             }
         }
