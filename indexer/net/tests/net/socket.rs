@@ -54,7 +54,7 @@ async fn messages_go_both_ways() {
 
 #[tokio::test]
 async fn what_is_not_configured_is_not_connected_to() {
-    let url = Url::parse("ws://127.0.0.1:9/").unwrap();
+    let url = Url::parse("ws://127.0.0.1:4024/").unwrap();
     let other = Url::parse("ws://127.0.0.1:10/").unwrap();
     let refused = |error| match error {
         FetchError::Refused { why, .. } => why,
