@@ -1,16 +1,23 @@
 //! How fast a chain is followed, whole process, beside the fastest bare client that only fetches
 //! and decodes the same logs. `make bench` builds the product first.
 //!
-//! Prints figures and asserts none. `EVERHOLD_BENCH_TOKENS` (100,000) sets the size.
+//! Then, how long it takes from a block until it is in the ledger, over WebSocket and HTTP.
+//!
+//! Prints figures and asserts none. `EVERHOLD_BENCH_TOKENS` (100,000) sets the size; 0 measures
+//! only how long a block takes.
 
 use std::{
     env,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use alloy::rpc::types::Log;
-use everhold::chain::decode;
-use everhold_harness::{Anvil, Context, Error, Everhold, Result, Settings, accounts};
+use everhold::{
+    chain::decode,
+    ledger::{Ledger, LedgerError},
+};
+use everhold_harness::{Anvil, Context, Error, Everhold, Result, Settings, accounts, eventually};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,6 +37,10 @@ const RUNS: usize = 3;
 async fn main() -> Result<()> {
     let tokens = env::var("EVERHOLD_BENCH_TOKENS").ok().and_then(|text| text.parse().ok());
     let tokens: u64 = tokens.unwrap_or(100_000);
+    latency().await?;
+    if tokens == 0 {
+        return Ok(());
+    }
     // Old states are not asked for, and would be most of the time and memory.
     let options = ["--disable-block-gas-limit", "--no-mining", "--prune-history"];
     let anvil = Anvil::start_with(&options, None).await?;
@@ -57,6 +68,83 @@ async fn main() -> Result<()> {
         backfill(&everhold, &mut settings, "PostgreSQL", Some(url), tokens, bare).await?;
     }
     Ok(())
+}
+
+/// Blocks of which it is measured how long they take to the ledger.
+const BLOCKS: usize = 60;
+/// Between them.
+const BLOCK_TIME: Duration = Duration::from_millis(300);
+
+/// From the answer of the call that mines a block until the block is committed, seen through another
+/// connection to the ledger.
+async fn latency() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let everhold = Everhold::new()?;
+    let (collection, block) = storm(&anvil, &everhold, 0).await?;
+    let (http, poll) = (anvil.url(), "200ms".to_owned());
+    let ws = http.replacen("http:", "ws:", 1);
+    for (name, rpc, poll) in
+        [("WebSocket", ws, "2s".to_owned()), ("HTTP, poll = \"200ms\"", http, poll)]
+    {
+        let database = format!("sqlite://{}/latency-{}.db", everhold.dir().display(), &rpc[..2]);
+        everhold.configure(&Settings {
+            rpc: vec![rpc],
+            poll,
+            nodes: vec!["http://127.0.0.1:9".to_owned()],
+            min: 1,
+            collections: vec![(collection.clone(), block)],
+            database: database.clone(),
+            ..Settings::default()
+        })?;
+        let mut watcher = everhold.watch(&["--no-repair"])?;
+        let mut times = Vec::new();
+        let mut head = anvil.head().await?;
+        let ledger = ledger(&database).await?;
+        until(&ledger, head).await?;
+        for _ in 0..BLOCKS {
+            tokio::time::sleep(BLOCK_TIME).await;
+            anvil.mine(1).await?;
+            let mined = Instant::now();
+            head += 1;
+            until(&ledger, head).await?;
+            times.push(mined.elapsed());
+        }
+        ledger.close().await;
+        times.sort_unstable();
+        let at = |part: usize| times[BLOCKS * part / 100].as_secs_f64() * 1e3;
+        println!(
+            "{name}: a block is in the ledger after {:.1} ms (p50), {:.1} ms (p95)",
+            at(50),
+            at(95)
+        );
+        watcher.terminate().await?;
+    }
+    Ok(())
+}
+
+/// The ledger that a process has just begun.
+async fn ledger(database: &str) -> Result<Ledger> {
+    let path = database.trim_start_matches("sqlite://");
+    let (patience, pause) = (Duration::from_secs(20), Duration::from_millis(50));
+    let is_there = async || Ok(Path::new(path).exists().then_some(()));
+    eventually("the ledger is there", patience, pause, is_there).await?;
+    Ledger::open(database).await.map_err(|error| Error::new(error.to_string()))
+}
+
+/// Waits until a block is in the ledger.
+async fn until(ledger: &Ledger, block: u64) -> Result<()> {
+    let begun = Instant::now();
+    let failed = |error: LedgerError| Error::new(error.to_string());
+    while begun.elapsed() < Duration::from_secs(20) {
+        let mut tx = ledger.read().await.map_err(failed)?;
+        let collections = tx.collections().await.map_err(failed)?;
+        if collections.first().is_some_and(|first| first.indexed_block >= Some(block)) {
+            return Ok(());
+        }
+        drop(tx);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Err(Error::new(format!("block {block} does not come")))
 }
 
 /// Mints and updates; gives the collection and its block.

@@ -38,6 +38,7 @@ mod request;
 mod resolve;
 mod retry;
 mod send;
+mod socket;
 mod text;
 mod wire;
 
@@ -54,5 +55,6 @@ pub use reqwest::{
 };
 pub use resolve::{Resolver, SystemResolver};
 pub use retry::{MAX_RETRY_AFTER, Retry};
+pub use socket::{Socket, Taken};
 pub use text::{root_cause, shown};
 pub use url::Url;

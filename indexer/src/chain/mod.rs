@@ -1,18 +1,34 @@
 //! The chain: what collections say, read through endpoints that are not trusted blindly.
 
 mod addresses;
+mod aside;
 mod bindings;
 mod collection;
 mod deployer;
+mod dispute;
+mod endpoint;
 mod error;
 mod events;
 mod factory;
+mod heads;
+mod linked;
+mod log;
+mod proof;
+mod quorum;
 mod reader;
+mod receipt;
+mod refusal;
 mod reverts;
 mod rpc;
+mod rpc_error;
 mod send;
+mod socket;
+mod source;
+mod span;
 mod transport;
+mod view;
 mod wallet;
+mod words;
 
 pub use addresses::factory_address;
 pub use bindings::{CollectionSettings, IEverhold, IEverholdFactory};
@@ -23,6 +39,8 @@ pub use events::{BadLog, BlockRef, TOPICS, TokenEvent, TokenEventKind, decode};
 pub use factory::{DeployError, Deployed, Deployment, deploy, plan_deployment};
 pub use reader::{Read, Reader};
 pub(crate) use reverts::EDITS_ARE_OFF;
-pub use rpc::{Rpc, RpcError, View, may_concern};
+pub use rpc::{Rpc, Treatment};
+pub use rpc_error::RpcError;
 pub use transport::RpcTransport;
+pub use view::{View, may_concern};
 pub use wallet::{KeyError, KeySource, load_key};

@@ -1,261 +1,95 @@
 //! Several JSON-RPC endpoints of one chain, compared.
 //!
-//! A [`View`] is what a majority of the answering endpoints agree on, read through one of them:
-//! a lagging, forked or silent endpoint never moves the head back or forth.
+//! A [`View`] is what enough endpoints agree on, read through those that do: a lagging, forked or
+//! silent endpoint never moves the head back or forth.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use alloy::{
-    eips::BlockNumberOrTag,
-    network::Ethereum,
-    primitives::{Address, B256, Bloom, BloomInput},
-    providers::{Provider, RootProvider},
-    rpc::{
-        client::RpcClient,
-        types::{Block, Filter},
-    },
-    transports::{RpcError as Transport, TransportErrorKind},
-};
-use everhold_net::{FetchError, Fetcher};
-use futures::future::join_all;
+use alloy::{eips::BlockNumberOrTag, network::Ethereum, primitives::B256, providers::RootProvider};
+use everhold_net::Fetcher;
+use tokio::{sync::Notify, time::Instant};
 use url::Url;
 
 use super::{
-    events::{BadLog, BlockRef, TOPICS, TokenEvent, decode},
-    reader::{Reader, Span, read_once},
-    transport::RpcTransport,
+    endpoint::{Chain, Endpoint},
+    events::BlockRef,
+    linked::Linked,
+    quorum::{self, Answers, agreed, ask, majority, may_revert, need, votes},
+    rpc_error::{Result, RpcError},
+    view::View,
 };
 use crate::config::Finality;
-
-/// What can go wrong between us and the chain.
-#[derive(Debug, thiserror::Error)]
-pub enum RpcError {
-    /// No endpoint is configured.
-    #[error("no RPC is configured: set `[chain] rpc`, or give --rpc URL")]
-    None,
-    /// An endpoint does not answer, or not well.
-    #[error("RPC {url} can't be used: {reason}")]
-    Unreachable {
-        /// Which, without what may be secret in it.
-        url: String,
-        /// Why.
-        reason: String,
-        /// Whether it may answer if it is asked for less.
-        too_much: bool,
-    },
-    /// Endpoints of different chains.
-    #[error("RPC {a} serves chain {a_id}, but {b} serves chain {b_id}; they must be of one chain")]
-    ChainsDiffer {
-        /// One endpoint.
-        a: String,
-        /// Its chain id.
-        a_id: u64,
-        /// The other.
-        b: String,
-        /// Its chain id.
-        b_id: u64,
-    },
-    /// No majority for any block.
-    #[error("the RPC endpoints disagree about block {number}; waiting until a majority agrees")]
-    Disagree {
-        /// Which block.
-        number: u64,
-    },
-    /// Logs of another fork than the view's.
-    #[error("the chain changed while it was read; it will be read again")]
-    Changed,
-    /// A log that can't be used.
-    #[error(transparent)]
-    BadLog(#[from] BadLog),
-}
-
-impl RpcError {
-    /// Whether the same request may work a moment later.
-    pub fn is_passing(&self) -> bool {
-        !matches!(self, Self::None | Self::ChainsDiffer { .. })
-    }
-
-    /// Whether an endpoint may answer if it is asked for less.
-    pub fn may_be_too_much(&self) -> bool {
-        matches!(self, Self::Unreachable { too_much: true, .. })
-    }
-}
-
-type Result<T, E = RpcError> = std::result::Result<T, E>;
-
-#[derive(Clone, Debug)]
-pub(super) struct Endpoint {
-    shown: String,
-    provider: RootProvider<Ethereum>,
-    /// Whether it serves the chain that the majority does; unset until it has answered.
-    ours: Arc<OnceLock<bool>>,
-    /// How many blocks it is asked for at once.
-    span: Arc<Mutex<Span>>,
-}
 
 /// The endpoints of one chain.
 #[derive(Clone, Debug)]
 pub struct Rpc {
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<Arc<Endpoint>>,
     chain: Chain,
+    /// Rung when an endpoint tells of a new block.
+    wake: Arc<Notify>,
+    /// The chain's links, where every block is to be proved.
+    linked: Option<Arc<Linked>>,
 }
 
-/// What tells one chain from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Chain {
-    id: u64,
-    genesis: B256,
+/// How endpoints are treated.
+#[derive(Clone, Copy, Debug)]
+pub struct Treatment {
+    /// The pause after an endpoint's first failure, doubled with each further one: at most one
+    /// second at first, and a minute in the end.
+    pub pause: Duration,
+    /// Whether every block that is read is proved, back from the head.
+    pub prove_logs: bool,
 }
 
-/// How often a transaction that was sent is looked for. Only commands that send one wait so.
-const RECEIPT_POLL: Duration = Duration::from_millis(500);
-
-impl Endpoint {
-    fn new(url: &Url, fetcher: &Fetcher) -> Self {
-        let shown = without_secrets(url);
-        let transport = RpcTransport::new(fetcher.clone(), url.clone());
-        let client = RpcClient::new(transport, false).with_poll_interval(RECEIPT_POLL);
-        let provider = RootProvider::new(client);
-        Self { shown, provider, ours: Arc::default(), span: Arc::default() }
+impl Default for Treatment {
+    fn default() -> Self {
+        Self { pause: super::aside::FIRST_PAUSE, prove_logs: false }
     }
-
-    fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
-        let reason = match &error {
-            Transport::ErrorResp(payload) => payload.message.to_string(),
-            Transport::Transport(_) => everhold_net::root_cause(&error),
-            other => other.to_string(),
-        };
-        let too_much = may_be_too_much(&error);
-        RpcError::Unreachable { url: self.shown.clone(), reason, too_much }
-    }
-
-    /// How many blocks it is asked for at once.
-    pub(super) fn span(&self) -> MutexGuard<'_, Span> {
-        // Numbers: whoever panicked left them whole.
-        self.span.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<BlockRef>> {
-        Ok(self.header(tag).await?.map(|(block, _)| block))
-    }
-
-    async fn header(&self, tag: BlockNumberOrTag) -> Result<Option<(BlockRef, Bloom)>> {
-        let block: Option<Block> =
-            self.provider.get_block_by_number(tag).await.map_err(|error| self.failed(error))?;
-        Ok(block.map(|block| {
-            let header = block.header;
-            let (number, hash, parent_hash) = (header.number, header.hash, header.parent_hash);
-            let time = Some(header.timestamp);
-            (BlockRef { number, hash, parent_hash, time }, header.logs_bloom)
-        }))
-    }
-
-    async fn chain(&self) -> Result<Chain> {
-        let id = self.provider.get_chain_id().await.map_err(|error| self.failed(error))?;
-        let genesis = self.block(BlockNumberOrTag::Number(0)).await?;
-        let genesis = genesis.ok_or_else(|| self.unusable("it does not know its genesis block"))?;
-        Ok(Chain { id, genesis: genesis.hash })
-    }
-
-    /// Refuses an endpoint of another chain, also one that was silent until now.
-    async fn check(&self, chain: Chain) -> Result<()> {
-        let ours = match self.ours.get() {
-            Some(ours) => *ours,
-            None => {
-                let its = self.chain().await?;
-                *self.ours.get_or_init(|| its == chain)
-            }
-        };
-        if ours { Ok(()) } else { Err(self.unusable("it serves another chain than the others")) }
-    }
-
-    pub(super) fn unusable(&self, reason: &str) -> RpcError {
-        let (url, reason) = (self.shown.clone(), reason.to_owned());
-        RpcError::Unreachable { url, reason, too_much: false }
-    }
-
-    pub(super) async fn events(&self, filter: &Filter) -> Result<Vec<TokenEvent>> {
-        let filter = filter.clone().event_signature(TOPICS.to_vec());
-        let logs = self.provider.get_logs(&filter).await.map_err(|error| self.failed(error))?;
-        let mut events = Vec::with_capacity(logs.len());
-        for log in logs.iter().filter(|log| !log.removed) {
-            events.extend(decode(log)?);
-        }
-        Ok(events)
-    }
-}
-
-/// Whether a request may have failed for what it asked for: providers bound blocks, logs, bytes and
-/// time, each with codes and words of its own. What is plainly another trouble is told apart.
-fn may_be_too_much(error: &Transport<TransportErrorKind>) -> bool {
-    match error {
-        Transport::ErrorResp(payload) => {
-            let message = payload.message.to_lowercase();
-            let busy = ["rate limit", "too many requests", "per second", "quota", "capacity"];
-            payload.code != 429 && !busy.iter().any(|words| message.contains(words))
-        }
-        Transport::Transport(TransportErrorKind::HttpError(http)) => {
-            matches!(http.status, 400 | 413 | 500 | 502 | 504)
-        }
-        Transport::Transport(TransportErrorKind::Custom(inner)) => {
-            let fetch = inner.downcast_ref::<FetchError>();
-            fetch.is_some_and(|error| {
-                use FetchError::{Cut, Idle, TooLarge, TooSlow};
-                matches!(error, TooLarge { .. } | TooSlow { .. } | Idle { .. } | Cut { .. })
-            })
-        }
-        // Half an answer.
-        Transport::DeserError { .. } => true,
-        _ => false,
-    }
-}
-
-/// An endpoint's scheme, host and port: paths and queries hold API keys.
-fn without_secrets(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}", url.scheme())
 }
 
 impl Rpc {
-    /// Connects to every endpoint; those that do not answer are left for later, as long as one
-    /// does.
+    /// Connects to every endpoint; those that do not answer are left for later, as long as enough
+    /// do.
     pub async fn connect(urls: &[Url], fetcher: &Fetcher) -> Result<Self> {
-        let endpoints: Vec<_> = urls.iter().map(|url| Endpoint::new(url, fetcher)).collect();
-        let asked =
-            join_all(endpoints.iter().map(|endpoint| async move {
-                Ok::<_, RpcError>((endpoint, endpoint.chain().await?))
-            }))
-            .await;
-        let mut failure = RpcError::None;
-        let mut known: Vec<(&Endpoint, Chain)> = Vec::new();
-        for answer in asked {
-            match answer {
-                Ok(answer) => known.push(answer),
-                Err(error) => failure = error,
-            }
-        }
-        let Some((first, chain)) = known.first() else { return Err(failure) };
+        Self::connect_with(urls, fetcher, Treatment::default()).await
+    }
+
+    /// As [`Rpc::connect`], with more to choose.
+    pub async fn connect_with(
+        urls: &[Url],
+        fetcher: &Fetcher,
+        treatment: Treatment,
+    ) -> Result<Self> {
+        let wake = Arc::new(Notify::new());
+        let endpoint = |url| Arc::new(Endpoint::new(url, fetcher, treatment.pause, &wake));
+        let endpoints: Vec<_> = urls.iter().map(endpoint).collect();
+        let enough = majority(endpoints.len());
+        let Answers { good: known, mut failures } =
+            ask(&endpoints, enough, |endpoint| async move { endpoint.chain().await }).await;
+        let Some((first, chain)) = known.first() else {
+            return Err(match endpoints.len() {
+                0 => RpcError::None,
+                1 => failures.remove(0),
+                _ => too_few(&endpoints, 0),
+            });
+        };
         if let Some((other, other_chain)) = known.iter().find(|(_, c)| c.id != chain.id) {
             return Err(RpcError::ChainsDiffer {
-                a: first.shown.clone(),
+                a: first.shown().to_owned(),
                 a_id: chain.id,
-                b: other.shown.clone(),
+                b: other.shown().to_owned(),
                 b_id: other_chain.id,
             });
         }
-        let votes = |chain: &Chain| known.iter().filter(|(_, other)| other == chain).count();
-        let majority = known.len() / 2 + 1;
-        let agreed = known.iter().map(|(_, chain)| *chain).find(|chain| votes(chain) >= majority);
-        let chain = agreed.ok_or(RpcError::Disagree { number: 0 })?;
-        for (endpoint, its) in &known {
-            let _ = endpoint.ours.set(*its == chain);
+        if known.len() < need(endpoints.len()) {
+            return Err(too_few(&endpoints, known.len()));
         }
-        Ok(Self { endpoints, chain })
+        let votes = votes(endpoints.len(), known.len());
+        let chain = agreed(known.iter().map(|(_, chain)| *chain), votes);
+        let chain = chain.ok_or(RpcError::Disagree { number: 0 })?;
+        known.iter().for_each(|(endpoint, its)| endpoint.judge(*its, chain));
+        let linked = treatment.prove_logs.then(Arc::default);
+        Ok(Self { endpoints, chain, wake, linked })
     }
 
     /// EIP-155 chain id.
@@ -271,12 +105,11 @@ impl Rpc {
     /// A provider for single questions and for sending transactions: the first that answers.
     pub async fn provider(&self) -> Result<RootProvider<Ethereum>> {
         let mut failure = RpcError::None;
-        for endpoint in &self.endpoints {
-            let alive = async {
-                endpoint.check(self.chain).await?;
-                endpoint.block(BlockNumberOrTag::Latest).await
-            };
-            match alive.await {
+        // Those that are set aside come last.
+        let (fine, aside): (Vec<_>, Vec<_>) =
+            self.endpoints.iter().partition(|endpoint| endpoint.standing().is_fine());
+        for endpoint in fine.into_iter().chain(aside) {
+            match endpoint.head(self.chain).await {
                 Ok(_) => return Ok(endpoint.provider.clone()),
                 Err(error) => failure = error,
             }
@@ -284,150 +117,164 @@ impl Rpc {
         Err(failure)
     }
 
+    /// Comes when an endpoint tells of a new block, or may have told of one while nobody waited.
+    /// Only WebSockets tell; without one, it never comes.
+    pub async fn new_head(&self) {
+        self.endpoints.iter().filter_map(|endpoint| endpoint.heads.as_ref()).for_each(|heads| {
+            heads.subscribe();
+        });
+        self.wake.notified().await;
+    }
+
+    /// What enough endpoints agree on now.
+    ///
+    /// # Errors
+    /// Where too few can be asked, or they do not agree.
+    pub async fn view(&self, finality: Finality, confirmations: u64) -> Result<View<'_>> {
+        let configured = self.endpoints.len();
+        let chain = self.chain;
+        let asked = self.askable();
+        let mut heads =
+            ask(&asked, majority(configured), |endpoint| async move { endpoint.head(chain).await })
+                .await;
+        let answering = heads.good.len();
+        if answering < need(configured) {
+            return Err(match (configured, heads.failures.pop()) {
+                (1, Some(failure)) => failure,
+                _ => too_few(&self.endpoints, answering),
+            });
+        }
+        let votes = votes(configured, answering);
+        let mut numbers: Vec<_> = heads.good.iter().map(|(_, head)| head.number).collect();
+        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
+        // The highest block that enough can have.
+        let number = numbers[votes - 1];
+        heads.good.iter().for_each(|(endpoint, head)| endpoint.lags(head.number, numbers[0]));
+        let (endpoints, head) = agreeing(&heads.good, number, votes, configured).await?;
+        let others_gone = self.others_gone(&endpoints);
+        let view = View {
+            rpc: self,
+            sure: may_revert(configured, answering, others_gone),
+            endpoints,
+            votes,
+            head,
+            finalized: None,
+            linked: self.linked.clone(),
+        };
+        let finalized = match finality {
+            Finality::Confirmations => head.number.checked_sub(confirmations),
+            Finality::Safe => view.marked(BlockNumberOrTag::Safe).await?,
+            Finality::Finalized => view.marked(BlockNumberOrTag::Finalized).await?,
+        };
+        Ok(View { finalized: finalized.map(|block| block.min(head.number)), ..view })
+    }
+
     /// Whether most of all configured endpoints have this very block: those that are silent count,
     /// too. For what must not follow from the word of the few that happen to answer.
     pub async fn most_have(&self, block: &BlockRef) -> bool {
-        let asked = join_all(self.endpoints.iter().map(|endpoint| async move {
-            endpoint.check(self.chain).await.ok()?;
-            endpoint.block(BlockNumberOrTag::Number(block.number)).await.ok()?
-        }))
+        let (chain, tag) = (self.chain, BlockNumberOrTag::Number(block.number));
+        let most = self.endpoints.len() / 2 + 1;
+        let answers = ask(&self.endpoints, most, |endpoint| async move {
+            endpoint.check(chain).await?;
+            endpoint.block(tag).await
+        })
         .await;
-        let votes = asked.into_iter().flatten().filter(|its| its.hash == block.hash).count();
-        votes * 2 > self.endpoints.len()
+        let its = answers.good.iter().filter_map(|(_, its)| *its);
+        its.filter(|its| its.hash == block.hash).count() >= most
     }
 
-    /// What a majority of the answering endpoints agree on now.
-    pub async fn view(&self, finality: Finality, confirmations: u64) -> Result<View<'_>> {
-        let heads = join_all(self.endpoints.iter().map(|endpoint| async move {
-            endpoint.check(self.chain).await?;
-            let head = endpoint.block(BlockNumberOrTag::Latest).await?;
-            let head = head.ok_or_else(|| endpoint.unusable("it has no blocks"))?;
-            Ok::<_, RpcError>((endpoint, head))
-        }))
-        .await;
-        let mut failure = RpcError::None;
-        let mut alive = Vec::new();
-        for answer in heads {
-            match answer {
-                Ok(answer) => alive.push(answer),
-                Err(error) => failure = error,
+    /// The endpoints to ask in this round. Those that are due are tried beside it, unless it has
+    /// too few without them: it never waits for one that is known to be silent.
+    fn askable(&self) -> Vec<Arc<Endpoint>> {
+        let now = Instant::now();
+        let is_fine = |endpoint: &&Arc<Endpoint>| endpoint.standing().is_fine();
+        let is_due = |endpoint: &&Arc<Endpoint>| endpoint.standing().is_due(now);
+        let mut asked: Vec<_> = self.endpoints.iter().filter(is_fine).cloned().collect();
+        let due = self.endpoints.iter().filter(is_due).cloned();
+        if asked.len() < need(self.endpoints.len()) {
+            asked.extend(due);
+            return asked;
+        }
+        for endpoint in due {
+            let chain = self.chain;
+            if endpoint.standing().begin_trial() {
+                tokio::spawn(async move {
+                    let one = [endpoint];
+                    quorum::ask(&one, 1, |endpoint| async move { endpoint.head(chain).await })
+                        .await;
+                    one[0].standing().end_trial();
+                });
             }
         }
-        if alive.is_empty() {
-            return Err(failure);
-        }
-        alive.sort_by_key(|(_, head)| std::cmp::Reverse(head.number));
-        let majority = alive.len() / 2 + 1;
-        // The highest block that a majority can have.
-        let number = alive[majority - 1].1.number;
-        let (endpoint, head) = agreed(&alive, number, majority).await?;
-        let finalized = match finality {
-            Finality::Confirmations => head.number.checked_sub(confirmations),
-            Finality::Safe => {
-                endpoint.block(BlockNumberOrTag::Safe).await?.map(|block| block.number)
-            }
-            Finality::Finalized => {
-                endpoint.block(BlockNumberOrTag::Finalized).await?.map(|block| block.number)
-            }
-        };
-        Ok(View { endpoint, head, finalized: finalized.map(|block| block.min(head.number)) })
+        asked
+    }
+
+    fn others_gone(&self, these: &[Arc<Endpoint>]) -> bool {
+        let now = Instant::now();
+        let others =
+            self.endpoints.iter().filter(|other| !these.iter().any(|e| Arc::ptr_eq(e, other)));
+        others.into_iter().all(|other| other.standing().is_gone(now))
+    }
+
+    pub(super) fn too_few(&self, have: usize) -> RpcError {
+        too_few(&self.endpoints, have)
+    }
+
+    pub(super) fn configured(&self) -> usize {
+        self.endpoints.len()
     }
 }
 
-/// The block at `number` that a majority has, and an endpoint that has it.
-async fn agreed<'a>(
-    alive: &[(&'a Endpoint, BlockRef)],
+/// Why a round can't be: what is wrong with those that are set aside.
+fn too_few(endpoints: &[Arc<Endpoint>], have: usize) -> RpcError {
+    let excuse = |endpoint: &Arc<Endpoint>| {
+        let excuse = endpoint.standing().excuse()?;
+        Some(format!("{} is set aside: {excuse}", endpoint.shown()))
+    };
+    let excuses: Vec<_> = endpoints.iter().filter_map(excuse).collect();
+    let configured = endpoints.len();
+    RpcError::TooFew { have, need: need(configured), configured, why: excuses.join("; ") }
+}
+
+/// Those that have the block at `number` that enough have, and the block. Of three or more, those
+/// that have another one are set aside.
+async fn agreeing(
+    heads: &[(Arc<Endpoint>, BlockRef)],
     number: u64,
-    majority: usize,
-) -> Result<(&'a Endpoint, BlockRef)> {
-    let blocks = join_all(alive.iter().map(|(endpoint, head)| async move {
-        if head.number == number {
-            return Some((*endpoint, *head));
+    votes: usize,
+    configured: usize,
+) -> Result<(Vec<Arc<Endpoint>>, BlockRef)> {
+    let endpoints: Vec<_> = heads.iter().map(|(endpoint, _)| endpoint.clone()).collect();
+    let head_of = |endpoint: &Arc<Endpoint>| {
+        heads.iter().find(|(other, _)| Arc::ptr_eq(other, endpoint)).map(|(_, head)| *head)
+    };
+    let blocks = ask(&endpoints, votes, |endpoint| {
+        let head = head_of(&endpoint);
+        async move {
+            match head {
+                Some(head) if head.number == number => Ok(Some(head)),
+                Some(head) if head.number < number => Ok(None),
+                _ => endpoint.block(BlockNumberOrTag::Number(number)).await,
+            }
         }
-        let block = endpoint.block(BlockNumberOrTag::Number(number)).await.ok().flatten();
-        block.map(|block| (*endpoint, block))
-    }))
+    })
     .await;
-    let mut votes: HashMap<B256, usize> = HashMap::new();
-    for (_, block) in blocks.iter().flatten() {
-        *votes.entry(block.hash).or_default() += 1;
-    }
-    blocks
-        .into_iter()
-        .flatten()
-        .find(|(_, block)| votes.get(&block.hash).is_some_and(|count| *count >= majority))
-        .ok_or(RpcError::Disagree { number })
-}
-
-/// One state of the chain, as one endpoint has it and a majority confirms.
-#[derive(Clone, Debug)]
-pub struct View<'a> {
-    endpoint: &'a Endpoint,
-    /// The head.
-    pub head: BlockRef,
-    /// The last final block.
-    pub finalized: Option<u64>,
-}
-
-impl View<'_> {
-    /// The block at `number`, if the chain is that long.
-    pub async fn block(&self, number: u64) -> Result<Option<BlockRef>> {
-        if number > self.head.number {
-            return Ok(None);
+    let said = blocks.good.iter().filter_map(|(_, block)| *block);
+    let hash = agreed(said.map(|block| block.hash), votes).ok_or(RpcError::Disagree { number })?;
+    let mut found = None;
+    let mut these = Vec::new();
+    for (endpoint, block) in blocks.good {
+        match block {
+            Some(block) if block.hash == hash => {
+                found.get_or_insert(block);
+                these.push(endpoint);
+            }
+            Some(_) if configured > 2 => {
+                let why = format!("its block {number} is not the one that the others have");
+                endpoint.set_aside(&endpoint.unusable(&why), None);
+            }
+            _ => {}
         }
-        if number == self.head.number {
-            return Ok(Some(self.head));
-        }
-        self.endpoint.block(BlockNumberOrTag::Number(number)).await
     }
-
-    /// The block at `number` as the endpoint has it this moment, be it of the view or not, and
-    /// the filter of what was logged in it.
-    pub async fn fresh_header(&self, number: u64) -> Result<Option<(BlockRef, Bloom)>> {
-        self.endpoint.header(BlockNumberOrTag::Number(number)).await
-    }
-
-    /// How many blocks the endpoint answers well at once.
-    pub fn span(&self) -> u64 {
-        self.endpoint.span().blocks()
-    }
-
-    /// What the logs of these contracts say between two blocks, both included, in one request. Where
-    /// that is too much, [`View::span`] is less afterwards.
-    pub async fn events(
-        &self,
-        collections: &[Address],
-        from: u64,
-        to: u64,
-    ) -> Result<Vec<TokenEvent>> {
-        read_once(self.endpoint, collections, from, to).await
-    }
-
-    /// Reads what the logs of these contracts say between two blocks, both included.
-    ///
-    /// An endpoint of several machines may answer from one that does not have the blocks yet, and
-    /// answer with nothing. See [`View::events_of_block`].
-    pub fn reader(&self, collections: &[Address], from: u64, to: u64) -> Reader {
-        Reader::new(self.endpoint.clone(), collections.to_vec(), from, to)
-    }
-
-    /// What the logs of these contracts say in one block, asked for by its hash (EIP-234): a
-    /// machine that does not have it says so.
-    pub async fn events_of_block(
-        &self,
-        collections: &[Address],
-        block: B256,
-    ) -> Result<Vec<TokenEvent>> {
-        let filter = Filter::new().address(collections.to_vec()).at_block_hash(block);
-        let mut events = self.endpoint.events(&filter).await?;
-        events.retain(|event| event.block_hash == block);
-        Ok(events)
-    }
-}
-
-/// Whether a block's filter leaves it open that one of these contracts logged something in it.
-pub fn may_concern(bloom: &Bloom, collections: &[Address]) -> bool {
-    let logged = |address: &Address| bloom.contains_input(BloomInput::Raw(address.as_slice()));
-    collections.iter().any(logged)
-        && TOPICS.iter().any(|topic| bloom.contains_input(BloomInput::Raw(topic.as_slice())))
+    Ok((these, found.ok_or(RpcError::Disagree { number })?))
 }

@@ -14,10 +14,10 @@ use everhold_net::{Fetcher, Url};
 use tower_service::Service;
 
 /// Until an endpoint has answered one request.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer, in bytes. The logs of many busy blocks are long; endpoints that bound them
 /// allow some ten megabytes.
-const MAX_ANSWER: u64 = 128 << 20;
+pub(super) const MAX_ANSWER: u64 = 128 << 20;
 /// Of an answer that is no JSON-RPC, this much goes into the error, in bytes.
 const MAX_SHOWN: usize = 4096;
 
@@ -60,18 +60,20 @@ impl RpcTransport {
             return serde_json::from_slice(&bytes)
                 .map_err(|error| TransportError::deser_err(error, start(&bytes)));
         }
-        // An error of JSON-RPC says more than that of HTTP which it comes with.
+        let (status, wait) = (answer.status(), answer.retry_after());
+        // An error of JSON-RPC says more than that of HTTP which it comes with, but not when to
+        // come back.
         let text = match &bytes {
             Ok(bytes) => {
                 let packet = serde_json::from_slice::<ResponsePacket>(bytes).ok();
-                if let Some(packet) = packet.filter(ResponsePacket::is_error) {
+                let packet = packet.filter(|packet| packet.is_error() && wait.is_none());
+                if let Some(packet) = packet {
                     return Ok(packet);
                 }
                 start(bytes)
             }
             Err(error) => format!("<failed to read response body: {error}>"),
         };
-        let (status, wait) = (answer.status(), answer.retry_after());
         Err(TransportErrorKind::http_error_with_retry_after(status, text, wait))
     }
 }

@@ -12,6 +12,7 @@ type Setter = fn(&mut Config, &str) -> Result<(), String>;
 const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_DATABASE", |c, v| set(&mut c.database, v)),
     ("EVERHOLD_CHAIN_RPC", |c, v| set_list(&mut c.chain.rpc, v)),
+    ("EVERHOLD_CHAIN_PROVE_LOGS", |c, v| set(&mut c.chain.prove_logs, v)),
     ("EVERHOLD_CHAIN_CONFIRMATIONS", |c, v| set(&mut c.chain.confirmations, v)),
     ("EVERHOLD_CHAIN_FINALITY", |c, v| {
         c.chain.finality = word(

@@ -55,8 +55,11 @@ pub struct WebConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChainConfig {
-    /// JSON-RPC endpoints of one chain; several are compared.
+    /// JSON-RPC endpoints of one chain (`http`, `https`, `ws`, `wss`); several are compared.
     pub rpc: Vec<Url>,
+    /// Whether every block that is read is proved, back from the head: headers by their hashes,
+    /// logs by the receipts root. For those who have one endpoint and need not trust it.
+    pub prove_logs: bool,
     /// Blocks on top of a block after which it counts as final (`finality = "confirmations"`).
     pub confirmations: u64,
     /// What marks a block final. It never delays indexing.
@@ -257,7 +260,13 @@ impl Default for Config {
 impl Default for ChainConfig {
     fn default() -> Self {
         let rpc = Url::parse("http://127.0.0.1:8545").into_iter().collect();
-        Self { rpc, confirmations: 12, finality: Finality::Confirmations, poll: Span::secs(2) }
+        Self {
+            rpc,
+            prove_logs: false,
+            confirmations: 12,
+            finality: Finality::Confirmations,
+            poll: Span::secs(2),
+        }
     }
 }
 

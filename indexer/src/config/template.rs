@@ -7,7 +7,8 @@ pub const TEMPLATE: &str = r#"# Everhold's settings. What is commented out shows
 database = "sqlite://everhold.db"       # or "postgres://user:password@host/name"
 
 [chain]
-rpc = ["http://127.0.0.1:8545"]         # several endpoints of one chain are compared
+rpc = ["http://127.0.0.1:8545"]         # several endpoints of one chain are compared; ws:// and wss:// tell of blocks at once
+prove_logs = false                      # or true: prove each block's logs by its header; many more requests
 confirmations = 12                      # blocks after which a block counts as final; never delays indexing
 finality = "confirmations"              # or "safe", "finalized": the chain's own marks
 poll = "2s"                             # how often the head is asked for

@@ -79,7 +79,7 @@ impl Batches<'_> {
                 || read.to - from >= COMMIT_BLOCKS
                 || read.to >= self.last
             {
-                let last = self.view.block(read.to).await?.ok_or(RpcError::Changed)?;
+                let last = self.view.settled_block(read.to).await?;
                 self.next = read.to + 1;
                 return Ok(Some(Batch { from, last, events }));
             }

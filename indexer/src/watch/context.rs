@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::{halt, heads::Told};
 use crate::{
-    chain::{self, CollectionError, KeyError, Rpc, RpcError},
+    chain::{self, CollectionError, KeyError, Rpc, RpcError, Treatment},
     config::{CollectionConfig, Config, ConfigError, Finality, History, Payment},
     health::{Holder, Policy, Schedule, independent},
     ledger::{self, Ledger, LedgerError, NewCollection, Node, RowId},
@@ -154,7 +154,9 @@ impl Watch {
         }
         let sinks = sinks(config)?;
         let fetcher = config.fetcher()?;
-        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
+        let treatment =
+            Treatment { pause: config.chain.poll.0, prove_logs: config.chain.prove_logs };
+        let rpc = Rpc::connect_with(&config.chain.rpc, &fetcher, treatment).await?;
         let ledger = Ledger::open(&config.database).await?;
         // Before the contracts: on another chain they are missing, which would say less.
         ledger.read().await?.check_chain(rpc.chain_id(), rpc.genesis()).await?;

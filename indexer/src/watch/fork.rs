@@ -24,27 +24,26 @@ impl Watch {
             warn!("the RPC is at block {head}, below all that is remembered; waiting for it");
             return Ok(false);
         }
-        let mut replaced: Option<BlockRef> = None;
-        let mut shared = None;
-        for known in window.iter().filter(|block| block.number <= head) {
-            // No answer below the head is no fork: the endpoint contradicts itself.
-            let now = view.block(known.number).await?.ok_or(RpcError::Changed)?;
-            // Nor are blocks that do not follow each other: they are of several machines.
-            if replaced.is_some_and(|above| !may_follow(&now, &above)) {
-                return Err(RpcError::Changed.into());
-            }
-            if now.hash == known.hash {
-                if known.number == top.number {
-                    return Ok(true);
-                }
-                if known.number == head {
-                    debug!("the RPC is at block {}, the ledger at {}", known.number, top.number);
-                    return Ok(false);
-                }
-                shared = Some(known.number);
-                break;
-            }
-            replaced = Some(now);
+        let known: Vec<_> = window.iter().filter(|block| block.number <= head).copied().collect();
+        let place = newest_on_chain(view, &known, unbroken(&window)).await?;
+        let shared = known.get(place).map(|block| block.number);
+        if shared == Some(top.number) {
+            return Ok(true);
+        }
+        if shared == Some(head) {
+            debug!("the RPC is at block {head}, the ledger at {}", top.number);
+            return Ok(false);
+        }
+        view.may_take_back()?;
+        let replaced = match place.checked_sub(1).and_then(|above| known.get(above)) {
+            Some(above) => Some(view.settled_block(above.number).await?),
+            None => None,
+        };
+        // Blocks that do not follow each other are no fork: they are of several machines.
+        if let (Some(above), Some(below)) = (&replaced, known.get(place))
+            && !may_follow(below, above)
+        {
+            return Err(RpcError::Changed.into());
         }
         let fork = Fork {
             chain_id: self.rpc.chain_id(),
@@ -101,6 +100,35 @@ impl Watch {
             false => Err(WatchError::Unconfirmed { block: block.number }),
         }
     }
+}
+
+/// The place of the newest of these blocks, newest first, that enough endpoints have; behind the
+/// last, where none is on the chain. Those from `unbroken` up are linked: all below one that is on
+/// the chain are, too.
+async fn newest_on_chain(
+    view: &View<'_>,
+    known: &[BlockRef],
+    unbroken: u64,
+) -> Result<usize, RpcError> {
+    let is_on_chain = async |block: &BlockRef| {
+        Ok::<_, RpcError>(view.settled_block(block.number).await?.hash == block.hash)
+    };
+    let linked = known.iter().take_while(|block| block.number >= unbroken).count();
+    let (mut above, mut below) = (0, linked);
+    // Most often it is the newest.
+    let mut middle = 0;
+    while above < below {
+        if is_on_chain(&known[middle]).await? {
+            below = middle;
+        } else {
+            above = middle + 1;
+        }
+        middle = above + (below - above) / 2;
+    }
+    while above >= linked && above < known.len() && !is_on_chain(&known[above]).await? {
+        above += 1;
+    }
+    Ok(above)
 }
 
 /// The lowest of the blocks that follow each other from the newest one down. A head below it can't

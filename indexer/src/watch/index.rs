@@ -18,6 +18,8 @@ pub(super) struct Indexed {
     pub(super) events: u64,
     pub(super) reorgs: u64,
     pub(super) halted: u64,
+    /// The head that was seen last.
+    pub(super) head: u64,
 }
 
 /// Blocks remembered at least, so that a reorg of that depth can be followed.
@@ -26,6 +28,9 @@ const WINDOW: u64 = 128;
 const MOST_WINDOW: u64 = 4096;
 /// Times a chain that moves under our hands is read again before the round gives up.
 const PATIENCE: u32 = 5;
+
+/// Headers asked for at once.
+const HEADERS: usize = 16;
 
 /// A stretch of blocks that some collections are read in together.
 pub(super) struct Stretch {
@@ -54,6 +59,7 @@ impl Watch {
     async fn index_view(&self, done: &mut Indexed) -> Result<(), WatchError> {
         let settings = &self.settings;
         let view = self.rpc.view(settings.finality, settings.confirmations).await?;
+        done.head = view.head.number;
         if !self.follow_fork(&view, done).await? {
             return self.note_head(&view.head).await;
         }
@@ -90,7 +96,7 @@ impl Watch {
         // No more than one request brings: what was read is kept, whatever comes then.
         let (before, mut events) = loop {
             let to = stretch.to.min(from.saturating_add(view.span() - 1));
-            let before = view.block(to).await?.ok_or(RpcError::Changed)?;
+            let before = view.settled_block(to).await?;
             match view.events(&addresses, *from, to).await {
                 Ok(events) => break (before, events),
                 Err(error) if to > *from && error.may_be_too_much() => {}
@@ -168,7 +174,7 @@ async fn recent_headers(
 ) -> Result<Vec<(BlockRef, Bloom)>, RpcError> {
     stream::iter(from.min(to)..=to)
         .map(|number| async move { view.fresh_header(number).await?.ok_or(RpcError::Changed) })
-        .buffered(8)
+        .buffered(HEADERS)
         .try_collect()
         .await
 }

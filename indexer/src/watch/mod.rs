@@ -16,6 +16,7 @@ mod verify;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -73,7 +74,7 @@ impl Watch {
     /// Follows the chain to its head, and does nothing else.
     pub async fn index_once(&self) -> Result<Round, WatchError> {
         let indexed = self.index().await?;
-        let index::Indexed { events, reorgs, halted } = indexed;
+        let index::Indexed { events, reorgs, halted, .. } = indexed;
         Ok(Round { events, reorgs, halted, ..Round::default() })
     }
 
@@ -88,12 +89,26 @@ impl Watch {
         Ok(())
     }
 
-    /// Follows the chain; whatever goes wrong is said and tried again.
+    /// Follows the chain; whatever goes wrong is said and tried again. An endpoint that tells of a
+    /// new block is listened to at once, and the chain is looked at every so often all the same.
     async fn follow(&self) {
         let mut pause = Pause::new(self.settings.poll);
+        let mut bell = Bell::default();
         loop {
-            let done = self.index().await.map(|_| ());
-            pause.after("following the chain", done).await;
+            let begun = Instant::now();
+            let indexed = self.index().await;
+            let head = indexed.as_ref().ok().map(|indexed| indexed.head);
+            let wait = pause.next("following the chain", indexed.map(|_| ()));
+            let wait = bell.shortened(head, wait);
+            let rung = async {
+                self.rpc.new_head().await;
+                // However often it is rung.
+                tokio::time::sleep_until(begun + Bell::APART).await;
+            };
+            tokio::select! {
+                () = rung, if head.is_some() => bell.ring(),
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 
@@ -156,6 +171,11 @@ impl Pause {
     }
 
     async fn after(&mut self, what: &str, done: Result<(), WatchError>) {
+        tokio::time::sleep(self.next(what, done)).await;
+    }
+
+    /// How long to wait now.
+    fn next(&mut self, what: &str, done: Result<(), WatchError>) -> Duration {
         match done {
             Ok(()) => {
                 if self.failures > 0 {
@@ -166,14 +186,70 @@ impl Pause {
             }
             Err(error) => {
                 let text = error.to_string();
-                if text != self.said {
+                // The same, but for block numbers and times, is not said again.
+                let gist = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+                if gist != self.said {
                     warn!("{what}: {text}; it is tried again");
                 }
-                self.said = text;
+                self.said = gist;
                 self.failures += 1;
             }
         }
         let factor = 1 << self.failures.min(6);
-        tokio::time::sleep((self.usual * factor).min(LONGEST_PAUSE.max(self.usual))).await;
+        (self.usual * factor).min(LONGEST_PAUSE.max(self.usual))
+    }
+}
+
+/// What is made of being told of new blocks.
+#[derive(Debug, Default)]
+struct Bell {
+    head: u64,
+    /// Looks that are still to come sooner than usual, since the bell was rung for a block that was
+    /// not found: the other endpoints hear of it a little later.
+    looks: u32,
+}
+
+impl Bell {
+    /// Looks begin at least so long apart, however often the bell is rung: an endpoint could keep
+    /// us, and the others, busy otherwise.
+    const APART: Duration = Duration::from_millis(100);
+    /// The first of the looks that come sooner; each comes after twice the time.
+    const SOON: Duration = Duration::from_millis(50);
+    const LOOKS: u32 = 4;
+
+    fn ring(&mut self) {
+        self.looks = Self::LOOKS;
+    }
+
+    /// How long to wait after a look that saw this head.
+    fn shortened(&mut self, head: Option<u64>, wait: Duration) -> Duration {
+        let Some(head) = head else { return wait };
+        if head > self.head || self.looks == 0 {
+            (self.head, self.looks) = (head.max(self.head), 0);
+            return wait;
+        }
+        self.looks -= 1;
+        wait.min(Self::SOON * (1 << (Self::LOOKS - 1 - self.looks)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_was_announced_and_is_not_there_is_soon_looked_for_again() {
+        let usual = Duration::from_secs(2);
+        let mut bell = Bell::default();
+        assert_eq!(bell.shortened(Some(7), usual), usual);
+        bell.ring();
+        assert_eq!(bell.shortened(Some(8), usual), usual, "it was there");
+        bell.ring();
+        for millis in [50, 100, 200, 400] {
+            assert_eq!(bell.shortened(Some(8), usual).as_millis(), millis);
+        }
+        assert_eq!(bell.shortened(Some(8), usual), usual, "nobody else has it");
+        bell.ring();
+        assert_eq!(bell.shortened(None, usual), usual, "a round that failed has its own pause");
     }
 }

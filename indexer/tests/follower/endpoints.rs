@@ -1,9 +1,6 @@
 //! RPC endpoints that lag, lie, fail and fall silent: nothing is reverted or missed for it.
 
-use std::time::Duration;
-
 use everhold::watch::WatchError;
-use url::Url;
 
 use crate::{
     anvil::Anvil,
@@ -156,31 +153,6 @@ async fn an_endpoint_that_refuses_long_ranges_is_asked_for_short_ones() {
         setting.round(&db, &[&proxy.url()]).await.unwrap();
         assert_eq!(seen_in(&db).await, expected, "at most {longest} blocks");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn endpoints_may_fall_silent_and_come_back() {
-    let anvil = Anvil::start().await;
-    let collection = anvil.collection().await;
-    let setting = Setting::of(&[collection.address]).await;
-    let (one, two) = (Proxy::start(&anvil.url).await, Proxy::start(&anvil.url).await);
-    let db = database().await;
-    let silent: Url = "http://127.0.0.1:9".parse().unwrap();
-    let urls = [&silent, &one.url(), &two.url()];
-    let watch = setting.start(&db, &urls).await.unwrap();
-    for (first_down, second_down) in [(false, false), (true, false), (false, true)] {
-        one.set(|faults| faults.down = first_down);
-        two.set(|faults| faults.down = second_down);
-        collection.mint(&[1]).await;
-        watch.once(false).await.unwrap();
-        assert_eq!(seen(watch.ledger()).await, setting.fresh(&anvil.url).await);
-    }
-    one.set(|faults| faults.down = true);
-    collection.mint(&[2]).await;
-    let before = seen(watch.ledger()).await;
-    let failed = tokio::time::timeout(Duration::from_secs(20), watch.once(false)).await;
-    assert!(failed.expect("it does not hang").is_err());
-    assert_eq!(seen(watch.ledger()).await, before);
 }
 
 /// It was down when the indexer started; now it is the only one up, and of another chain.

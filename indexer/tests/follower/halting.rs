@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     anvil::{Anvil, digest},
-    http::Server,
+    http::{Reply, Server},
     proxy::Proxy,
     setting::{Setting, seen, seen_in},
     support::database::{Database, on_both_engines},
@@ -47,7 +47,7 @@ async fn webhook() -> (Server, Arc<Mutex<Vec<Value>>>) {
     let kept = came.clone();
     let server = Server::start(move |body| {
         kept.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
-        async { Some((200, Vec::new())) }
+        async { Some(Reply::new(200, Vec::new())) }
     });
     (server.await, came)
 }

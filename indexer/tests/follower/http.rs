@@ -10,7 +10,25 @@ use tokio::{
 use url::Url;
 
 /// What is answered; `None` hangs up.
-pub(crate) type Answer = Option<(u16, Vec<u8>)>;
+pub(crate) type Answer = Option<Reply>;
+
+/// An answer.
+pub(crate) struct Reply {
+    status: u16,
+    body: Vec<u8>,
+    /// Seconds.
+    retry_after: Option<u64>,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, body: body.into(), retry_after: None }
+    }
+
+    pub(crate) fn busy(seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(429, "slow down") }
+    }
+}
 
 /// A running server; it ends with this.
 pub(crate) struct Server {
@@ -47,7 +65,7 @@ impl Server {
 
     /// A node that has nothing.
     pub(crate) async fn empty_node() -> Self {
-        Self::start(|_| async { Some((404, b"not found".to_vec())) }).await
+        Self::start(|_| async { Some(Reply::new(404, "not found")) }).await
     }
 }
 
@@ -63,15 +81,16 @@ where
         };
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
-        let Some((status, answer)) = handler(body).await else {
+        let Some(Reply { status, body, retry_after }) = handler(body).await else {
             return Ok(());
         };
+        let wait = retry_after.map(|wait| format!("Retry-After: {wait}\r\n")).unwrap_or_default();
         let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            answer.len()
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n",
+            body.len()
         );
         stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&answer).await?;
+        stream.write_all(&body).await?;
         stream.flush().await?;
     }
 }

@@ -6,6 +6,7 @@
 mod support;
 
 mod anvil;
+mod aside;
 mod burning;
 mod endpoints;
 mod following;
@@ -13,6 +14,9 @@ mod gas;
 mod halting;
 mod heads;
 mod http;
+mod logs;
 mod proxy;
+mod relay;
 mod setting;
 mod simulation;
+mod websocket;

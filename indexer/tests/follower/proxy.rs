@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    ops::RangeInclusive,
     pin::Pin,
     sync::{Arc, Mutex},
 };
@@ -10,7 +11,7 @@ use everhold_net::{Fetcher, Limits};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::http::{Answer, Server};
+use super::http::{Answer, Reply, Server};
 
 type Deed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -19,6 +20,8 @@ type Deed = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Faults {
     /// It knows no block above this.
     pub(crate) cap: Option<u64>,
+    /// It knows no block above this from its first request for logs on.
+    pub(crate) falls_back: Option<u64>,
     /// It is several machines behind one address; some know no block above this.
     pub(crate) flickers: Option<u64>,
     /// How often it was asked.
@@ -29,8 +32,32 @@ pub(crate) struct Faults {
     pub(crate) time: Option<u64>,
     /// It refuses to search more blocks at once.
     pub(crate) longest_range: Option<u64>,
-    /// It answers nothing.
+    /// It hangs up.
     pub(crate) down: bool,
+    /// It takes requests, and never answers.
+    pub(crate) silent: bool,
+    /// It is asked too often, and wants to be left alone for so many seconds.
+    pub(crate) busy: Option<u64>,
+    /// It leaves the logs of these blocks out.
+    pub(crate) leaves_out: Option<RangeInclusive<u64>>,
+    /// It tells the logs of this block with another token.
+    pub(crate) invents: Option<u64>,
+    /// Of blocks that are asked for by their hash it tells the truth.
+    pub(crate) honest_by_hash: bool,
+    /// It does not know `eth_getBlockReceipts`.
+    pub(crate) no_block_receipts: bool,
+    /// It knows no receipts at all.
+    pub(crate) no_receipts: bool,
+    /// It leaves logs out of receipts, too.
+    pub(crate) false_receipts: bool,
+    /// In the header of this block it says that nothing was logged.
+    pub(crate) empties: Option<u64>,
+    /// Requests so far.
+    pub(crate) requests: u64,
+    /// Requests for logs of ranges so far: from, to.
+    pub(crate) searched: Vec<(u64, u64)>,
+    /// It says this in place of logs of ranges that are too long.
+    pub(crate) refusal: Option<&'static str>,
     /// It answers so many requests for logs, then none.
     pub(crate) logs_left: Option<u32>,
     /// Something that happens just before it answers so many requests for logs.
@@ -61,6 +88,10 @@ impl Proxy {
         self.server.url.clone()
     }
 
+    pub(crate) fn get<T>(&self, look: impl FnOnce(&Faults) -> T) -> T {
+        look(&self.faults.lock().unwrap())
+    }
+
     pub(crate) fn set(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.faults.lock().unwrap());
     }
@@ -74,6 +105,17 @@ struct Endpoint {
 
 impl Endpoint {
     async fn answer(&self, body: Vec<u8>) -> Answer {
+        let (silent, busy) = {
+            let mut faults = self.faults.lock().unwrap();
+            faults.requests += 1;
+            (faults.silent, faults.busy)
+        };
+        if silent {
+            std::future::pending::<()>().await;
+        }
+        if let Some(seconds) = busy {
+            return Some(Reply::busy(seconds));
+        }
         let mut request: Value = serde_json::from_slice(&body).ok()?;
         let method = request["method"].as_str().unwrap_or_default().to_owned();
         if method == "eth_getLogs" {
@@ -88,8 +130,8 @@ impl Endpoint {
             Early::Answer(outcome) => outcome,
             Early::Ask => {
                 let mut answer = self.ask(&request).await?;
-                self.faults.lock().unwrap().after(&method, &mut answer);
-                return Some((200, answer.to_string().into_bytes()));
+                self.faults.lock().unwrap().after(&method, &request, &mut answer);
+                return Some(Reply::new(200, answer.to_string()));
             }
         };
         let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
@@ -97,7 +139,7 @@ impl Endpoint {
             Ok(result) => answer["result"] = result,
             Err(message) => answer["error"] = json!({ "code": -32005, "message": message }),
         }
-        Some((200, answer.to_string().into_bytes()))
+        Some(Reply::new(200, answer.to_string()))
     }
 
     async fn ask(&self, request: &Value) -> Option<Value> {
@@ -126,16 +168,30 @@ impl Faults {
         if self.down {
             return Early::HangUp;
         }
+        if method == "eth_getLogs" && self.falls_back.is_some() {
+            self.cap = self.falls_back.take();
+        }
         let cap = self.cap_now();
         if method == "eth_getLogs" {
             return self.before_search(&mut request["params"][0], cap);
         }
+        let is_receipts = method == "eth_getBlockReceipts";
+        let is_receipt = method == "eth_getTransactionReceipt";
+        if self.no_receipts && (is_receipt || is_receipts) || self.no_block_receipts && is_receipts
+        {
+            return Early::Answer(Err("the method does not exist"));
+        }
         let Some(cap) = cap else {
             return Early::Ask;
         };
+        if method == "eth_blockNumber" {
+            return Early::Answer(Ok(hex(cap)));
+        }
+        if !request["params"].is_array() {
+            return Early::Ask;
+        }
         let block = &mut request["params"][0];
         match (method, number(block)) {
-            ("eth_blockNumber", _) => Early::Answer(Ok(hex(cap))),
             ("eth_getBlockByNumber", Some(block)) if block > cap => Early::Answer(Ok(Value::Null)),
             ("eth_getBlockByNumber", None) => {
                 *block = hex(cap);
@@ -160,10 +216,14 @@ impl Faults {
             *left = less;
         }
         let (from, to) = (number(&filter["fromBlock"]), number(&filter["toBlock"]));
+        if let (Some(from), Some(to)) = (from, to) {
+            self.searched.push((from, to));
+        }
         let (from, to) = (from.unwrap_or(0), to.unwrap_or(0));
         let longest = self.longest_range.unwrap_or(u64::MAX);
         if to - from >= longest {
-            return Early::Answer(Err("query exceeds the largest block range"));
+            let refusal = self.refusal.unwrap_or("query exceeds the largest block range");
+            return Early::Answer(Err(refusal));
         }
         match cap {
             Some(cap) if from > cap => Early::Answer(Ok(json!([]))),
@@ -176,17 +236,56 @@ impl Faults {
     }
 
     /// What is done to an answer before it is handed out.
-    fn after(&self, method: &str, answer: &mut Value) {
+    fn after(&self, method: &str, request: &Value, answer: &mut Value) {
         let result = &mut answer["result"];
-        if let Some(time) = self.time.filter(|_| method == "eth_getBlockByNumber") {
-            result["timestamp"] = hex(time);
+        match method {
+            "eth_getBlockByNumber" | "eth_getBlockByHash" => {
+                if number(&result["number"]) == self.empties && self.empties.is_some() {
+                    result["logsBloom"] = json!(format!("0x{}", "00".repeat(256)));
+                }
+                if let Some(time) = self.time {
+                    result["timestamp"] = hex(time);
+                }
+                self.rename(result);
+            }
+            "eth_getLogs" => {
+                let by_hash = request["params"][0].get("blockHash").is_some();
+                if !(by_hash && self.honest_by_hash) {
+                    self.falsify(result);
+                }
+            }
+            "eth_getBlockReceipts" if self.false_receipts => {
+                for receipt in result.as_array_mut().into_iter().flatten() {
+                    self.falsify(&mut receipt["logs"]);
+                }
+            }
+            "eth_getTransactionReceipt" if self.false_receipts => {
+                self.falsify(&mut result["logs"]);
+            }
+            _ => {}
         }
+    }
+
+    /// Leaves logs out, or changes them.
+    fn falsify(&self, logs: &mut Value) {
+        let Some(logs) = logs.as_array_mut() else { return };
+        logs.retain(|log| {
+            let number = number(&log["blockNumber"]).unwrap_or_default();
+            !self.leaves_out.as_ref().is_some_and(|range| range.contains(&number))
+        });
+        for log in logs.iter_mut().filter(|log| number(&log["blockNumber"]) == self.invents) {
+            let topics = log["topics"].as_array_mut().unwrap();
+            *topics.last_mut().unwrap() = json!(format!("{:#066x}", 0xbad));
+        }
+    }
+
+    fn rename(&self, block: &mut Value) {
         let lies_from = self.lies_from.unwrap_or(u64::MAX);
-        if method != "eth_getBlockByNumber" || number(&result["number"]) < Some(lies_from) {
+        if number(&block["number"]) < Some(lies_from) {
             return;
         }
-        let hash = result["hash"].as_str().unwrap_or_default().to_owned();
-        result["hash"] = json!(format!("0xbad{}", &hash[5..]));
+        let hash = block["hash"].as_str().unwrap_or_default().to_owned();
+        block["hash"] = json!(format!("0xbad{}", &hash[5..]));
     }
 }
 

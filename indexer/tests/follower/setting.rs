@@ -1,5 +1,7 @@
 //! The indexer as a test runs it: configured in code, with a node that has nothing.
 
+use std::time::Duration;
+
 use alloy::primitives::Address;
 use everhold::{
     config::{
@@ -17,6 +19,8 @@ use crate::support::{
     snapshot::Snapshot,
 };
 
+const POLL: Span = Span(Duration::from_millis(50));
+
 /// Everything an indexer needs besides chain and database.
 pub(crate) struct Setting {
     node: Server,
@@ -24,6 +28,8 @@ pub(crate) struct Setting {
     pub(crate) confirmations: u64,
     pub(crate) grace_secs: u64,
     pub(crate) webhooks: Vec<Url>,
+    pub(crate) prove_logs: bool,
+    pub(crate) poll: Span,
 }
 
 impl Setting {
@@ -37,6 +43,9 @@ impl Setting {
             confirmations: 12,
             grace_secs: 600,
             webhooks: Vec::new(),
+            prove_logs: false,
+            // The pause after a failure follows from it.
+            poll: POLL,
         }
     }
 
@@ -50,6 +59,8 @@ impl Setting {
             chain: ChainConfig {
                 rpc: rpc.iter().map(|url| (*url).clone()).collect(),
                 confirmations: self.confirmations,
+                prove_logs: self.prove_logs,
+                poll: self.poll,
                 ..ChainConfig::default()
             },
             collection: self.collections.clone(),

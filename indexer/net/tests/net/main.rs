@@ -8,5 +8,6 @@ mod redirects;
 mod secrets;
 mod server;
 mod sizes;
+mod socket;
 mod times;
 mod turns;

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    consensus::Header as Inner,
-    primitives::{Address, B256, Bloom, BloomInput, Log as RawLog, LogData, U256, keccak256},
+    consensus::{
+        Header as Inner, Receipt, ReceiptEnvelope, ReceiptWithBloom, constants::EMPTY_ROOT_HASH,
+        proofs::calculate_receipt_root,
+    },
+    primitives::{Address, B256, Log as RawLog, LogData, U256},
     rpc::types::{Block as RpcBlock, BlockTransactions, Header, Log},
 };
 use alloy_sol_types::SolEvent;
@@ -27,6 +30,8 @@ pub(super) struct Block {
     pub(super) number: u64,
     pub(super) hash: B256,
     parent: B256,
+    /// Tells it from others at its place.
+    salt: u64,
     logs: Vec<LogData>,
     pub(super) tokens: BTreeMap<u64, TokenShape>,
     next: u64,
@@ -42,9 +47,10 @@ pub(super) struct Chain {
 
 impl Chain {
     pub(super) fn new() -> Self {
-        let hash = keccak256("genesis");
         let (logs, tokens) = (Vec::new(), BTreeMap::new());
-        let genesis = Block { number: 0, hash, parent: B256::ZERO, logs, tokens, next: 1 };
+        let (number, hash, salt) = (0, B256::ZERO, 0);
+        let mut genesis = Block { number, hash, parent: B256::ZERO, salt, logs, tokens, next: 1 };
+        genesis.hash = genesis.header().hash_slow();
         Self { blocks: vec![genesis], fixed: 1 }
     }
 
@@ -55,12 +61,13 @@ impl Chain {
     /// A block in which a few things happen.
     pub(super) fn grow(&mut self, dice: &mut Dice) {
         let last = self.head().clone();
-        let hash = keccak256([last.hash.as_slice(), &dice.next().to_be_bytes()].concat());
-        let (number, parent) = (last.number + 1, last.hash);
-        let mut block = Block { number, hash, parent, logs: Vec::new(), ..last };
+        let (number, parent, salt) = (last.number + 1, last.hash, dice.next());
+        let mut block = Block { number, parent, salt, logs: Vec::new(), hash: B256::ZERO, ..last };
         for _ in 0..dice.below(4) {
             block.act(dice);
         }
+        let hash = block.header().hash_slow();
+        block.is_called(hash);
         self.blocks.push(block);
         self.fixed = self.fixed.max(self.blocks.len().saturating_sub(DEPTH as usize));
     }
@@ -176,20 +183,65 @@ impl Block {
         })
     }
 
-    pub(super) fn json(&self) -> Value {
-        let mut bloom = Bloom::default();
-        for data in &self.logs {
-            bloom.accrue(BloomInput::Raw(COLLECTION.as_slice()));
-            bloom.accrue(BloomInput::Raw(TWIN.as_slice()));
-            data.topics().iter().for_each(|topic| bloom.accrue(BloomInput::Raw(topic.as_slice())));
+    /// What happened in it is known by its hash, which follows from that.
+    fn is_called(&mut self, hash: B256) {
+        let place = (self.number, std::mem::replace(&mut self.hash, hash));
+        let here = (self.number, hash);
+        for shape in self.tokens.values_mut() {
+            if shape.minted == place {
+                shape.minted = here;
+            }
+            if shape.content_set == Some(place) {
+                shape.content_set = Some(here);
+            }
         }
-        let inner = Inner {
+    }
+
+    /// Its one transaction's receipt.
+    fn receipt(&self) -> ReceiptWithBloom<Receipt<RawLog>> {
+        let both = [COLLECTION, TWIN].into_iter();
+        let logs = both.flat_map(|address| {
+            self.logs.iter().map(move |data| RawLog { address, data: data.clone() })
+        });
+        let (status, cumulative_gas_used) = (true.into(), 21_000 + self.number);
+        Receipt { status, cumulative_gas_used, logs: logs.collect() }.with_bloom()
+    }
+
+    fn header(&self) -> Inner {
+        let receipt = self.receipt();
+        let logs_bloom = receipt.logs_bloom;
+        Inner {
             number: self.number,
             parent_hash: self.parent,
-            logs_bloom: bloom,
+            logs_bloom,
+            receipts_root: match self.logs.len() {
+                0 => EMPTY_ROOT_HASH,
+                _ => calculate_receipt_root(&[ReceiptEnvelope::Eip1559(receipt)]),
+            },
             timestamp: 1_700_000_000 + self.number,
+            mix_hash: B256::from(U256::from(self.salt)),
             ..Inner::default()
-        };
+        }
+    }
+
+    /// `eth_getBlockReceipts`.
+    pub(super) fn receipts(&self) -> Value {
+        if self.logs.is_empty() {
+            return json!([]);
+        }
+        let logs: Vec<Log> = self.rpc_logs().collect();
+        json!([{
+            "type": "0x2",
+            "status": "0x1",
+            "cumulativeGasUsed": format!("{:#x}", 21_000 + self.number),
+            "logs": logs,
+            "transactionHash": self.hash,
+            "transactionIndex": "0x0",
+        }])
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let inner = self.header();
         let header = Header { hash: self.hash, inner, total_difficulty: None, size: None };
         let transactions = BlockTransactions::<B256>::Hashes(Vec::new());
         json!(RpcBlock { header, uncles: Vec::new(), transactions, withdrawals: None })

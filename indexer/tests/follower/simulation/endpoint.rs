@@ -14,7 +14,7 @@ use super::{
     Dice,
     chain::{Block, Chain},
 };
-use crate::http::{Answer, Server};
+use crate::http::{Answer, Reply, Server};
 
 /// What is wrong with an endpoint for a while.
 #[derive(Clone, Default)]
@@ -29,6 +29,14 @@ pub(super) enum Trouble {
     Forked(Chain),
     /// Its ranges come from a machine that does not have the newest blocks.
     Flickers(u64),
+    /// It leaves out every so-manieth log.
+    LeavesOut(u64),
+    /// It tells every so-manieth log with another token.
+    Invents(u64),
+    /// It is asked too often, and says for how many seconds it wants to be left alone.
+    Busy(u64),
+    /// It hangs up on so many requests of ten.
+    Flaps(u64),
 }
 
 /// The chain, and how the endpoints are.
@@ -60,15 +68,20 @@ impl World {
         if self.stormy {
             match self.dice.below(60) {
                 0 => return None,
-                1 => return Some((429, b"slow down".to_vec())),
-                2 => return Some((500, b"oops".to_vec())),
-                3 => return Some((200, b"{\"jsonrpc\":\"2.0\",\"id\":".to_vec())),
-                4 => return Some((200, b"<html>maintenance</html>".to_vec())),
+                1 => return Some(Reply::new(429, "slow down")),
+                2 => return Some(Reply::new(500, "oops")),
+                3 => return Some(Reply::new(200, "{\"jsonrpc\":\"2.0\",\"id\":")),
+                4 => return Some(Reply::new(200, "<html>maintenance</html>")),
                 _ => {}
             }
         }
         let longest = self.longest;
         let trouble = self.troubles[index].clone();
+        match trouble {
+            Trouble::Busy(seconds) => return Some(Reply::busy(seconds)),
+            Trouble::Flaps(often) if self.dice.below(10) < often => return None,
+            _ => {}
+        }
         let (chain, cap) = match &trouble {
             Trouble::Down => return None,
             Trouble::Forked(chain) => (chain, chain.head().number),
@@ -88,15 +101,60 @@ impl World {
                 Ok(block.map_or(Value::Null, Block::json))
             }
             "eth_getLogs" => logs(chain, cap, &trouble, &params[0], longest),
+            "eth_getBlockByHash" => {
+                let hash: Option<B256> = params[0].as_str().and_then(|text| text.parse().ok());
+                let known = |block: &&Block| Some(block.hash) == hash && block.number <= cap;
+                Ok(chain.blocks.iter().find(known).map_or(Value::Null, Block::json))
+            }
+            "eth_getBlockReceipts" => {
+                let block = chain.block(number(&params[0]).unwrap_or(cap));
+                let block = block.filter(|block| block.number <= cap);
+                Ok(block.map_or(Value::Null, |block| {
+                    let mut receipts = block.receipts();
+                    receipts.as_array_mut().into_iter().flatten().for_each(|receipt| {
+                        trouble.falsify(&mut receipt["logs"]);
+                    });
+                    receipts
+                }))
+            }
             "eth_call" => Ok(call(chain, &params[0])),
             _ => Err("no such method"),
         };
         let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
         match result {
-            Ok(result) => answer["result"] = result,
+            Ok(mut result) => {
+                if method == "eth_getLogs" {
+                    trouble.falsify(&mut result);
+                }
+                answer["result"] = result;
+            }
             Err(message) => answer["error"] = json!({ "code": -32000, "message": message }),
         }
-        Some((200, answer.to_string().into_bytes()))
+        Some(Reply::new(200, answer.to_string()))
+    }
+}
+
+impl Trouble {
+    /// What becomes of the logs that are told, by ranges, hashes or receipts.
+    fn falsify(&self, logs: &mut Value) {
+        let Some(logs) = logs.as_array_mut() else { return };
+        let chosen = |log: &Value, every: u64| {
+            let place = number(&log["blockNumber"]).unwrap_or(0) * 31
+                + number(&log["logIndex"]).unwrap_or(0);
+            place.is_multiple_of(every)
+        };
+        match self {
+            Self::LeavesOut(every) => logs.retain(|log| !chosen(log, *every)),
+            Self::Invents(every) => {
+                for log in logs.iter_mut().filter(|log| chosen(log, *every)) {
+                    if let Some(topic) = log["topics"].as_array_mut().and_then(|all| all.last_mut())
+                    {
+                        *topic = json!(B256::from(U256::from(0xbad)));
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use alloy::primitives::U256;
-use everhold::watch::Watch;
+use everhold::{config::Span, watch::Watch};
 use url::Url;
 
 use self::{
@@ -84,8 +84,17 @@ async fn storm(seed: u64, engine: Engine) {
         servers.push(serve(&world, index).await);
     }
     let urls: Vec<&Url> = servers.iter().map(|server: &Server| &server.url).collect();
+    // One endpoint lies from the beginning, about blocks that nobody reads again.
+    let liar = dice.below(ENDPOINTS as u64) as usize;
+    world.lock().unwrap().troubles[liar] = match dice.below(3) {
+        0 => Trouble::LeavesOut(1 + dice.below(7)),
+        1 => Trouble::Invents(1 + dice.below(7)),
+        _ => Trouble::None,
+    };
     let mut setting = Setting::of(&[COLLECTION]).await;
     setting.confirmations = DEPTH;
+    // Endpoints are tried again as quickly as the storm goes on.
+    setting.poll = Span(Duration::from_millis(5));
     let db = Database::fresh(engine).await;
     setting.index(&db, &urls).await.unwrap();
     let storm = Storm { setting: &setting, db: &db, urls: urls.clone() };
@@ -137,10 +146,14 @@ fn happen(world: &Shared, dice: &mut Dice) {
     }
     world.troubles = vec![Trouble::None; ENDPOINTS];
     let ill = dice.below(ENDPOINTS as u64) as usize;
-    world.troubles[ill] = match dice.below(5) {
-        0 => Trouble::Lags(1 + dice.below(100)),
-        1 => Trouble::Forked(before),
-        2 => Trouble::Flickers(1 + dice.below(10)),
+    world.troubles[ill] = match dice.below(10) {
+        0 | 1 => Trouble::Lags(1 + dice.below(100)),
+        2 => Trouble::Forked(before),
+        3 => Trouble::Flickers(1 + dice.below(10)),
+        4 => Trouble::LeavesOut(1 + dice.below(5)),
+        5 => Trouble::Invents(1 + dice.below(5)),
+        6 => Trouble::Busy(1),
+        7 => Trouble::Flaps(1 + dice.below(9)),
         _ => Trouble::None,
     };
 }

@@ -1,0 +1,304 @@
+//! One JSON-RPC endpoint: what it is asked, and how it stands.
+
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    network::Ethereum,
+    primitives::B256,
+    providers::{Provider, RootProvider},
+    rpc::{
+        client::RpcClient,
+        types::{Block, Filter, Header, Log},
+    },
+    transports::{RpcError as Transport, TransportErrorKind},
+};
+use everhold_net::Fetcher;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::{sync::Notify, time::Instant};
+use tracing::{debug, info, warn};
+use url::Url;
+
+use super::{
+    aside::{FIRST_PAUSE, STALLED, Standing},
+    events::{BlockRef, TOPICS, TokenEvent, decode},
+    heads::Heads,
+    log::RpcLog,
+    receipt::Receipt,
+    refusal::Refusal,
+    rpc_error::{Result, RpcError},
+    span::Span,
+    transport::RpcTransport,
+};
+
+/// How often a transaction that was sent is looked for. Only commands that send one wait so.
+const RECEIPT_POLL: Duration = Duration::from_millis(500);
+
+/// Receipts asked for at once.
+const RECEIPTS: usize = 8;
+/// Transactions of a block at most: more than any gas limit allows.
+const MOST_TRANSACTIONS: usize = 100_000;
+
+/// One endpoint.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    shown: String,
+    pub(super) provider: RootProvider<Ethereum>,
+    /// Whether it serves the chain that the majority does; unset until it has answered.
+    ours: OnceLock<bool>,
+    span: Mutex<Span>,
+    standing: Mutex<Standing>,
+    /// Tells of new blocks, where it can.
+    pub(super) heads: Option<Heads>,
+}
+
+/// What tells one chain from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Chain {
+    pub(super) id: u64,
+    pub(super) genesis: B256,
+}
+
+impl Endpoint {
+    pub(super) fn new(url: &Url, fetcher: &Fetcher, pause: Duration, wake: &Arc<Notify>) -> Self {
+        let (client, heads) = if matches!(url.scheme(), "ws" | "wss") {
+            let (transport, heads) = super::socket::open(fetcher, url, wake.clone());
+            (RpcClient::new(transport, false), Some(heads))
+        } else {
+            (RpcClient::new(RpcTransport::new(fetcher.clone(), url.clone()), false), None)
+        };
+        Self {
+            shown: without_secrets(url),
+            provider: RootProvider::new(client.with_poll_interval(RECEIPT_POLL)),
+            ours: OnceLock::new(),
+            span: Mutex::default(),
+            standing: Mutex::new(Standing::new(pause.min(FIRST_PAUSE))),
+            heads,
+        }
+    }
+
+    /// Its URL, without what may be secret in it.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// How many blocks it is asked for at once.
+    pub(super) fn span(&self) -> MutexGuard<'_, Span> {
+        // Numbers: whoever panicked left them whole.
+        self.span.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets it aside for an answer that did not come or is none.
+    pub(super) fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
+        let wait = match Refusal::of(&error) {
+            Refusal::Busy(wait) => wait,
+            _ => None,
+        };
+        let error = self.described(&error, false);
+        self.set_aside(&error, wait);
+        error
+    }
+
+    /// Sets it aside until it is tried again.
+    pub(super) fn set_aside(&self, error: &RpcError, wait: Option<Duration>) {
+        let why = error.reason();
+        let was_fine = self.standing().failed(Instant::now(), &why, wait);
+        self.say_aside(was_fine);
+    }
+
+    /// Sets it aside for something that it told and that is proved to be otherwise.
+    pub(super) fn lied(&self, why: impl Display) {
+        let was_fine = self.standing().lied(Instant::now(), &why.to_string());
+        self.say_aside(was_fine);
+    }
+
+    /// Sets it aside if its head has stayed where it is for long while another's is higher.
+    pub(super) fn lags(&self, its: u64, highest: u64) {
+        let now = Instant::now();
+        let mut standing = self.standing();
+        if its >= highest || standing.stands_still(now) < STALLED {
+            return;
+        }
+        let why = format!("it stays at block {its}, while another is at {highest}");
+        let was_fine = standing.stalled(now, its, &why);
+        drop(standing);
+        self.say_aside(was_fine);
+    }
+
+    fn say_aside(&self, was_fine: bool) {
+        let excuse = self.standing().excuse().unwrap_or_default();
+        if was_fine {
+            warn!("RPC {} is set aside: {excuse}", self.shown);
+        } else {
+            debug!("RPC {} stays aside: {excuse}", self.shown);
+        }
+    }
+
+    fn described(&self, error: &Transport<TransportErrorKind>, too_much: bool) -> RpcError {
+        let reason = match error {
+            Transport::ErrorResp(payload) => payload.message.to_string(),
+            Transport::Transport(_) => everhold_net::root_cause(error),
+            other => other.to_string(),
+        };
+        let reason = everhold_net::shown(reason.as_bytes());
+        RpcError::Unreachable { url: self.shown.clone(), reason, too_much }
+    }
+
+    pub(super) fn unusable(&self, reason: &str) -> RpcError {
+        let (url, reason) = (self.shown.clone(), reason.to_owned());
+        RpcError::Unreachable { url, reason, too_much: false }
+    }
+
+    /// The newest block. An endpoint that was set aside and tells it is asked again from now on.
+    pub(super) async fn head(&self, chain: Chain) -> Result<BlockRef> {
+        self.check(chain).await?;
+        let head = self.block(BlockNumberOrTag::Latest).await?;
+        let head = head.ok_or_else(|| self.refused("it has no blocks"))?;
+        let is_back = self.standing().answered(Instant::now(), head.number);
+        if is_back {
+            info!("RPC {} works again", self.shown);
+        }
+        Ok(head)
+    }
+
+    pub(super) async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<BlockRef>> {
+        Ok(self.header(tag).await?.map(|header| block_ref(&header)))
+    }
+
+    pub(super) async fn header(&self, tag: BlockNumberOrTag) -> Result<Option<Header>> {
+        let asked = self.provider.get_block_by_number(tag);
+        let block: Option<Block> = asked.await.map_err(|error| self.failed(error))?;
+        let Some(block) = block else { return Ok(None) };
+        if let BlockNumberOrTag::Number(number) = tag
+            && block.header.number != number
+        {
+            return Err(self.refused("it gives another block than the one asked for"));
+        }
+        Ok(Some(block.header))
+    }
+
+    /// The header with this hash. What it does not answer is no reason to set it aside.
+    pub(super) async fn header_of(&self, hash: B256) -> Result<Option<Header>> {
+        let block = self.provider.get_block_by_hash(hash).await;
+        let block = block.map_err(|error| self.described(&error, false))?;
+        Ok(block.map(|block| block.header).filter(|header| header.hash == hash))
+    }
+
+    /// The receipts of a block: all at once, or one by one where it does not know that way.
+    pub(super) async fn receipts(&self, header: &Header) -> Result<Vec<Receipt>> {
+        let number = BlockNumberOrTag::Number(header.number);
+        let failed = |error| {
+            let wait =
+                if let Refusal::Busy(wait) = Refusal::of(&error) { Some(wait) } else { None };
+            let error = self.described(&error, false);
+            if let Some(wait) = wait {
+                self.set_aside(&error, wait);
+            }
+            error
+        };
+        let client = self.provider.client();
+        let all: Result<Option<Vec<Receipt>>, _> =
+            client.request("eth_getBlockReceipts", (number,)).await;
+        if let Ok(Some(receipts)) = all {
+            return Ok(receipts);
+        }
+        let block = self.provider.get_block_by_hash(header.hash).await.map_err(failed)?;
+        let block = block.ok_or_else(|| self.unusable("it does not know the block"))?;
+        let hashes: Vec<B256> = block.transactions.hashes().take(MOST_TRANSACTIONS).collect();
+        let receipts = stream::iter(hashes).map(|hash| async move {
+            let receipt: Option<Receipt> =
+                client.request("eth_getTransactionReceipt", (hash,)).await.map_err(failed)?;
+            receipt.ok_or_else(|| self.unusable("it has no receipt of a transaction of the block"))
+        });
+        receipts.buffered(RECEIPTS).try_collect().await
+    }
+
+    /// The number of the block that it marks so. Not every chain has marks: it is not set aside
+    /// for an error.
+    pub(super) async fn marked(&self, tag: BlockNumberOrTag) -> Result<Option<u64>> {
+        let block = self.provider.get_block_by_number(tag).await;
+        let block = block.map_err(|error| self.described(&error, false))?;
+        Ok(block.map(|block| block.header.number))
+    }
+
+    /// What it is called, told by itself.
+    pub(super) async fn chain(&self) -> Result<Chain> {
+        let id = self.provider.get_chain_id().await.map_err(|error| self.failed(error))?;
+        let genesis = self.block(BlockNumberOrTag::Number(0)).await?;
+        let genesis = genesis.ok_or_else(|| self.refused("it does not know its genesis block"))?;
+        Ok(Chain { id, genesis: genesis.hash })
+    }
+
+    /// Notes whether it is of the chain that the majority serves.
+    pub(super) fn judge(&self, its: Chain, chain: Chain) {
+        let _ = self.ours.set(its == chain);
+    }
+
+    /// Refuses an endpoint of another chain, also one that was silent until now.
+    pub(super) async fn check(&self, chain: Chain) -> Result<()> {
+        let ours = match self.ours.get() {
+            Some(ours) => *ours,
+            None => {
+                let its = self.chain().await?;
+                *self.ours.get_or_init(|| its == chain)
+            }
+        };
+        if ours { Ok(()) } else { Err(self.refused("it serves another chain than the others")) }
+    }
+
+    /// Sets it aside for an answer that can't be.
+    fn refused(&self, reason: &str) -> RpcError {
+        let error = self.unusable(reason);
+        self.set_aside(&error, None);
+        error
+    }
+
+    /// What logs say. It is not set aside for refusing: less may be asked of it.
+    pub(super) async fn events(&self, filter: &Filter) -> Result<Vec<TokenEvent>, Unanswered> {
+        let filter = filter.clone().event_signature(TOPICS.to_vec());
+        let asked = self.provider.client().request("eth_getLogs", (filter,));
+        let logs: Vec<RpcLog> = asked.await.map_err(|error| {
+            let refusal = Refusal::of(&error);
+            let too_much = matches!(refusal, Refusal::TooMuch(_) | Refusal::Silent);
+            Unanswered { error: self.described(&error, too_much), refusal }
+        })?;
+        let mut events = Vec::with_capacity(logs.len());
+        for log in logs.into_iter().map(Log::from).filter(|log| !log.removed) {
+            let broken =
+                |error| Unanswered { error: RpcError::BadLog(error), refusal: Refusal::Broken };
+            events.extend(decode(&log).map_err(broken)?);
+        }
+        Ok(events)
+    }
+}
+
+/// Why logs did not come.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) error: RpcError,
+    pub(super) refusal: Refusal,
+}
+
+pub(super) fn block_ref(header: &Header) -> BlockRef {
+    BlockRef {
+        number: header.number,
+        hash: header.hash,
+        parent_hash: header.parent_hash,
+        time: Some(header.timestamp),
+    }
+}
+
+/// An endpoint's scheme, host and port: paths and queries hold API keys.
+fn without_secrets(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}", url.scheme())
+}

@@ -1,0 +1,198 @@
+//! One state of the chain.
+
+use std::sync::Arc;
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256, Bloom, BloomInput},
+    rpc::types::Filter,
+};
+
+use super::{
+    endpoint::{Endpoint, block_ref},
+    events::{BlockRef, TOPICS, TokenEvent},
+    linked::Linked,
+    quorum::{agreed, ask},
+    reader::Reader,
+    rpc::Rpc,
+    rpc_error::{Result, RpcError},
+    source::{Depth, Source},
+};
+
+/// One state of the chain, as enough endpoints have it.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    pub(super) rpc: &'a Rpc,
+    /// Those that have the head, in the order in which they are configured.
+    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    /// How many of them must agree.
+    pub(super) votes: usize,
+    /// Whether blocks may be taken back for it.
+    pub(super) sure: bool,
+    pub(super) linked: Option<Arc<Linked>>,
+    /// The head.
+    pub head: BlockRef,
+    /// The last final block.
+    pub finalized: Option<u64>,
+}
+
+impl View<'_> {
+    /// The block at `number`, at most the head's, that enough endpoints have.
+    ///
+    /// # Errors
+    /// Where they do not agree, or too few answer.
+    pub async fn settled_block(&self, number: u64) -> Result<BlockRef> {
+        if number == self.head.number {
+            return Ok(self.head);
+        }
+        let tag = BlockNumberOrTag::Number(number);
+        let answers =
+            ask(&self.endpoints, self.votes, |endpoint| async move { endpoint.block(tag).await });
+        let answers = answers.await;
+        if answers.good.len() < self.votes {
+            return Err(self.rpc.too_few(answers.good.len()));
+        }
+        let blocks: Vec<_> = answers.good.into_iter().filter_map(|(_, block)| block).collect();
+        // No answer below the head is no fork: the endpoint contradicts itself.
+        if blocks.len() < self.votes {
+            return Err(RpcError::Changed);
+        }
+        let said = blocks.iter().map(|block| (block.hash, block.parent_hash));
+        let agreed = agreed(said, self.votes).ok_or(RpcError::Disagree { number })?;
+        let block = blocks.into_iter().find(|block| (block.hash, block.parent_hash) == agreed);
+        self.linked(block.ok_or(RpcError::Changed)?)
+    }
+
+    /// A block, unless it is proved to be another one.
+    fn linked(&self, block: BlockRef) -> Result<BlockRef> {
+        match &self.linked {
+            Some(linked) if linked.contradicts(&self.head, &block) => Err(RpcError::Changed),
+            _ => Ok(block),
+        }
+    }
+
+    /// Whether blocks may be taken back because they are not in this view.
+    ///
+    /// # Errors
+    /// [`RpcError::Unconfirmed`] where one of two endpoints alone says so, and the other may be
+    /// silent only for a moment.
+    pub fn may_take_back(&self) -> Result<()> {
+        if self.sure {
+            return Ok(());
+        }
+        let url = self.endpoints.first().map(|endpoint| endpoint.shown().to_owned());
+        Err(RpcError::Unconfirmed { url: url.unwrap_or_default() })
+    }
+
+    /// The block at `number` as an endpoint has it this moment, be it of the view or not, and
+    /// the filter of what was logged in it.
+    ///
+    /// # Errors
+    /// Where no endpoint of the view answers.
+    pub async fn fresh_header(&self, number: u64) -> Result<Option<(BlockRef, Bloom)>> {
+        let (mut failure, mut unknown) = (None, false);
+        for endpoint in &self.endpoints {
+            if !endpoint.standing().is_fine() {
+                continue;
+            }
+            match endpoint.header(BlockNumberOrTag::Number(number)).await {
+                Ok(Some(header)) => {
+                    let block = self.linked(block_ref(&header))?;
+                    return Ok(Some((block, header.logs_bloom)));
+                }
+                Ok(None) => unknown = true,
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            _ if unknown => Ok(None),
+            Some(failure) => Err(failure),
+            None => Err(self.rpc.too_few(0)),
+        }
+    }
+
+    /// How many blocks each of the endpoints answers well at once.
+    pub fn span(&self) -> u64 {
+        self.endpoints.iter().map(|endpoint| endpoint.span().blocks()).min().unwrap_or(1)
+    }
+
+    /// What the logs of these contracts say between two blocks, both included, in one request to
+    /// each endpoint that is asked. Where that is too much, [`View::span`] is less afterwards.
+    ///
+    /// # Errors
+    /// Those of the endpoints; [`RpcError::Changed`] where they are of several forks;
+    /// [`RpcError::Unproved`] where they differ and none can prove what it says.
+    pub async fn events(
+        &self,
+        collections: &[Address],
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<TokenEvent>> {
+        let turn = usize::try_from(to).unwrap_or_default();
+        self.source(collections).read(from, to, turn, Depth::Recent).await
+    }
+
+    /// Reads what the logs of these contracts say between two blocks, both included.
+    ///
+    /// Of several endpoints two are asked for each range, in turn, and compared.
+    pub fn reader(&self, collections: &[Address], from: u64, to: u64) -> Reader {
+        Reader::new(self.source(collections), from, to)
+    }
+
+    /// What the logs of these contracts say in one block, asked for by its hash (EIP-234): a
+    /// machine that does not have it says so.
+    ///
+    /// # Errors
+    /// Where no endpoint of the view has it.
+    pub async fn events_of_block(
+        &self,
+        collections: &[Address],
+        block: B256,
+    ) -> Result<Vec<TokenEvent>> {
+        let filter = Filter::new().address(collections.to_vec()).at_block_hash(block);
+        let mut failure = None;
+        for endpoint in &self.endpoints {
+            match endpoint.events(&filter).await {
+                Ok(mut events) => {
+                    events.retain(|event| event.block_hash == block);
+                    return Ok(events);
+                }
+                Err(unanswered) => failure = Some(unanswered.error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.rpc.too_few(0)))
+    }
+
+    /// The number of the chain's own `safe` or `finalized` block: the highest that enough
+    /// endpoints give.
+    pub(super) async fn marked(&self, tag: BlockNumberOrTag) -> Result<Option<u64>> {
+        let answers =
+            ask(&self.endpoints, self.votes, |endpoint| async move { endpoint.marked(tag).await });
+        let mut answers = answers.await;
+        if answers.good.len() < self.votes {
+            let failure = answers.failures.pop();
+            return Err(failure.unwrap_or_else(|| self.rpc.too_few(answers.good.len())));
+        }
+        let mut numbers: Vec<_> = answers.good.into_iter().map(|(_, number)| number).collect();
+        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
+        Ok(numbers[self.votes - 1])
+    }
+
+    fn source(&self, collections: &[Address]) -> Source {
+        Source {
+            endpoints: self.endpoints.clone(),
+            configured: self.rpc.configured(),
+            votes: self.votes,
+            addresses: collections.to_vec(),
+            head: self.head,
+            linked: self.linked.clone(),
+        }
+    }
+}
+
+/// Whether a block's filter leaves it open that one of these contracts logged something in it.
+pub fn may_concern(bloom: &Bloom, collections: &[Address]) -> bool {
+    let logged = |address: &Address| bloom.contains_input(BloomInput::Raw(address.as_slice()));
+    collections.iter().any(logged)
+        && TOPICS.iter().any(|topic| bloom.contains_input(BloomInput::Raw(topic.as_slice())))
+}
