@@ -3,6 +3,9 @@
 CREATE TABLE scheduled (up_to BIGINT NOT NULL);
 INSERT INTO scheduled SELECT COALESCE(MAX(id), 0) FROM contents;
 
--- PostgreSQL, before it has counted a table, takes the primary key for the better way to a content.
+-- PostgreSQL, before it has counted a table, takes the primary key for the better way to a content's tokens, which is
+-- through the whole collection.
+DROP INDEX tokens_content;
+CREATE INDEX tokens_content ON tokens (content_id, collection_id);
 DROP INDEX former_contents_content;
 CREATE INDEX former_contents_content ON former_contents (content_id, collection_id, superseded_block);

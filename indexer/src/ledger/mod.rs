@@ -284,6 +284,8 @@ async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
+        // Rows are some 200 bytes: half as many pages to split and to log.
+        .page_size(8192)
         // Of hashes, which come in no order, most of an index is touched by a long backfill.
         .pragma("cache_size", "-40000")
         // Pages that one batch after another changes go into the file once; 32 MB of log at most.

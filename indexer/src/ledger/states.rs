@@ -78,7 +78,12 @@ impl Tx {
     ) -> Result<BTreeMap<TokenKey, Option<State>>> {
         let mut states: BTreeMap<TokenKey, Option<State>> =
             keys.iter().map(|key| (*key, None)).collect();
-        for (collection, ids) in by_collection(keys) {
+        for (collection, mut ids) in by_collection(keys) {
+            // Most new tokens have the highest ids: they need not be looked for one by one.
+            let highest = "SELECT token_id FROM tokens WHERE collection_id = $1
+                           ORDER BY token_id DESC LIMIT 1";
+            let highest = fetch!(fetch_optional, self, (Vec<u8>,), highest, collection)?;
+            ids.retain(|id| highest.as_ref().is_some_and(|(highest,)| *id <= highest.as_slice()));
             let found = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.id, c.codec, c.digest, t.revision, t.frozen,
                         t.minted_block, t.minted_hash, t.content_block, t.content_hash,
                         t.content_time

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use alloy::primitives::{Address, U256};
 use everhold::{
+    chain::RpcError,
     ledger::Collection,
     watch::{WatchError, reindex},
 };
@@ -185,7 +186,7 @@ async fn a_minority_halts_nothing_even_if_nobody_else_answers() {
         let alone = [Trouble::Down, Trouble::Down, Trouble::Forked(forked.clone())];
         world.lock().unwrap().troubles = alone.to_vec();
         let refused = watch.index_once().await.unwrap_err();
-        assert!(matches!(refused, WatchError::Unconfirmed { .. }), "{refused}");
+        assert!(matches!(refused, WatchError::Rpc(RpcError::TooFew { .. })), "{refused}");
         // One that answers is not enough, either.
         let two = [Trouble::None, Trouble::Down, Trouble::Forked(forked)];
         world.lock().unwrap().troubles = two.to_vec();
