@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use alloy::{primitives::Address, rpc::types::Filter};
+use alloy::rpc::types::Filter;
 use tokio::task::JoinHandle;
 
 use super::{
     events::TokenEvent,
     rpc::{Endpoint, RpcError},
+    standards::Watched,
 };
 
 /// Requests under way at once.
@@ -80,15 +81,15 @@ impl Span {
 #[derive(Debug)]
 pub struct Reader {
     endpoint: Endpoint,
-    addresses: Vec<Address>,
+    watched: Vec<Watched>,
     next: u64,
     to: u64,
     ahead: VecDeque<JoinHandle<Result<Read, RpcError>>>,
 }
 
 impl Reader {
-    pub(super) fn new(endpoint: Endpoint, addresses: Vec<Address>, from: u64, to: u64) -> Self {
-        Self { endpoint, addresses, next: from, to, ahead: VecDeque::new() }
+    pub(super) fn new(endpoint: Endpoint, watched: Vec<Watched>, from: u64, to: u64) -> Self {
+        Self { endpoint, watched, next: from, to, ahead: VecDeque::new() }
     }
 
     /// The next piece; `None` behind the last.
@@ -98,9 +99,9 @@ impl Reader {
     pub async fn next(&mut self) -> Result<Option<Read>, RpcError> {
         while self.ahead.len() < AHEAD && self.next <= self.to {
             let last = self.to.min(self.next.saturating_add(self.endpoint.span().blocks - 1));
-            let (endpoint, addresses, from) =
-                (self.endpoint.clone(), self.addresses.clone(), self.next);
-            let task = tokio::spawn(async move { read(&endpoint, &addresses, from, last).await });
+            let (endpoint, watched, from) =
+                (self.endpoint.clone(), self.watched.clone(), self.next);
+            let task = tokio::spawn(async move { read(&endpoint, &watched, from, last).await });
             self.ahead.push_back(task);
             self.next = last + 1;
         }
@@ -121,14 +122,14 @@ impl Drop for Reader {
 /// Reads a range, in shorter ones where it is refused whole.
 async fn read(
     endpoint: &Endpoint,
-    addresses: &[Address],
+    watched: &[Watched],
     from: u64,
     to: u64,
 ) -> Result<Read, RpcError> {
     let (mut first, mut events) = (from, Vec::new());
     while first <= to {
         let last = to.min(first.saturating_add(endpoint.span().ceiling - 1));
-        match read_once(endpoint, addresses, first, last).await {
+        match read_once(endpoint, watched, first, last).await {
             Ok(mut found) => {
                 events.append(&mut found);
                 first = last + 1;
@@ -143,13 +144,13 @@ async fn read(
 /// Reads a range in one request, and remembers how that went.
 pub(super) async fn read_once(
     endpoint: &Endpoint,
-    addresses: &[Address],
+    watched: &[Watched],
     from: u64,
     to: u64,
 ) -> Result<Vec<TokenEvent>, RpcError> {
     let blocks = to - from + 1;
-    let filter = Filter::new().address(addresses.to_vec()).from_block(from).to_block(to);
-    match endpoint.events(&filter).await {
+    let filter = Filter::new().from_block(from).to_block(to);
+    match endpoint.events(filter, watched).await {
         Ok(mut events) => {
             events.retain(|event| (from..=to).contains(&event.block_number));
             endpoint.span().answered(blocks, events.len() as u64);

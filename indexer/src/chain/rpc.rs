@@ -25,8 +25,9 @@ use futures::future::join_all;
 use url::Url;
 
 use super::{
-    events::{BadLog, BlockRef, TOPICS, TokenEvent, decode},
+    events::{BadLog, BlockRef, TokenEvent, decode},
     reader::{Reader, Span, read_once},
+    standards::{Watched, topics, topics_of},
     transport::RpcTransport,
 };
 use crate::config::Finality;
@@ -177,12 +178,23 @@ impl Endpoint {
         RpcError::Unreachable { url, reason, too_much: false }
     }
 
-    pub(super) async fn events(&self, filter: &Filter) -> Result<Vec<TokenEvent>> {
-        let filter = filter.clone().event_signature(TOPICS.to_vec());
+    /// What these contracts logged in the blocks of a filter.
+    pub(super) async fn events(
+        &self,
+        blocks: Filter,
+        watched: &[Watched],
+    ) -> Result<Vec<TokenEvent>> {
+        let addresses: Vec<Address> = watched.iter().map(|one| one.address).collect();
+        let filter = blocks.address(addresses).event_signature(topics(watched));
         let logs = self.provider.get_logs(&filter).await.map_err(|error| self.failed(error))?;
+        let standards: HashMap<_, _> =
+            watched.iter().map(|one| (one.address, one.standard)).collect();
         let mut events = Vec::with_capacity(logs.len());
         for log in logs.iter().filter(|log| !log.removed) {
-            events.extend(decode(log)?);
+            // An endpoint may answer more than it was asked for.
+            if let Some(standard) = standards.get(&log.address()) {
+                events.extend(decode(log, *standard)?);
+            }
         }
         Ok(events)
     }
@@ -374,6 +386,16 @@ impl View<'_> {
         self.endpoint.header(BlockNumberOrTag::Number(number)).await
     }
 
+    /// A provider for questions to the endpoint itself.
+    pub(super) fn provider(&self) -> &RootProvider<Ethereum> {
+        &self.endpoint.provider
+    }
+
+    /// What the failure of a request to the endpoint means.
+    pub(super) fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
+        self.endpoint.failed(error)
+    }
+
     /// How many blocks the endpoint answers well at once.
     pub fn span(&self) -> u64 {
         self.endpoint.span().blocks()
@@ -383,7 +405,7 @@ impl View<'_> {
     /// that is too much, [`View::span`] is less afterwards.
     pub async fn events(
         &self,
-        collections: &[Address],
+        collections: &[Watched],
         from: u64,
         to: u64,
     ) -> Result<Vec<TokenEvent>> {
@@ -394,7 +416,7 @@ impl View<'_> {
     ///
     /// An endpoint of several machines may answer from one that does not have the blocks yet, and
     /// answer with nothing. See [`View::events_of_block`].
-    pub fn reader(&self, collections: &[Address], from: u64, to: u64) -> Reader {
+    pub fn reader(&self, collections: &[Watched], from: u64, to: u64) -> Reader {
         Reader::new(self.endpoint.clone(), collections.to_vec(), from, to)
     }
 
@@ -402,19 +424,21 @@ impl View<'_> {
     /// machine that does not have it says so.
     pub async fn events_of_block(
         &self,
-        collections: &[Address],
+        collections: &[Watched],
         block: B256,
     ) -> Result<Vec<TokenEvent>> {
-        let filter = Filter::new().address(collections.to_vec()).at_block_hash(block);
-        let mut events = self.endpoint.events(&filter).await?;
+        let filter = Filter::new().at_block_hash(block);
+        let mut events = self.endpoint.events(filter, collections).await?;
         events.retain(|event| event.block_hash == block);
         Ok(events)
     }
 }
 
 /// Whether a block's filter leaves it open that one of these contracts logged something in it.
-pub fn may_concern(bloom: &Bloom, collections: &[Address]) -> bool {
-    let logged = |address: &Address| bloom.contains_input(BloomInput::Raw(address.as_slice()));
-    collections.iter().any(logged)
-        && TOPICS.iter().any(|topic| bloom.contains_input(BloomInput::Raw(topic.as_slice())))
+pub fn may_concern(bloom: &Bloom, collections: &[Watched]) -> bool {
+    let holds = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
+    collections.iter().any(|one| {
+        holds(one.address.as_slice())
+            && topics_of(one.standard).iter().any(|topic| holds(topic.as_slice()))
+    })
 }

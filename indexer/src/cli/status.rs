@@ -41,6 +41,13 @@ pub(super) fn people(status: &Status) -> String {
             .to_owned();
     }
     let mut text = format!("{}\n\n{}\n\n", collections(status), nodes(status));
+    for collection in &status.collections {
+        for odd in &collection.odd_logs {
+            let (address, detail, count) = (&collection.address, odd.detail, odd.count);
+            let _ =
+                writeln!(text, "{address}: {detail} ({count}, since block {})", odd.first_block);
+        }
+    }
     let open: Vec<_> = status.open_incidents().collect();
     if open.is_empty() {
         let _ = writeln!(text, "no open incidents");

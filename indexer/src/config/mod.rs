@@ -3,6 +3,7 @@
 mod duration;
 mod env;
 mod fetch;
+mod standard;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use url::Url;
 
 pub use duration::Span;
 pub use env::{DOCUMENTED as ENVIRONMENT, apply as apply_environment};
+pub use standard::Standard;
 pub use template::TEMPLATE;
 
 /// Everything a user can set. Every field has a default that works on one machine.
@@ -86,6 +88,9 @@ pub struct CollectionConfig {
     /// The first block to read: the one it was deployed in, or earlier.
     #[serde(default)]
     pub start_block: u64,
+    /// What the contract is; absent: it is found out.
+    #[serde(default)]
+    pub standard: Option<Standard>,
 }
 
 /// `[aleph]`

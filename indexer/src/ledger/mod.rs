@@ -13,10 +13,14 @@ mod fold;
 mod follow;
 mod incidents;
 mod nodes;
+mod odd;
+mod paths;
 mod repairs;
 mod replicas;
+mod spread;
 mod states;
 mod tokens;
+mod uris;
 mod views;
 
 use std::{str::FromStr, time::Duration};
@@ -33,10 +37,13 @@ pub use contents::{Content, Known};
 pub use follow::Commit;
 pub use incidents::{Incident, NewAlert, Transition};
 pub use nodes::{Node, NodeKind};
+pub use odd::OddLogs;
+pub use paths::{DuePath, PathOf};
 pub use repairs::{Repair, RepairState};
 pub use replicas::{DueProbe, ProbeRecord, Replica, StateChange};
 pub use tokens::{Burn, Token};
-pub use views::{LinkRow, TokenContents};
+pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
+pub use views::{LinkRow, TokenContents, UriView};
 
 /// A row's key.
 pub type RowId = i64;

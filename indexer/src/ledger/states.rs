@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 
 use super::{
     LedgerError, Result, RowId, Tx,
@@ -34,17 +34,22 @@ type StateRow = (
     Option<i64>,
     Option<Vec<u8>>,
     Option<i64>,
+    Option<Vec<u8>>,
 );
 
 /// A token's id and state; without an owner there was no token.
 fn state(row: StateRow) -> Result<([u8; 32], Option<State>)> {
-    let (id, owner, codec, digest, revision, frozen, block, hash, set, set_hash, time) = row;
+    let (id, owner, codec, digest, revision, frozen, block, hash, set, set_hash, time, supply) =
+        row;
     let corrupt = || LedgerError::Corrupt("a token's state".to_owned());
     let hash_of = |bytes: Vec<u8>| B256::try_from(bytes.as_slice()).map_err(|_| corrupt());
     let id = id.try_into().map_err(|_| corrupt())?;
     let Some(owner) = owner else { return Ok((id, None)) };
     let state = State {
         owner: Address::try_from(owner.as_slice()).map_err(|_| corrupt())?,
+        supply: supply
+            .map(|bytes| U256::try_from_be_slice(&bytes).ok_or_else(corrupt))
+            .transpose()?,
         content: match (codec, digest) {
             (Some(codec), Some(digest)) => Some(content_id(codec, &digest)?),
             _ => None,
@@ -72,7 +77,7 @@ impl Tx {
         for (collection, ids) in by_collection(keys) {
             let rows = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.codec, c.digest, t.revision, t.frozen,
                         t.minted_block, t.minted_hash, t.content_block, t.content_hash,
-                        t.content_time
+                        t.content_time, t.supply
                      FROM tokens t LEFT JOIN contents c ON c.id = t.content_id
                      WHERE t.collection_id = " => collection} " AND token_id IN", ids, "");
             for row in rows {
@@ -94,7 +99,7 @@ impl Tx {
             self,
             StateRow,
             "SELECT u.token_id, u.owner, c.codec, c.digest, u.revision, u.frozen, u.minted_block,
-                    u.minted_hash, u.content_block, u.content_hash, u.content_time
+                    u.minted_hash, u.content_block, u.content_hash, u.content_time, u.supply
              FROM token_undo u LEFT JOIN contents c ON c.id = u.content_id
              WHERE u.collection_id = $1 AND u.block_number > $2
              ORDER BY u.block_number DESC",
@@ -145,7 +150,7 @@ impl Tx {
             self,
             "INSERT INTO token_undo (collection_id, token_id, block_number, owner, content_id,
                 revision, frozen, minted_block, minted_hash, content_block, content_hash,
-                content_time) ",
+                content_time, supply) ",
             before,
             |row| (
                 row.0.1.0,
@@ -160,6 +165,7 @@ impl Tx {
                 row.1.as_ref().and_then(|it| it.content_set).map(|set| int(set.0)),
                 row.1.as_ref().and_then(|it| it.content_set).map(|set| set.1.to_vec()),
                 row.1.as_ref().and_then(|it| it.content_time).map(time),
+                row.1.as_ref().and_then(supply),
             ),
             " ON CONFLICT DO NOTHING"
         );
@@ -181,7 +187,7 @@ impl Tx {
         insert_rows!(
             self,
             "INSERT INTO tokens (collection_id, token_id, owner, content_id, revision, frozen,
-                minted_block, minted_hash, content_block, content_hash, content_time) ",
+                minted_block, minted_hash, content_block, content_hash, content_time, supply) ",
             live,
             |row| (
                 row.0.0,
@@ -195,15 +201,21 @@ impl Tx {
                 row.1.content_set.map(|set| int(set.0)),
                 row.1.content_set.map(|set| set.1.to_vec()),
                 row.1.content_time.map(time),
+                supply(row.1),
             ),
             " ON CONFLICT (collection_id, token_id) DO UPDATE SET owner = excluded.owner,
                 content_id = excluded.content_id, revision = excluded.revision,
                 frozen = excluded.frozen, minted_block = excluded.minted_block,
                 minted_hash = excluded.minted_hash, content_block = excluded.content_block,
-                content_hash = excluded.content_hash, content_time = excluded.content_time"
+                content_hash = excluded.content_hash, content_time = excluded.content_time,
+                supply = excluded.supply"
         );
         Ok(())
     }
+}
+
+fn supply(state: &State) -> Option<Vec<u8>> {
+    state.supply.map(|supply| supply.to_be_bytes::<32>().to_vec())
 }
 
 /// The ids of tokens, by collection.

@@ -3,5 +3,7 @@
 mod status;
 mod token;
 
-pub use status::{CollectionStatus, IncidentStatus, NodeStatus, RepairStatus, Status};
+pub use status::{
+    CollectionStatus, IncidentStatus, NodeStatus, OddLogStatus, RepairStatus, Status,
+};
 pub use token::{Absent, ChangeReport, ContentReport, ReplicaReport, TokenReport};

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
+    config::Standard,
     health::{Health, Policy, ReplicaState},
-    ledger::{Incident, LedgerError, Millis, NodeKind, Repair, Tx},
+    ledger::{Incident, LedgerError, Millis, NodeKind, OddLogs, Repair, Tx},
     picture::{CollectionPicture, Picture},
     time_text,
 };
@@ -32,10 +33,13 @@ pub struct CollectionStatus {
     pub chain_id: u64,
     /// EIP-55 address.
     pub address: String,
-    /// ERC-721 `name()`.
+    /// What it is.
+    pub standard: Standard,
+    /// `name()`, or what stands for it.
     pub name: String,
-    /// Whether owners may change their tokens' content; if not, all tokens are frozen.
-    pub editable: bool,
+    /// Whether owners may change their tokens' content; if not, all tokens are frozen. Null where the
+    /// contract is not ours.
+    pub editable: Option<bool>,
     /// Live tokens.
     pub tokens: usize,
     /// Last block read.
@@ -44,6 +48,23 @@ pub struct CollectionStatus {
     pub finalized_block: Option<u64>,
     /// Tokens by health; they add up to `tokens`.
     pub health: BTreeMap<Health, usize>,
+    /// Logs of the contract that were passed over.
+    pub odd_logs: Vec<OddLogStatus>,
+}
+
+/// Logs that were passed over for one reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct OddLogStatus {
+    /// What is odd about them, in a word.
+    pub kind: &'static str,
+    /// How many there were; those of blocks that a reorg took back, too.
+    pub count: u64,
+    /// Block of the first.
+    pub first_block: u64,
+    /// Block of the last.
+    pub last_block: u64,
+    /// In words, what follows.
+    pub detail: &'static str,
 }
 
 /// A node and its replicas by state.
@@ -125,7 +146,9 @@ impl Status {
             let repairs = tx.repairs_since(incident.content_row, incident.opened_at).await?;
             incidents.push(IncidentStatus::new(incident, repairs));
         }
-        let collections = picture.collections.iter().map(CollectionStatus::new).collect();
+        let odd = tx.odd_logs().await?;
+        let collections = picture.collections.iter();
+        let collections = collections.map(|one| CollectionStatus::new(one, &odd)).collect();
         Ok(Self { collections, nodes: nodes(&picture), incidents })
     }
 
@@ -136,17 +159,32 @@ impl Status {
 }
 
 impl CollectionStatus {
-    fn new(picture: &CollectionPicture) -> Self {
+    fn new(picture: &CollectionPicture, odd: &[OddLogs]) -> Self {
         let collection = &picture.collection;
+        let odd = odd.iter().filter(|one| one.collection == collection.id);
         Self {
             chain_id: collection.chain_id,
             address: collection.address.to_checksum(None),
+            standard: collection.standard,
             name: collection.name.clone(),
-            editable: collection.editable,
+            editable: (!collection.standard.is_foreign()).then_some(collection.editable),
             tokens: picture.tokens.len(),
             indexed_block: collection.indexed_block,
             finalized_block: collection.finalized_block,
             health: Health::ALL.iter().map(|health| (*health, picture.count(*health))).collect(),
+            odd_logs: odd.map(OddLogStatus::from).collect(),
+        }
+    }
+}
+
+impl From<&OddLogs> for OddLogStatus {
+    fn from(odd: &OddLogs) -> Self {
+        Self {
+            kind: odd.oddity.as_str(),
+            count: odd.count,
+            first_block: odd.first_block,
+            last_block: odd.last_block,
+            detail: odd.oddity.sentence(),
         }
     }
 }

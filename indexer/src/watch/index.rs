@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use alloy::primitives::{Address, Bloom};
+use alloy::primitives::Bloom;
 use futures::{StreamExt, TryStreamExt, stream};
 use tracing::{debug, info, warn};
 
 use super::{Watch, WatchError};
 use crate::{
-    chain::{BlockRef, RpcError, TokenEvent, View, may_concern},
+    chain::{BlockRef, RpcError, TokenEvent, View, Watched, may_concern},
     ledger::{self, Collection, Commit, LedgerError},
 };
 
@@ -90,8 +90,8 @@ impl Watch {
         done: &mut Indexed,
     ) -> Result<(), WatchError> {
         let last = last.min(stretch.to);
-        let addresses: Vec<_> = stretch.collections.iter().map(|c| c.address).collect();
-        let mut reader = view.reader(&addresses, stretch.from, last);
+        let watched: Vec<_> = stretch.collections.iter().map(Collection::watched).collect();
+        let mut reader = view.reader(&watched, stretch.from, last);
         let mut events = Vec::new();
         while let Some(mut read) = reader.next().await? {
             events.append(&mut read.events);
@@ -162,12 +162,12 @@ impl Watch {
         done: &mut Indexed,
     ) -> Result<(), WatchError> {
         let Stretch { collections, from, .. } = stretch;
-        let addresses: Vec<_> = collections.iter().map(|c| c.address).collect();
+        let watched: Vec<_> = collections.iter().map(Collection::watched).collect();
         // No more than one request brings: what was read is kept, whatever comes then.
         let (before, mut events) = loop {
             let to = stretch.to.min(from.saturating_add(view.span() - 1));
             let before = view.block(to).await?.ok_or(RpcError::Changed)?;
-            match view.events(&addresses, *from, to).await {
+            match view.events(&watched, *from, to).await {
                 Ok(events) => break (before, events),
                 Err(error) if to > *from && error.may_be_too_much() => {}
                 Err(error) => return Err(error.into()),
@@ -178,7 +178,7 @@ impl Watch {
         let known = self.ledger.read().await?.window(self.rpc.chain_id()).await?;
         let lowest = if known.is_empty() { self.window_start(view) } else { *from };
         let headers = recent_headers(view, lowest, *to).await?;
-        complete(view, &addresses, &headers, *from, &mut events).await?;
+        complete(view, &watched, &headers, *from, &mut events).await?;
         let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
         check(&before, &blocks, &events)?;
         self.write(view, collections, *to, &blocks, &events).await?;
@@ -247,7 +247,7 @@ async fn recent_headers(
 /// that there may be something. Puts events into the chain's order.
 async fn complete(
     view: &View<'_>,
-    collections: &[Address],
+    collections: &[Watched],
     headers: &[(BlockRef, Bloom)],
     from: u64,
     events: &mut Vec<TokenEvent>,

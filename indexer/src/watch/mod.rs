@@ -1,10 +1,14 @@
-//! The running indexer: index → verify → assess → repair → alert, each stage one file.
+//! The running indexer: index → read URIs → verify → assess → repair → alert, each stage one file.
 
 mod alert;
 mod assess;
+mod collections;
 mod context;
 mod index;
+mod meaning;
+mod paths;
 mod repair;
+mod uris;
 mod verify;
 
 use std::time::Duration;
@@ -23,6 +27,8 @@ pub struct Round {
     pub events: u64,
     /// Reorgs followed.
     pub reorgs: u64,
+    /// URIs of tokens that were found to be new or other ones.
+    pub uris: u64,
     /// Probes made.
     pub probes: u64,
     /// Repairs tried.
@@ -45,7 +51,12 @@ impl Watch {
         let indexed = self.index().await?;
         round.events = indexed.events;
         round.reorgs = indexed.reorgs;
+        round.uris = self.read_uris().await?;
         round.probes = self.verify_settled().await?;
+        // Documents that were read just now may refer to more, by paths, too.
+        while self.follow_paths_settled().await? > 0 {
+            round.probes += self.verify_settled().await?;
+        }
         self.assess().await?;
         if repair {
             let repaired = self.repair(false).await?;
@@ -67,7 +78,8 @@ impl Watch {
     /// Rounds until `stop`: the chain, the replicas and the outbox each at their own pace.
     pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
         self.release_leases().await?;
-        let work = async { tokio::join!(self.follow(), self.care(repair), self.post()) };
+        let work =
+            async { tokio::join!(self.follow(), self.read(), self.care(repair), self.post()) };
         tokio::select! {
             _ = work => {}
             () = stop.cancelled() => info!("stopping; what was done is in the ledger"),
@@ -84,6 +96,15 @@ impl Watch {
         }
     }
 
+    /// Reads the URIs of tokens that are not ours, as the chain is followed.
+    async fn read(&self) {
+        let mut pause = Pause::new(self.settings.poll);
+        loop {
+            let done = self.read_uris().await.map(|_| ());
+            pause.after("reading URIs", done).await;
+        }
+    }
+
     async fn care(&self, repair: bool) {
         let mut pause = Pause::new(self.settings.poll);
         loop {
@@ -93,6 +114,7 @@ impl Watch {
     }
 
     async fn care_once(&self, repair: bool) -> Result<(), WatchError> {
+        self.follow_paths().await?;
         self.verify_due().await?;
         self.assess().await?;
         if repair && self.repair(true).await?.tried > 0 {
@@ -112,6 +134,7 @@ impl Watch {
     async fn release_leases(&self) -> Result<(), WatchError> {
         let mut tx = self.ledger.write().await?;
         tx.release_leases().await?;
+        tx.release_uris().await?;
         tx.release_alerts().await?;
         Ok(tx.commit().await?)
     }

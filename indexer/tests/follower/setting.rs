@@ -28,8 +28,11 @@ pub(crate) struct Setting {
 impl Setting {
     /// An indexer of these collections, from the first block on.
     pub(crate) async fn of(addresses: &[Address]) -> Self {
-        let collections =
-            addresses.iter().map(|address| CollectionConfig { address: *address, start_block: 0 });
+        let collections = addresses.iter().map(|address| CollectionConfig {
+            address: *address,
+            start_block: 0,
+            standard: None,
+        });
         Self {
             node: Server::empty_node().await,
             collections: collections.collect(),

@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, B256, U256, keccak256};
 use everhold::{
     chain::{BlockRef, TokenEvent, TokenEventKind},
+    config::Standard,
     content::{Codec, ContentId, Digest},
     health::{Holder, ReplicaState, Schedule, Verdict},
     ledger::{
@@ -117,8 +118,9 @@ pub(crate) fn new_collection(index: usize, codec: Codec) -> NewCollection {
     NewCollection {
         chain_id: CHAIN,
         address: contract(index),
+        standard: Standard::Everhold,
         name: format!("collection {index}"),
-        codec,
+        codec: Some(codec),
         editable: true,
         start_block: 0,
     }
