@@ -103,9 +103,13 @@ impl Tx {
         if commit.keep_history {
             doubtful.extend(self.former_of(&keys).await?);
         }
-        self.write_fold(&fold, &rows).await?;
         let foreign = commit.collections.iter().filter(|c| c.standard.is_foreign()).map(|c| c.id);
-        doubtful.append(&mut self.follow_uris(&fold, &foreign.collect(), commit.now).await?);
+        let foreign: BTreeSet<RowId> = foreign.collect();
+        // What a URI led to is known only if it was read in time, so it is no part of history: else two
+        // ledgers of one chain would differ.
+        fold.former.retain(|former| !foreign.contains(&former.token.0));
+        self.write_fold(&fold, &rows).await?;
+        doubtful.append(&mut self.follow_uris(&fold, &foreign, commit.now).await?);
         Ok(doubtful)
     }
 
