@@ -1,7 +1,7 @@
 -- Collections of others: what they are, and what their tokens' URIs were found to mean.
 ALTER TABLE collections ADD COLUMN standard TEXT NOT NULL DEFAULT 'everhold';
--- When all its URIs are due to be read again.
-ALTER TABLE collections ADD COLUMN uris_due BIGINT NOT NULL DEFAULT 0;
+-- When all its URIs were last read.
+ALTER TABLE collections ADD COLUMN uris_read BIGINT NOT NULL DEFAULT 0;
 
 -- How many there are of a token of ERC-1155: 32 bytes big-endian. Others have an owner instead.
 ALTER TABLE tokens ADD COLUMN supply BYTEA;

@@ -121,12 +121,18 @@ fn due(row: DueRow) -> Result<DueUri> {
 
 impl Tx {
     /// Whether any URI is due, by itself or with its collection, of those that were read up to `block`.
-    pub async fn has_due_uris(&mut self, block: u64, now: Millis) -> Result<bool> {
+    /// A collection is where all of them were last read before `before`.
+    pub async fn has_due_uris(
+        &mut self,
+        block: u64,
+        before: Millis,
+        now: Millis,
+    ) -> Result<bool> {
         let select = "SELECT c.id FROM collections c
              WHERE c.standard <> 'everhold' AND c.active = 1 AND c.indexed_block = $1 AND (
-                c.uris_due <= $2 OR EXISTS (SELECT 1 FROM token_uris u
-                    WHERE u.collection_id = c.id AND u.due_at <= $2)) LIMIT 1";
-        Ok(fetch!(fetch_optional, self, (i64,), select, int(block), now)?.is_some())
+                c.uris_read < $2 OR EXISTS (SELECT 1 FROM token_uris u
+                    WHERE u.collection_id = c.id AND u.due_at <= $3)) LIMIT 1";
+        Ok(fetch!(fetch_optional, self, (i64,), select, int(block), before, now)?.is_some())
     }
 
     /// Makes due again what was taken until `lease`, and not brought back.
@@ -165,25 +171,25 @@ impl Tx {
         rows.into_iter().map(due).collect()
     }
 
-    /// Takes a collection of which all URIs are due, and which was read up to `block`: nobody else
-    /// gets it before `next`.
+    /// Takes a collection whose URIs were all last read before `before`, which is not after `now`, and
+    /// that was read up to `block`.
     pub async fn take_due_collection(
         &mut self,
         block: u64,
+        before: Millis,
         now: Millis,
-        next: Millis,
     ) -> Result<Option<RowId>> {
         self.among_others().await?;
         let sql = self.sql(
             "SELECT id FROM collections WHERE standard <> 'everhold' AND active = 1
-                AND indexed_block = $1 AND uris_due <= $2 ORDER BY uris_due, id LIMIT 1",
+                AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1",
             "SELECT id FROM collections WHERE standard <> 'everhold' AND active = 1
-                AND indexed_block = $1 AND uris_due <= $2 ORDER BY uris_due, id LIMIT 1
+                AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1
              FOR UPDATE SKIP LOCKED",
         );
-        let found = fetch!(fetch_optional, self, (i64,), sql, int(block), now)?;
+        let found = fetch!(fetch_optional, self, (i64,), sql, int(block), before)?;
         if let Some((id,)) = found {
-            execute!(self, "UPDATE collections SET uris_due = $2 WHERE id = $1", id, next)?;
+            execute!(self, "UPDATE collections SET uris_read = $2 WHERE id = $1", id, now)?;
         }
         Ok(found.map(|(id,)| id))
     }

@@ -13,7 +13,7 @@ use crate::{
 const PAGE: u32 = 512;
 /// Nobody else takes a URI that was taken for this long, in milliseconds.
 const LEASE: Millis = 20 * 60 * 1000;
-/// What could not be verified is read again after this, in milliseconds; twice as long each time.
+/// A token that gave no URI is asked again after this, in milliseconds; twice as long each time.
 const RETRY: Millis = 60 * 1000;
 /// Times a chain that moves under our hands is read again before the round gives up.
 const PATIENCE: u32 = 5;
@@ -53,17 +53,19 @@ impl Watch {
     }
 
     async fn has_due_uris(&self, top: &BlockRef) -> Result<bool, WatchError> {
-        Ok(self.ledger.read().await?.has_due_uris(top.number, ledger::now()).await?)
+        let now = ledger::now();
+        let before = now.saturating_sub(self.settings.schedule.recheck);
+        Ok(self.ledger.read().await?.has_due_uris(top.number, before, now).await?)
     }
 
     /// The collections whose time has come.
     async fn take_collections(&self, top: &BlockRef) -> Result<Vec<RowId>, WatchError> {
         // Of one moment: where every round rechecks, the next round does.
         let now = ledger::now();
-        let next = now.saturating_add(self.settings.schedule.recheck.max(1));
+        let before = now.saturating_sub(self.settings.schedule.recheck);
         let mut tx = self.ledger.write().await?;
         let mut taken = Vec::new();
-        while let Some(collection) = tx.take_due_collection(top.number, now, next).await? {
+        while let Some(collection) = tx.take_due_collection(top.number, before, now).await? {
             taken.push(collection);
         }
         tx.commit().await?;

@@ -9,6 +9,7 @@ mod anvil;
 mod burning;
 mod endpoints;
 mod following;
+mod foreign;
 mod gas;
 mod http;
 mod proxy;

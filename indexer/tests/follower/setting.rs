@@ -23,6 +23,7 @@ pub(crate) struct Setting {
     collections: Vec<CollectionConfig>,
     pub(crate) confirmations: u64,
     pub(crate) grace_secs: u64,
+    pub(crate) recheck_secs: u64,
 }
 
 impl Setting {
@@ -38,6 +39,7 @@ impl Setting {
             collections: collections.collect(),
             confirmations: 12,
             grace_secs: 600,
+            recheck_secs: 86_400,
         }
     }
 
@@ -61,6 +63,7 @@ impl Setting {
             replicas: ReplicasConfig {
                 min: 1,
                 grace: Span::secs(self.grace_secs),
+                recheck: Span::secs(self.recheck_secs),
                 ..ReplicasConfig::default()
             },
             limits: LimitsConfig {

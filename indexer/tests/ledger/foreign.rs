@@ -392,8 +392,10 @@ async fn tries_what_cannot_be_verified_again_and_again(db: Database) {
     assert_eq!(look(&story, at, |_, _| unverifiable("it reverts")).await.len(), 1);
     assert!(look(&story, at + 1000 * MINUTE, |_, _| names(1)).await.is_empty());
     let mut tx = story.ledger.write().await.unwrap();
-    let collection = tx.take_due_collection(1, at, at + MINUTE).await.unwrap().unwrap();
-    assert_eq!(tx.take_due_collection(1, at, at + MINUTE).await.unwrap(), None);
+    let collection = tx.take_due_collection(1, at, at).await.unwrap().unwrap();
+    assert_eq!(tx.take_due_collection(1, at, at).await.unwrap(), None);
+    assert!(tx.has_due_uris(1, at + 1, at).await.unwrap());
+    assert!(!tx.has_due_uris(1, at, at).await.unwrap());
     let page = tx.uris_after(collection, None, 2, 10).await.unwrap();
     assert_eq!(page.iter().map(|uri| uri.token).collect::<Vec<_>>(), [U256::ONE]);
     assert!(tx.uris_after(collection, Some(U256::ONE), 2, 10).await.unwrap().is_empty());

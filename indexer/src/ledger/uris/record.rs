@@ -35,8 +35,8 @@ pub struct UriReading<'a> {
     pub records: &'a [UriRecord],
     /// Until when they were taken. What became due meanwhile stays so.
     pub lease: Option<Millis>,
-    /// What could not be verified is read again after so many milliseconds, twice as many the next
-    /// time, up to `recheck`.
+    /// What gave no URI is asked for again after so many milliseconds, twice as many the next time, up
+    /// to `recheck`.
     pub retry: Millis,
     /// The longest of these; 0 leaves it to the collection's own turn.
     pub recheck: Millis,
@@ -95,9 +95,10 @@ impl Tx {
             let key = (record.collection, record.token.to_be_bytes());
             // Burned meanwhile.
             let Some(before) = known.get(&key) else { continue };
-            let unverifiable = matches!(record.meaning.target, Target::Unverifiable(_));
+            // What was read is read again with its collection, whether it proves anything or not.
+            let unread = record.meaning.class.is_none();
             let is_same = before.is(&record.meaning);
-            if is_same && (!unverifiable || reading.lease.is_none()) {
+            if is_same && (!unread || reading.lease.is_none()) {
                 same.insert(key);
                 continue;
             }
@@ -105,7 +106,7 @@ impl Tx {
                 changed += 1;
                 self.change_uri(&key, before, record, reading, &mut doubtful).await?;
             }
-            let failures = match (unverifiable, is_same) {
+            let failures = match (unread, is_same) {
                 (false, _) => 0,
                 (true, false) => 1,
                 (true, true) => before.failures + 1,
@@ -232,7 +233,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Says when a URI that is new, or could not be verified so often in a row, is read again.
+    /// Says when a token that gave no URI so often in a row is asked again; 0 for one that gave one.
     async fn settle_uri(
         &mut self,
         key: &TokenKey,
