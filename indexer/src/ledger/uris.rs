@@ -122,12 +122,7 @@ fn due(row: DueRow) -> Result<DueUri> {
 impl Tx {
     /// Whether any URI is due, by itself or with its collection, of those that were read up to `block`.
     /// A collection is where all of them were last read before `before`.
-    pub async fn has_due_uris(
-        &mut self,
-        block: u64,
-        before: Millis,
-        now: Millis,
-    ) -> Result<bool> {
+    pub async fn has_due_uris(&mut self, block: u64, before: Millis, now: Millis) -> Result<bool> {
         let select = "SELECT c.id FROM collections c
              WHERE c.standard <> 'everhold' AND c.active = 1 AND c.indexed_block = $1 AND (
                 c.uris_read < $2 OR EXISTS (SELECT 1 FROM token_uris u
