@@ -7,8 +7,8 @@ use crate::{
     chain::{MAX_URI, Text, UriAnswer, text_of},
     config::Standard,
     content::{
-        Codec, Data, Digest, Metadata, MetadataLimits, Proof, Reference, ReferenceClass, id_of,
-        shown, substitute_id,
+        Codec, Data, Digest, Link, Metadata, MetadataLimits, Proof, Reference, ReferenceClass,
+        id_of, shown, substitute_id,
     },
     ledger::{Meaning, Target},
 };
@@ -118,13 +118,27 @@ fn document(standard: Standard, id: &[u8; 32], bytes: &[u8], limits: &MetadataLi
     match Metadata::parse(bytes, limits) {
         Ok(metadata) if standard == Standard::Erc1155 => {
             // What it refers to may differ by token, so the token is part of its name.
-            let metadata = metadata.for_token(id, limits.bytes);
+            let metadata = links_of(metadata.for_token(id, limits.bytes));
             let named = [&id[..], bytes].concat();
             Target::Document { id: id_of(Codec::Raw, &named), metadata }
         }
-        Ok(metadata) => Target::Document { id: id_of(Codec::Raw, bytes), metadata },
+        Ok(metadata) => {
+            Target::Document { id: id_of(Codec::Raw, bytes), metadata: links_of(metadata) }
+        }
         Err(error) => Target::Unverifiable(format!("its metadata can't be read: {error}")),
     }
+}
+
+/// What is needed of a document: its links, and of a picture that stands in it the beginning.
+fn links_of(metadata: Metadata) -> Metadata {
+    let shorter = |mut link: Link| {
+        if link.reference.class == ReferenceClass::OnChain {
+            link.reference.text = beginning(&link.reference.text, KEPT_INLINE);
+        }
+        link
+    };
+    let links = metadata.links.into_iter().map(shorter).collect();
+    Metadata { links, ..Metadata::default() }
 }
 
 fn beginning(text: &str, bytes: usize) -> String {
@@ -215,6 +229,15 @@ mod tests {
             let said = why(meaning(Standard::Erc721, U256::ZERO, &answer));
             assert!(said.contains(word), "{said}");
         }
+    }
+
+    #[test]
+    fn large_pictures_in_documents_are_not_kept() {
+        let picture = format!("data:image/svg+xml,{}", "x".repeat(500_000));
+        let meaning = of(Standard::Erc721, &format!("data:,{{\"image\":\"{picture}\"}}"));
+        let Target::Document { metadata, .. } = meaning.target else { panic!() };
+        assert!(metadata.links[0].reference.text.len() < 2 * KEPT_INLINE);
+        assert!(metadata.links[0].reference.verifiable());
     }
 
     #[test]

@@ -5,8 +5,8 @@ use tracing::{debug, warn};
 
 use super::{Watch, WatchError, meaning::meaning};
 use crate::{
-    chain::{BlockRef, Pinned, RpcError, UriCall},
-    ledger::{self, DueUri, LedgerError, Millis, RowId, UriReading, UriRecord},
+    chain::{BlockRef, Pinned, RpcError, UriAnswer, UriCall},
+    ledger::{self, DueUri, LedgerError, Meaning, Millis, RowId, UriReading, UriRecord},
 };
 
 /// URIs that are read and written down at once.
@@ -125,16 +125,14 @@ impl Watch {
             token: due.token,
         };
         let calls: Vec<_> = page.iter().map(call).collect();
-        let answers = pinned.uris(&calls).await?;
-        let records: Vec<_> = page
-            .iter()
-            .zip(&answers)
-            .map(|(due, answer)| UriRecord {
-                collection: due.collection,
-                token: due.token,
-                meaning: meaning(due.standard, due.token, answer),
-            })
-            .collect();
+        let read = |call: &UriCall, answer: &UriAnswer| meaning(call.standard, call.token, answer);
+        let meanings = pinned.uris(&calls, read).await?;
+        let record = |(due, meaning): (&DueUri, Meaning)| UriRecord {
+            collection: due.collection,
+            token: due.token,
+            meaning,
+        };
+        let records: Vec<_> = page.iter().zip(meanings).map(record).collect();
         let reading = UriReading {
             chain_id: self.rpc.chain_id(),
             block: pinned.block(),

@@ -10,6 +10,9 @@ mod erc4906;
 mod erc721;
 mod everhold;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use alloy::primitives::{Address, B256, LogData, U256};

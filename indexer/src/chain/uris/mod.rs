@@ -4,7 +4,7 @@ mod multicall;
 pub(super) mod text;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -116,35 +116,43 @@ impl Pinned<'_> {
         self.block
     }
 
-    /// Asks for URIs; gives as many answers, in the same order.
+    /// Asks for URIs; gives what `read` makes of each answer, in the same order. Answers may be long,
+    /// and none is kept.
     ///
     /// # Errors
     /// Those of the endpoint, which are no contract's doing; [`RpcError::Changed`] where the chain
     /// has another block of that number by now.
-    pub async fn uris(&self, calls: &[UriCall]) -> Result<Vec<UriAnswer>, RpcError> {
+    pub async fn uris<T, F>(&self, calls: &[UriCall], read: F) -> Result<Vec<T>, RpcError>
+    where
+        T: Send,
+        F: Fn(&UriCall, &UriAnswer) -> T + Sync,
+    {
         let mut answers = Vec::with_capacity(calls.len());
         if self.multicall {
             let mut rest = calls;
             while !rest.is_empty() {
                 let size = self.together.load(Ordering::Relaxed).max(1);
                 let (now, later) = rest.split_at(rest.len().min(size * BATCHES));
-                let batches = stream::iter(now.chunks(size)).map(|batch| self.batch(batch));
+                let batches = stream::iter(now.chunks(size)).map(|batch| self.batch(batch, &read));
                 let found: Vec<_> = batches.buffered(BATCHES).try_collect().await?;
                 answers.extend(found.into_iter().flatten());
                 rest = later;
             }
         } else {
-            let singles = stream::iter(calls).map(|call| self.single(call));
+            let singles = stream::iter(calls).map(|call| self.single(call, &read));
             answers = singles.buffered(SINGLES).try_collect().await?;
         }
-        self.look_for_gone(calls, &mut answers).await?;
         self.check().await?;
         Ok(answers)
     }
 
     /// Asks for some together, in ever smaller parts where that does not work.
-    async fn batch(&self, calls: &[UriCall]) -> Result<Vec<UriAnswer>, RpcError> {
-        let mut answers: Vec<Option<UriAnswer>> = vec![None; calls.len()];
+    async fn batch<T: Send>(
+        &self,
+        calls: &[UriCall],
+        read: &(dyn Fn(&UriCall, &UriAnswer) -> T + Sync),
+    ) -> Result<Vec<T>, RpcError> {
+        let mut answers: BTreeMap<usize, T> = BTreeMap::new();
         let mut alone: Vec<usize> = Vec::new();
         let mut parts = vec![(0, calls.len())];
         while let Some((from, to)) = parts.pop() {
@@ -158,12 +166,17 @@ impl Pinned<'_> {
                 continue;
             };
             for (at, (success, data)) in (from..to).zip(results) {
-                match (success, data.is_empty()) {
-                    (true, _) => answers[at] = Some(UriAnswer::Answered(data)),
-                    (false, false) => answers[at] = Some(UriAnswer::Refused(reason(&data))),
-                    // It may only have had no gas left, behind another that burned it.
-                    (false, true) => alone.push(at),
-                }
+                let answer = match (success, data.is_empty()) {
+                    (true, false) => UriAnswer::Answered(data),
+                    (false, false) => UriAnswer::Refused(reason(&data)),
+                    // It may only have had no gas left, behind another that burned it; or there is
+                    // no contract any more.
+                    (_, true) => {
+                        alone.push(at);
+                        continue;
+                    }
+                };
+                answers.insert(at, read(&calls[at], &answer));
             }
         }
         // Contracts whose URIs take much gas are asked for fewer at once from here on.
@@ -171,13 +184,10 @@ impl Pinned<'_> {
             self.together.fetch_min((calls.len() / 2).max(1), Ordering::Relaxed);
         }
         let singles = stream::iter(alone)
-            .map(|at| async move { Ok::<_, RpcError>((at, self.single(&calls[at]).await?)) });
+            .map(|at| async move { Ok::<_, RpcError>((at, self.single(&calls[at], read).await?)) });
         let found: Vec<_> = singles.buffer_unordered(SINGLES).try_collect().await?;
-        for (at, answer) in found {
-            answers[at] = Some(answer);
-        }
-        let none = || UriAnswer::Refused("it was not asked".to_owned());
-        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(none)).collect())
+        answers.extend(found);
+        Ok(answers.into_values().collect())
     }
 
     /// Many questions in one call; `None` where fewer may work.
@@ -192,8 +202,20 @@ impl Pinned<'_> {
         }
     }
 
-    async fn single(&self, call: &UriCall) -> Result<UriAnswer, RpcError> {
+    async fn single<T: Send>(
+        &self,
+        call: &UriCall,
+        read: &(dyn Fn(&UriCall, &UriAnswer) -> T + Sync),
+    ) -> Result<T, RpcError> {
+        Ok(read(call, &self.answer(call).await?))
+    }
+
+    async fn answer(&self, call: &UriCall) -> Result<UriAnswer, RpcError> {
         let error = match self.call(call.contract, call.input()).await {
+            // An address without code answers everything with nothing.
+            Ok(answer) if answer.is_empty() && self.code(call.contract).await?.is_empty() => {
+                return Ok(UriAnswer::Gone);
+            }
             Ok(answer) => return Ok(UriAnswer::Answered(answer)),
             Err(error) => error,
         };
@@ -225,32 +247,6 @@ impl Pinned<'_> {
     async fn code(&self, contract: Address) -> Result<Bytes, RpcError> {
         let code = self.provider().get_code_at(contract).block_id(self.id).await;
         code.map_err(|error| self.view.failed(error))
-    }
-
-    /// An address without code answers everything with nothing.
-    async fn look_for_gone(
-        &self,
-        calls: &[UriCall],
-        answers: &mut [UriAnswer],
-    ) -> Result<(), RpcError> {
-        let mut gone: HashMap<Address, bool> = HashMap::new();
-        for (call, answer) in calls.iter().zip(answers) {
-            if !matches!(answer, UriAnswer::Answered(bytes) if bytes.is_empty()) {
-                continue;
-            }
-            let gone = match gone.get(&call.contract) {
-                Some(gone) => *gone,
-                None => {
-                    let is = self.code(call.contract).await?.is_empty();
-                    gone.insert(call.contract, is);
-                    is
-                }
-            };
-            if gone {
-                *answer = UriAnswer::Gone;
-            }
-        }
-        Ok(())
     }
 
     /// Whether the number that was asked for is still that block's.

@@ -19,6 +19,9 @@ use crate::chain::{TokenEvent, TokenEventKind};
 /// are more, one range around all of them is.
 const RANGES: usize = 64;
 
+/// The first and the last of some tokens, most significant bytes first.
+type Range = ([u8; 32], [u8; 32]);
+
 impl Tx {
     /// Begins and ends URIs with their tokens, in collections that are not ours; gives the contents
     /// that only ended ones may have wanted.
@@ -115,7 +118,7 @@ impl Tx {
         collections: &ByAddress<'_>,
         events: &[&TokenEvent],
     ) -> Result<()> {
-        let mut changed: BTreeMap<RowId, BTreeSet<([u8; 32], [u8; 32])>> = BTreeMap::new();
+        let mut changed: BTreeMap<RowId, BTreeSet<Range>> = BTreeMap::new();
         for event in events {
             let (TokenEventKind::MetadataChanged { last }, Some(collection)) =
                 (event.kind, collections.get(&event.collection))
@@ -126,7 +129,7 @@ impl Tx {
             changed.entry(collection.id).or_default().insert(range);
         }
         for (collection, ranges) in changed {
-            let (single, mut long): (Vec<_>, Vec<_>) =
+            let (single, mut long): (Vec<Range>, Vec<Range>) =
                 ranges.into_iter().partition(|(first, last)| first == last);
             if long.len() > RANGES {
                 let first = long.iter().map(|range| range.0).min();
@@ -135,7 +138,8 @@ impl Tx {
             }
             for (first, last) in long {
                 let update = "UPDATE token_uris SET due_at = 0
-                              WHERE collection_id = $1 AND token_id >= $2 AND token_id <= $3";
+                              WHERE collection_id = $1 AND token_id >= $2 AND token_id <= $3
+                                AND (due_at IS NULL OR due_at > 0)";
                 execute!(self, update, collection, first.as_slice(), last.as_slice())?;
             }
             let single: Vec<&[u8]> = single.iter().map(|(id, _)| id.as_slice()).collect();
