@@ -444,6 +444,22 @@ mod tests {
     }
 
     #[test]
+    fn a_collection_may_say_what_it_is() {
+        let collection = |more: &str| {
+            let address = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+            let text = format!("[[collection]]\naddress = \"{address}\"\n{more}");
+            Config::parse(Path::new("x"), &text).map(|config| config.collection[0].standard)
+        };
+        assert_eq!(collection("").unwrap(), None);
+        for standard in Standard::ALL {
+            let found = collection(&format!("standard = \"{standard}\"")).unwrap();
+            assert_eq!(found, Some(standard));
+        }
+        let error = collection("standard = \"erc20\"").unwrap_err().to_string();
+        assert!(error.starts_with("x:3:") && error.contains("erc721"), "{error}");
+    }
+
+    #[test]
     fn a_node_may_name_its_operator() {
         let text =
             "[aleph]\nnodes = [\"http://a:1\", { url = \"http://b:2\", operator = \"acme\" }]";

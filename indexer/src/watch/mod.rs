@@ -78,8 +78,9 @@ impl Watch {
     /// Rounds until `stop`: the chain, the replicas and the outbox each at their own pace.
     pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
         self.release_leases().await?;
-        let work =
-            async { tokio::join!(self.follow(), self.read(), self.care(repair), self.post()) };
+        let work = async {
+            tokio::join!(self.follow(), self.read(), self.walk(), self.care(repair), self.post())
+        };
         tokio::select! {
             _ = work => {}
             () = stop.cancelled() => info!("stopping; what was done is in the ledger"),
@@ -105,6 +106,15 @@ impl Watch {
         }
     }
 
+    /// Follows paths, which folders that nobody gives can make slow.
+    async fn walk(&self) {
+        let mut pause = Pause::new(self.settings.poll);
+        loop {
+            let done = self.follow_paths().await.map(|_| ());
+            pause.after("following paths", done).await;
+        }
+    }
+
     async fn care(&self, repair: bool) {
         let mut pause = Pause::new(self.settings.poll);
         loop {
@@ -114,7 +124,6 @@ impl Watch {
     }
 
     async fn care_once(&self, repair: bool) -> Result<(), WatchError> {
-        self.follow_paths().await?;
         self.verify_due().await?;
         self.assess().await?;
         if repair && self.repair(true).await?.tried > 0 {

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     anvil::Anvil,
+    proxy::Proxy,
     setting::Setting,
     support::database::{Database, Engine, on_both_engines},
 };
@@ -318,6 +319,41 @@ async fn reads_again_what_changed() {
     contract.does(setBaseCall { base: Bytes::new() }).await;
     assert_eq!(watch.once(false).await.unwrap().uris, 149);
     assert_eq!(uri(&watch, 0).await.as_deref(), Some("https://example.com/0"));
+    watch.ledger().close().await;
+}
+
+/// Endpoints without EIP-1898, that take only short calls, or that have enough for now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_through_endpoints_that_do_less() {
+    let anvil = Anvil::start().await;
+    multicall(&anvil).await;
+    let contract = deploy(&anvil, "Foreign721").await;
+    let uris = (0..100).map(|id| format!("https://example.com/{id}").into_bytes().into()).collect();
+    contract.does(mintManyCall { first: U256::ZERO, uris }).await;
+    let proxy = Proxy::start(&anvil.url).await;
+    let db = Database::fresh(Engine::Sqlite).await;
+    let setting = Setting::of(&[contract.address]).await;
+    let watch = setting.start(&db, &[&proxy.url()]).await.unwrap();
+    proxy.set(|faults| faults.busy = true);
+    let refused = watch.once(false).await.unwrap_err().to_string();
+    assert!(refused.contains("rate limit"), "{refused}");
+    let token = report(&watch, contract.address, 3).await;
+    assert_eq!(token.health, Health::Pending, "that says nothing of the token: {token:?}");
+    proxy.set(|faults| {
+        faults.busy = false;
+        faults.numbers_only = true;
+        // Some ten questions.
+        faults.longest_call = Some(5_000);
+        faults.calls = 0;
+    });
+    assert_eq!(watch.once(false).await.unwrap().uris, 100);
+    for id in [0, 63, 64, 99] {
+        let uri = report(&watch, contract.address, id).await.uri;
+        assert_eq!(uri, Some(format!("https://example.com/{id}")));
+    }
+    let mut calls = 0;
+    proxy.set(|faults| calls = faults.calls);
+    assert!((5..=40).contains(&calls), "{calls} calls for 100 tokens");
     watch.ledger().close().await;
 }
 
