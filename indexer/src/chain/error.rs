@@ -30,8 +30,8 @@ pub enum CollectionError {
     Both(Address),
     /// It is none of those that hold tokens, as far as it can be told.
     #[error(
-        "{0} is neither an ERC-721 nor an ERC-1155, as far as its answers tell: if it is one \
-         nevertheless, say so by standard = \"erc721\" or \"erc1155\" in its [[collection]]"
+        "{0} is neither an Everhold collection nor an ERC-721 or ERC-1155, as far as its answers \
+         tell: if it is one of these nevertheless, say so by standard = \"erc721\" or \"erc1155\" in its [[collection]]"
     )]
     NotRecognised(Address),
     /// The token does not exist.

@@ -195,6 +195,6 @@ async fn an_id_in_a_uri_of_1155_is_the_tokens_own() -> Result<()> {
 #[tokio::test]
 async fn what_holds_no_tokens_is_refused_with_a_remedy() -> Result<()> {
     let (world, _) = world(1, "Erc20Like").await?;
-    world.once(&["-q"]).await?.refuses(&["neither an ERC-721 nor an ERC-1155", "standard ="])?;
+    world.once(&["-q"]).await?.refuses(&["nor an ERC-721 or ERC-1155", "standard ="])?;
     Ok(())
 }
