@@ -65,6 +65,9 @@ impl Tx {
             collection.is_some_and(|c| c.indexed_block.is_none_or(|b| event.block_number > b))
         };
         let events: Vec<_> = commit.events.iter().filter(new).collect();
+        if events.iter().any(|event| matches!(event.kind, TokenEventKind::TransferRange { .. })) {
+            self.plan_anew().await?;
+        }
         let mut doubtful = BTreeSet::new();
         for piece in spread(&events) {
             doubtful.append(&mut self.commit_piece(commit, &by_address, &piece).await?);

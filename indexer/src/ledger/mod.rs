@@ -154,6 +154,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Has statements planned for the tables as they are, for the rest of this transaction. PostgreSQL
+    /// keeps a plan; one that was made for an empty table would go through all of it each time, while
+    /// a transaction puts a million rows there.
+    async fn plan_anew(&mut self) -> Result<()> {
+        if let Self::Postgres(tx) = self {
+            let set = sqlx::query("SET LOCAL plan_cache_mode = 'force_custom_plan'");
+            set.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// The statement for this transaction's engine.
     fn sql(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
