@@ -6,7 +6,8 @@
 //
 // Of the factory, which is deployed, that is its ABI, its creation code and
 // the address that follows from it; of the collections, which the factory
-// makes, the ABI.
+// makes, the ABI. Of contracts of others, which the indexer's tests put on a
+// chain, the creation code.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,6 +15,7 @@ import { build, cast, fail, root } from "./forge.mjs";
 
 const FACTORY = "EverholdFactory";
 const CONTRACTS = ["EverholdCollection", FACTORY];
+const FOREIGN = ["Foreign721", "Foreign1155", "Old721", "YesToAll", "Erc20Like", "Batcher"];
 
 // The deterministic deployment proxy, at this address on every chain.
 const DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C";
@@ -47,19 +49,34 @@ function artifact(name, { abi, bytecode, metadata }) {
   return JSON.stringify(extract, null, 2) + "\n";
 }
 
+/** What is committed of a contract that only tests use. */
+function fixture(name, { bytecode, deployedBytecode }) {
+  const extract = { contractName: name, bytecode: bytecode.object, runtime: deployedBytecode.object };
+  return JSON.stringify(extract, null, 2) + "\n";
+}
+
 const check = process.argv.includes("--check");
-const built = build(CONTRACTS);
-for (const name of CONTRACTS) {
-  const path = `contracts/artifacts/${name}.json`;
+
+/** Writes a file, or with --check fails where it is another. */
+function write(path, fresh, sources) {
   const file = join(root, path);
-  const fresh = artifact(name, built.of(name));
   const same = existsSync(file) && readFileSync(file, "utf8") === fresh;
   if (check && !same) {
-    fail(`${path} is not what contracts/src builds: run \`npm run artifacts\` and commit the file`);
+    fail(`${path} is not what ${sources} builds: run \`npm run artifacts\` and commit the file`);
   }
   if (!same) {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, fresh);
   }
   console.log(`${path}: ${same ? "up to date" : "written"}`);
+}
+
+const built = build(CONTRACTS);
+for (const name of CONTRACTS) {
+  write(`contracts/artifacts/${name}.json`, artifact(name, built.of(name)), "contracts/src");
+}
+const sources = "contracts/test/foreign";
+const foreign = build(FOREIGN, sources);
+for (const name of FOREIGN) {
+  write(`tests/data/foreign/${name}.json`, fixture(name, foreign.of(name)), sources);
 }

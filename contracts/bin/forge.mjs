@@ -40,15 +40,15 @@ export function cast(args, input = "") {
 }
 
 /**
- * Compiles contracts of contracts/src and returns what forge wrote: `of(name)`, the artifact, and
+ * Compiles contracts of a folder and returns what forge wrote: `of(name)`, the artifact, and
  * `input`, the compiler's job.
  */
-export function build(contracts) {
+export function build(contracts, folder = "contracts/src") {
   const scratch = "contracts/cache/alone";
   rmSync(join(root, scratch), { recursive: true, force: true });
   const places = ["--out", `${scratch}/out`, "--cache-path", `${scratch}/cache`];
   const info = ["--build-info", "--build-info-path", `${scratch}/info`];
-  const sources = contracts.map((name) => `contracts/src/${name}.sol`);
+  const sources = contracts.map((name) => `${folder}/${name}.sol`);
   const built = foundry("forge", ["build", ...places, ...info, ...sources], {
     stdio: ["ignore", "ignore", "inherit"],
   });

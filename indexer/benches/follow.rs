@@ -15,6 +15,7 @@ use std::{
 use alloy::rpc::types::Log;
 use everhold::{
     chain::decode,
+    config::Standard,
     ledger::{Ledger, LedgerError},
 };
 use everhold_harness::{Anvil, Context, Error, Everhold, Result, Settings, accounts, eventually};
@@ -260,7 +261,7 @@ async fn fetch(host: &str, collection: &str, ranges: &[(u64, u64)]) -> Result<us
         let answer: Answer = serde_json::from_slice(&bytes).context("answer")?;
         for log in &answer.result {
             logs += 1;
-            decode(log).map_err(|error| Error::new(error.to_string()))?;
+            decode(log, Standard::Everhold).map_err(|error| Error::new(error.to_string()))?;
         }
     }
     Ok(logs)

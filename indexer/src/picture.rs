@@ -8,8 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use alloy::primitives::U256;
 
 use crate::{
-    health::{Assessment, Health, Policy, assess},
-    ledger::{Collection, Content, LedgerError, LinkRow, Millis, Node, Replica, RowId, Tx},
+    health::{Assessment, Health, Policy, assess, unresolved},
+    ledger::{
+        Collection, Content, LedgerError, LinkRow, Millis, Node, Replica, RowId, TokenContents, Tx,
+        UriState, UriView,
+    },
 };
 
 /// A content with its replicas and its health.
@@ -32,6 +35,8 @@ pub struct TokenPicture {
     pub contents: Vec<(String, RowId)>,
     /// Why nobody can tell whether it is whole, if so.
     pub unverifiable: Vec<String>,
+    /// What of it is not found, or not yet, and why.
+    pub unresolved: Vec<String>,
     /// The worst of it.
     pub health: Health,
 }
@@ -75,8 +80,21 @@ impl Picture {
             links.entry(link.parent).or_default().push(link);
         }
         let mut tokens: BTreeMap<RowId, Vec<TokenPicture>> = BTreeMap::new();
+        let foreign: BTreeSet<RowId> = tx
+            .collections()
+            .await?
+            .iter()
+            .filter(|collection| collection.standard.is_foreign())
+            .map(|collection| collection.id)
+            .collect();
         for token in tx.token_contents().await? {
-            let picture = token_picture(token.token_id, token.content, &contents, &links);
+            let mut view =
+                View { contents: &contents, links: &links, policy, now, seen: Seen::default() };
+            match foreign.contains(&token.collection) {
+                true => view.by_uri(&token),
+                false => view.by_digest(&token),
+            }
+            let picture = view.seen.picture(token.token_id, &contents);
             tokens.entry(token.collection).or_default().push(picture);
         }
         let collections = tx.collections().await?.into_iter().map(|collection| CollectionPicture {
@@ -120,35 +138,122 @@ impl CollectionPicture {
     }
 }
 
-fn token_picture(
-    token_id: U256,
-    metadata: Option<RowId>,
-    contents: &HashMap<RowId, ContentPicture>,
-    links: &HashMap<RowId, Vec<LinkRow>>,
-) -> TokenPicture {
-    let mut hangs_on = Vec::new();
-    let mut unverifiable = Vec::new();
-    if let Some(row) = metadata {
-        hangs_on.push(("metadata".to_owned(), row));
-        let error = contents.get(&row).and_then(|known| known.content.parse_error.as_ref());
-        unverifiable.extend(error.map(|error| format!("its metadata can't be read: {error}")));
-        for link in links.get(&row).into_iter().flatten() {
+/// What a token hangs on, while it is looked at.
+#[derive(Debug, Default)]
+struct Seen {
+    contents: Vec<(String, RowId)>,
+    unverifiable: Vec<String>,
+    unresolved: Vec<String>,
+    /// The worst of what is not resolved.
+    health: Option<Health>,
+}
+
+/// Looks at a token.
+struct View<'a> {
+    contents: &'a HashMap<RowId, ContentPicture>,
+    links: &'a HashMap<RowId, Vec<LinkRow>>,
+    policy: &'a Policy,
+    now: Millis,
+    seen: Seen,
+}
+
+impl View<'_> {
+    fn by_digest(&mut self, token: &TokenContents) {
+        match token.content {
+            Some(row) => self.document(row),
+            None => self.seen.unverifiable.push("it has no digest".to_owned()),
+        }
+    }
+
+    fn by_uri(&mut self, token: &TokenContents) {
+        let Some(uri) = &token.uri else {
+            return self.wait("its URI was not read yet".to_owned(), Health::Pending);
+        };
+        match (uri.state, token.content, uri.document) {
+            (UriState::New, ..) => {
+                self.wait("its URI was not read yet".to_owned(), Health::Pending);
+            }
+            (UriState::Unverifiable, ..) => {
+                let why = uri.problem.clone().unwrap_or_default();
+                self.seen.unverifiable.push(why);
+            }
+            // What stands in the URI is on the chain itself: only what it refers to can be lost.
+            (UriState::Document, _, Some(document)) => self.links_of(document, Some(uri.since)),
+            (_, Some(row), _) => self.document(row),
+            _ => self.path("its URI", uri),
+        }
+    }
+
+    fn path(&mut self, what: &str, uri: &UriView) {
+        let problem = uri.problem.as_deref();
+        self.unresolved(what, problem, uri.failures, Some(uri.since));
+    }
+
+    /// Metadata that is a content.
+    fn document(&mut self, row: RowId) {
+        self.seen.contents.push(("metadata".to_owned(), row));
+        let known = self.contents.get(&row);
+        if let Some(error) = known.and_then(|known| known.content.parse_error.as_ref()) {
+            self.seen.unverifiable.push(format!("its metadata can't be read: {error}"));
+        }
+        let since = known.and_then(|known| known.content.past.wanted_since);
+        self.links_of(row, since);
+    }
+
+    fn links_of(&mut self, row: RowId, since: Option<Millis>) {
+        for link in self.links.get(&row).into_iter().flatten() {
             match link.child {
-                Some(child) => hangs_on.push((link.role.clone(), child)),
+                Some(child) => self.seen.contents.push((link.role.clone(), child)),
+                None if link.path_due => {
+                    self.unresolved(&link.role, link.problem.as_deref(), link.failures, since);
+                }
                 None if link.verifiable => {}
-                None => unverifiable.push(format!(
-                    "{} is a reference of class {} and has no hash: {}",
-                    link.role, link.class, link.uri
-                )),
+                None => self.seen.unverifiable.push(match &link.problem {
+                    Some(problem) => format!("{}: {problem}: {}", link.role, link.uri),
+                    None => format!(
+                        "{} is a reference of class {} and has no hash: {}",
+                        link.role, link.class, link.uri
+                    ),
+                }),
             }
         }
-    } else {
-        unverifiable.push("it has no digest".to_owned());
     }
-    let healths = hangs_on
-        .iter()
-        .map(|(_, row)| contents.get(row).map_or(Health::Pending, |known| known.assessment.health));
-    let none = if unverifiable.is_empty() { Health::Healthy } else { Health::Unverifiable };
-    let health = healths.chain([none]).max().unwrap_or(none);
-    TokenPicture { token_id, contents: hangs_on, unverifiable, health }
+
+    /// A path of which nobody knows yet where it leads.
+    fn unresolved(
+        &mut self,
+        what: &str,
+        problem: Option<&str>,
+        failures: u32,
+        since: Option<Millis>,
+    ) {
+        match problem {
+            None => self.wait(format!("{what}: its path was not followed yet"), Health::Pending),
+            // There is nobody to ask.
+            Some(problem) if failures == 0 => {
+                self.seen.unverifiable.push(format!("{what}: {problem}"));
+            }
+            Some(problem) => {
+                let health = unresolved(failures, since, self.policy, self.now);
+                self.wait(format!("{what}: {problem}"), health);
+            }
+        }
+    }
+
+    fn wait(&mut self, why: String, health: Health) {
+        self.seen.unresolved.push(why);
+        self.seen.health = self.seen.health.max(Some(health));
+    }
+}
+
+impl Seen {
+    fn picture(self, token_id: U256, contents: &HashMap<RowId, ContentPicture>) -> TokenPicture {
+        let Self { contents: hangs_on, unverifiable, unresolved, health } = self;
+        let healths = hangs_on.iter().map(|(_, row)| {
+            contents.get(row).map_or(Health::Pending, |known| known.assessment.health)
+        });
+        let none = if unverifiable.is_empty() { Health::Healthy } else { Health::Unverifiable };
+        let health = healths.chain(health).chain([none]).max().unwrap_or(none);
+        TokenPicture { token_id, contents: hangs_on, unverifiable, unresolved, health }
+    }
 }

@@ -130,8 +130,8 @@ impl Dispute<'_> {
 
     /// What an endpoint says of a block by its hash (EIP-234); nothing where it does not answer.
     async fn by_hash(&self, endpoint: &Endpoint, block: B256) -> Option<Vec<TokenEvent>> {
-        let filter = Filter::new().address(self.source.addresses.clone()).at_block_hash(block);
-        let mut events = endpoint.events(&filter).await.ok()?;
+        let filter = Filter::new().at_block_hash(block);
+        let mut events = endpoint.events(filter, &self.source.watched).await.ok()?;
         events.retain(|event| event.block_hash == block);
         Some(in_order(events))
     }

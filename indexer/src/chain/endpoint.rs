@@ -1,6 +1,7 @@
 //! One JSON-RPC endpoint: what it is asked, and how it stands.
 
 use std::{
+    collections::HashMap,
     fmt::Display,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
@@ -25,13 +26,14 @@ use url::Url;
 
 use super::{
     aside::{FIRST_PAUSE, STALLED, Standing},
-    events::{BlockRef, TOPICS, TokenEvent, decode},
+    events::{BlockRef, TokenEvent, decode},
     heads::Heads,
     log::RpcLog,
     receipt::Receipt,
     refusal::Refusal,
     rpc_error::{Result, RpcError},
     span::Span,
+    standards::{Watched, topics},
     transport::RpcTransport,
 };
 
@@ -261,20 +263,45 @@ impl Endpoint {
         error
     }
 
-    /// What logs say. It is not set aside for refusing: less may be asked of it.
-    pub(super) async fn events(&self, filter: &Filter) -> Result<Vec<TokenEvent>, Unanswered> {
-        let filter = filter.clone().event_signature(TOPICS.to_vec());
+    /// What the failure of a call of a contract means. It is not set aside for what may be the
+    /// contract's doing.
+    pub(super) fn call_failed(&self, error: &Transport<TransportErrorKind>) -> RpcError {
+        match Refusal::of(error) {
+            Refusal::TooMuch(_) | Refusal::Silent => self.described(error, true),
+            refusal => {
+                let wait = if let Refusal::Busy(wait) = refusal { wait } else { None };
+                let error = self.described(error, false);
+                self.set_aside(&error, wait);
+                error
+            }
+        }
+    }
+
+    /// What these contracts logged in the blocks of a filter. It is not set aside for refusing:
+    /// less may be asked of it.
+    pub(super) async fn events(
+        &self,
+        blocks: Filter,
+        watched: &[Watched],
+    ) -> Result<Vec<TokenEvent>, Unanswered> {
+        let addresses: Vec<_> = watched.iter().map(|one| one.address).collect();
+        let filter = blocks.address(addresses).event_signature(topics(watched));
         let asked = self.provider.client().request("eth_getLogs", (filter,));
         let logs: Vec<RpcLog> = asked.await.map_err(|error| {
             let refusal = Refusal::of(&error);
             let too_much = matches!(refusal, Refusal::TooMuch(_) | Refusal::Silent);
             Unanswered { error: self.described(&error, too_much), refusal }
         })?;
+        let standards: HashMap<_, _> =
+            watched.iter().map(|one| (one.address, one.standard)).collect();
         let mut events = Vec::with_capacity(logs.len());
         for log in logs.into_iter().map(Log::from).filter(|log| !log.removed) {
             let broken =
                 |error| Unanswered { error: RpcError::BadLog(error), refusal: Refusal::Broken };
-            events.extend(decode(&log).map_err(broken)?);
+            // An endpoint may answer more than it was asked for.
+            if let Some(standard) = standards.get(&log.address()) {
+                events.extend(decode(&log, *standard).map_err(broken)?);
+            }
         }
         Ok(events)
     }

@@ -22,6 +22,18 @@ pub enum CollectionError {
     /// It is an ERC-721, but not one of ours.
     #[error("{0} is an ERC-721, but no Everhold collection: it has no codec() that we know")]
     NotEverhold(Address),
+    /// It says of itself that it is two things.
+    #[error(
+        "{0} says that it is both an ERC-721 and an ERC-1155: say which is meant, by \
+         standard = \"erc721\" or \"erc1155\" in its [[collection]]"
+    )]
+    Both(Address),
+    /// It is none of those that hold tokens, as far as it can be told.
+    #[error(
+        "{0} is neither an Everhold collection nor an ERC-721 or ERC-1155, as far as its answers \
+         tell: if it is one of these nevertheless, say so by standard = \"erc721\" or \"erc1155\" in its [[collection]]"
+    )]
+    NotRecognised(Address),
     /// The token does not exist.
     #[error("there is no token {0}: it was never minted, or it was burned")]
     NoToken(U256),
@@ -72,6 +84,18 @@ impl From<alloy::contract::Error> for CollectionError {
 }
 
 impl CollectionError {
+    /// Whether it is about what is at the address, and not about asking for it.
+    pub fn is_about_contract(&self) -> bool {
+        matches!(
+            self,
+            Self::NoCode { .. }
+                | Self::NotErc721(_)
+                | Self::NotEverhold(_)
+                | Self::Both(_)
+                | Self::NotRecognised(_)
+        )
+    }
+
     /// Whether the same in smaller parts may work.
     pub fn is_about_gas(&self) -> bool {
         matches!(self, Self::TooMuchGas(_) | Self::OutOfGas)

@@ -4,10 +4,9 @@ use alloy::{
     primitives::{Address, B256, U256},
     rpc::types::Log,
 };
-use alloy_sol_types::SolEvent;
 
-use super::bindings::IEverhold;
-use crate::content::Digest;
+use super::standards::{Oddity, tokens_of};
+use crate::{config::Standard, content::Digest};
 
 /// A block as far as following a chain goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,15 +61,37 @@ pub enum TokenEventKind {
     },
     /// Its content can't change any more.
     Frozen,
+    /// ERC-2309: the same as a [`Transfer`](Self::Transfer) of each token from this one to `last`.
+    TransferRange {
+        /// The last of them.
+        last: U256,
+        /// Their new owner.
+        to: Address,
+    },
+    /// ERC-1155: so many of it came to be.
+    Minted {
+        /// How many.
+        amount: U256,
+    },
+    /// ERC-1155: so many of it moved from one owner to another.
+    Moved {
+        /// How many.
+        amount: U256,
+    },
+    /// ERC-1155: so many of it were destroyed.
+    Burned {
+        /// How many.
+        amount: U256,
+    },
+    /// ERC-4906, or ERC-1155's `URI`: metadata may be other than before, of the tokens from this one
+    /// to `last`.
+    MetadataChanged {
+        /// The last of them; 2^256-1 for all.
+        last: U256,
+    },
+    /// A log of a contract that is not ours, to be passed over. It is about no token.
+    Odd(Oddity),
 }
-
-/// The topics a collection is followed by.
-pub const TOPICS: [B256; 4] = [
-    IEverhold::Transfer::SIGNATURE_HASH,
-    IEverhold::ContentSet::SIGNATURE_HASH,
-    IEverhold::ContentBatchSet::SIGNATURE_HASH,
-    IEverhold::ContentFrozen::SIGNATURE_HASH,
-];
 
 /// A log that can't be used: the RPC left out what every mined log has, or it does not decode.
 #[derive(Debug, thiserror::Error)]
@@ -82,8 +103,12 @@ pub struct BadLog {
     reason: String,
 }
 
-/// Takes a log apart; one log may speak of many tokens.
-pub fn decode(log: &Log) -> Result<Vec<TokenEvent>, BadLog> {
+/// Takes a log apart; one log may speak of many tokens. Of a contract that is not ours, a log that
+/// does not decode is [`TokenEventKind::Odd`].
+///
+/// # Errors
+/// [`BadLog`].
+pub fn decode(log: &Log, standard: Standard) -> Result<Vec<TokenEvent>, BadLog> {
     let bad = |reason: String| BadLog {
         address: log.address(),
         block: log.block_number,
@@ -102,7 +127,7 @@ pub fn decode(log: &Log) -> Result<Vec<TokenEvent>, BadLog> {
         transaction_hash: log.transaction_hash.ok_or_else(missing)?,
         kind: TokenEventKind::Frozen,
     };
-    let tokens = tokens_of(log).map_err(|error| bad(error.to_string()))?;
+    let tokens = tokens_of(standard, &log.inner.data).map_err(|error| bad(error.to_string()))?;
     let event = |(sub_index, (token_id, kind)): (usize, (U256, TokenEventKind))| TokenEvent {
         token_id,
         kind,
@@ -110,38 +135,4 @@ pub fn decode(log: &Log) -> Result<Vec<TokenEvent>, BadLog> {
         ..base.clone()
     };
     Ok(tokens.into_iter().enumerate().map(event).collect())
-}
-
-fn tokens_of(log: &Log) -> Result<Vec<(U256, TokenEventKind)>, alloy_sol_types::Error> {
-    let Some(topic) = log.topic0() else {
-        return Ok(Vec::new());
-    };
-    let data = &log.inner.data;
-    Ok(match *topic {
-        IEverhold::Transfer::SIGNATURE_HASH => {
-            let event = IEverhold::Transfer::decode_log_data_validate(data)?;
-            vec![(event.tokenId, TokenEventKind::Transfer { to: event.to })]
-        }
-        IEverhold::ContentSet::SIGNATURE_HASH => {
-            let event = IEverhold::ContentSet::decode_log_data_validate(data)?;
-            vec![(event.tokenId, content(event.digest, event.revision))]
-        }
-        IEverhold::ContentBatchSet::SIGNATURE_HASH => {
-            let event = IEverhold::ContentBatchSet::decode_log_data_validate(data)?;
-            let first = event.firstTokenId;
-            let token = |(i, digest): (usize, &B256)| {
-                (first.wrapping_add(U256::from(i)), content(*digest, 1))
-            };
-            event.digests.iter().enumerate().map(token).collect()
-        }
-        IEverhold::ContentFrozen::SIGNATURE_HASH => {
-            let event = IEverhold::ContentFrozen::decode_log_data_validate(data)?;
-            vec![(event.tokenId, TokenEventKind::Frozen)]
-        }
-        _ => Vec::new(),
-    })
-}
-
-fn content(digest: B256, revision: u64) -> TokenEventKind {
-    TokenEventKind::Content { digest: Digest(digest.0), revision }
 }

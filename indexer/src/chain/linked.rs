@@ -119,7 +119,7 @@ impl Linked {
         let anchor = anchor.ok_or(RpcError::Changed)?;
         let mut headers = headers(source, from, anchor).await?;
         headers.retain(|header| {
-            header.number <= to && may_concern(&header.logs_bloom, &source.addresses)
+            header.number <= to && may_concern(&header.logs_bloom, &source.watched)
         });
         let blocks: Vec<Vec<_>> = stream::iter(headers)
             .map(|header| async move { proof::events(source, &header).await })

@@ -2,15 +2,15 @@
 
 use alloy::{
     consensus::constants::EMPTY_ROOT_HASH,
-    primitives::Address,
     rpc::types::{Header, Log},
 };
 
 use super::{
-    events::{BadLog, TOPICS, TokenEvent, decode},
+    events::{BadLog, TokenEvent, decode},
     receipt::{Receipt, root},
     rpc_error::{Result, RpcError},
     source::Source,
+    standards::{Watched, topics_of},
 };
 
 /// Whether a header's fields give its hash (keccak-256 of its RLP; Yellow Paper, section 4.4.3).
@@ -43,7 +43,7 @@ pub(super) async fn events(source: &Source, header: &Header) -> Result<Vec<Token
             Ok(mut receipts) => {
                 receipts.sort_by_key(|receipt| receipt.transaction_index);
                 if root(&receipts) == header.receipts_root {
-                    return Ok(logged(header, &receipts, &source.addresses)?);
+                    return Ok(logged(header, &receipts, &source.watched)?);
                 }
                 mismatch(&receipts)
             }
@@ -73,17 +73,17 @@ fn mismatch(receipts: &[Receipt]) -> String {
 fn logged(
     header: &Header,
     receipts: &[Receipt],
-    addresses: &[Address],
+    watched: &[Watched],
 ) -> Result<Vec<TokenEvent>, BadLog> {
     let mut events = Vec::new();
     let all = receipts.iter().flat_map(|receipt| receipt.logs().map(move |log| (receipt, log)));
     for (index, (receipt, inner)) in all.enumerate() {
-        let is_ours = addresses.contains(&inner.address)
-            && inner.topics().first().is_some_and(|topic| TOPICS.contains(topic));
-        if !is_ours {
-            continue;
-        }
-        events.extend(decode(&Log {
+        let is_asked_for = |one: &&Watched| {
+            one.address == inner.address
+                && inner.topics().first().is_some_and(|it| topics_of(one.standard).contains(it))
+        };
+        let Some(one) = watched.iter().find(is_asked_for) else { continue };
+        let log = Log {
             inner,
             block_hash: Some(header.hash),
             block_number: Some(header.number),
@@ -92,7 +92,8 @@ fn logged(
             transaction_index: Some(receipt.transaction_index.to()),
             log_index: Some(index as u64),
             removed: false,
-        })?);
+        };
+        events.extend(decode(&log, one.standard)?);
     }
     Ok(events)
 }

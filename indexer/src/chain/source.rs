@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::{eips::BlockNumberOrTag, primitives::Address, rpc::types::Filter};
+use alloy::{eips::BlockNumberOrTag, rpc::types::Filter};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     linked::Linked,
     refusal::Refusal,
     rpc_error::{Result, RpcError},
+    standards::Watched,
 };
 
 /// Where logs are read from: the endpoints that agree on a head.
@@ -23,7 +24,7 @@ pub(super) struct Source {
     /// How many must agree.
     pub(super) votes: usize,
     /// The contracts.
-    pub(super) addresses: Vec<Address>,
+    pub(super) watched: Vec<Watched>,
     pub(super) head: BlockRef,
     /// Present where every block is to be proved.
     pub(super) linked: Option<Arc<Linked>>,
@@ -191,8 +192,8 @@ impl Source {
     /// Reads a range in one request, and remembers how that went.
     async fn once(&self, endpoint: &Endpoint, from: u64, to: u64) -> Result<Vec<TokenEvent>> {
         let blocks = to - from + 1;
-        let filter = Filter::new().address(self.addresses.clone()).from_block(from).to_block(to);
-        let unanswered = match endpoint.events(&filter).await {
+        let filter = Filter::new().from_block(from).to_block(to);
+        let unanswered = match endpoint.events(filter, &self.watched).await {
             Ok(mut events) => {
                 events.retain(|event| (from..=to).contains(&event.block_number));
                 endpoint.span().answered(blocks, events.len() as u64);

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{Address, B256, Bloom, BloomInput},
+    primitives::{B256, Bloom, BloomInput},
     rpc::types::Filter,
 };
 
 use super::{
     endpoint::{Endpoint, block_ref},
-    events::{BlockRef, TOPICS, TokenEvent},
+    events::{BlockRef, TokenEvent},
     linked::Linked,
     quorum::{agreed, ask},
     reader::Reader,
     rpc::Rpc,
     rpc_error::{Result, RpcError},
     source::{Depth, Source},
+    standards::{Watched, topics_of},
 };
 
 /// One state of the chain, as enough endpoints have it.
@@ -124,7 +125,7 @@ impl View<'_> {
     /// [`RpcError::Unproved`] where they differ and none can prove what it says.
     pub async fn events(
         &self,
-        collections: &[Address],
+        collections: &[Watched],
         from: u64,
         to: u64,
     ) -> Result<Vec<TokenEvent>> {
@@ -135,7 +136,7 @@ impl View<'_> {
     /// Reads what the logs of these contracts say between two blocks, both included.
     ///
     /// Of several endpoints two are asked for each range, in turn, and compared.
-    pub fn reader(&self, collections: &[Address], from: u64, to: u64) -> Reader {
+    pub fn reader(&self, collections: &[Watched], from: u64, to: u64) -> Reader {
         Reader::new(self.source(collections), from, to)
     }
 
@@ -146,13 +147,13 @@ impl View<'_> {
     /// Where no endpoint of the view has it.
     pub async fn events_of_block(
         &self,
-        collections: &[Address],
+        collections: &[Watched],
         block: B256,
     ) -> Result<Vec<TokenEvent>> {
-        let filter = Filter::new().address(collections.to_vec()).at_block_hash(block);
+        let filter = Filter::new().at_block_hash(block);
         let mut failure = None;
         for endpoint in &self.endpoints {
-            match endpoint.events(&filter).await {
+            match endpoint.events(filter.clone(), collections).await {
                 Ok(mut events) => {
                     events.retain(|event| event.block_hash == block);
                     return Ok(events);
@@ -178,12 +179,21 @@ impl View<'_> {
         Ok(numbers[self.votes - 1])
     }
 
-    fn source(&self, collections: &[Address]) -> Source {
+    /// An endpoint of the view for questions about contracts.
+    ///
+    /// # Errors
+    /// Where all are set aside by now.
+    pub(super) fn spokesman(&self) -> Result<Arc<Endpoint>> {
+        let fine = self.endpoints.iter().find(|endpoint| endpoint.standing().is_fine());
+        fine.cloned().ok_or_else(|| self.rpc.too_few(0))
+    }
+
+    fn source(&self, collections: &[Watched]) -> Source {
         Source {
             endpoints: self.endpoints.clone(),
             configured: self.rpc.configured(),
             votes: self.votes,
-            addresses: collections.to_vec(),
+            watched: collections.to_vec(),
             head: self.head,
             linked: self.linked.clone(),
         }
@@ -191,8 +201,10 @@ impl View<'_> {
 }
 
 /// Whether a block's filter leaves it open that one of these contracts logged something in it.
-pub fn may_concern(bloom: &Bloom, collections: &[Address]) -> bool {
-    let logged = |address: &Address| bloom.contains_input(BloomInput::Raw(address.as_slice()));
-    collections.iter().any(logged)
-        && TOPICS.iter().any(|topic| bloom.contains_input(BloomInput::Raw(topic.as_slice())))
+pub fn may_concern(bloom: &Bloom, collections: &[Watched]) -> bool {
+    let holds = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
+    collections.iter().any(|one| {
+        holds(one.address.as_slice())
+            && topics_of(one.standard).iter().any(|topic| holds(topic.as_slice()))
+    })
 }

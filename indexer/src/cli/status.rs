@@ -44,6 +44,13 @@ pub(super) fn people(status: &Status) -> String {
     let mut text = format!("{}\n", collections(status));
     status.chains.iter().filter_map(chain).for_each(|line| text += &line);
     status.collections.iter().for_each(|collection| text += &remarks(collection));
+    for collection in &status.collections {
+        for odd in &collection.odd_logs {
+            let (address, detail, count) = (&collection.address, odd.detail, odd.count);
+            let _ =
+                writeln!(text, "{address}: {detail} ({count}, since block {})", odd.first_block);
+        }
+    }
     let _ = write!(text, "\n{}\n\n", nodes(status));
     let open: Vec<_> = status.open_incidents().collect();
     if open.is_empty() {

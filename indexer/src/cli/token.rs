@@ -57,15 +57,22 @@ fn failure(absent: Absent, address: Address, id: U256) -> Failure {
 fn people(report: &TokenReport) -> String {
     let mut text = String::new();
     let frozen = match (report.editable, report.frozen) {
-        (false, _) => ", frozen: edits are off in this collection",
-        (true, true) => ", frozen by an owner",
-        (true, false) => "",
+        (Some(false), _) => ", frozen: edits are off in this collection",
+        (_, Some(true)) => ", frozen by an owner",
+        _ => "",
     };
     let finality = if report.finalized { "final" } else { "not final yet" };
     let _ = writeln!(text, "token {} of {}: {}", report.token_id, report.collection, report.health);
-    let _ = writeln!(text, "owner    {}", report.owner);
-    let _ = writeln!(text, "content  {}", report.uri.as_deref().unwrap_or("none"));
-    let _ = writeln!(text, "revision {}{frozen}", report.revision);
+    if let Some(owner) = &report.owner {
+        let _ = writeln!(text, "owner    {owner}");
+    }
+    if let Some(supply) = &report.supply {
+        let _ = writeln!(text, "supply   {supply}");
+    }
+    let _ = writeln!(text, "content  {}", report.uri.as_deref().map_or("none".to_owned(), plain));
+    if let Some(revision) = report.revision {
+        let _ = writeln!(text, "revision {revision}{frozen}");
+    }
     let _ = writeln!(
         text,
         "block    {} {} ({finality})",
@@ -80,6 +87,9 @@ fn people(report: &TokenReport) -> String {
     }
     for reason in &report.unverifiable {
         let _ = writeln!(text, "unverifiable: {}", plain(reason));
+    }
+    for reason in &report.unresolved {
+        let _ = writeln!(text, "not found: {}", plain(reason));
     }
     for content in &report.contents {
         let _ = writeln!(text, "\n{}", content_text(content));

@@ -133,7 +133,7 @@ impl FromStr for CollectionConfig {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (address, start) = text.split_once('@').unwrap_or((text, "0"));
-        Ok(Self { address: parse(address)?, start_block: parse(start)? })
+        Ok(Self { address: parse(address)?, start_block: parse(start)?, standard: None })
     }
 }
 

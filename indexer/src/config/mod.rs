@@ -3,6 +3,7 @@
 mod duration;
 mod env;
 mod fetch;
+mod standard;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use url::Url;
 
 pub use duration::Span;
 pub use env::{DOCUMENTED as ENVIRONMENT, apply as apply_environment};
+pub use standard::Standard;
 pub use template::TEMPLATE;
 
 /// Everything a user can set. Every field has a default that works on one machine.
@@ -89,6 +91,9 @@ pub struct CollectionConfig {
     /// The first block to read: the one it was deployed in, or earlier.
     #[serde(default)]
     pub start_block: u64,
+    /// What the contract is; absent: it is found out.
+    #[serde(default)]
+    pub standard: Option<Standard>,
 }
 
 /// `[aleph]`
@@ -445,6 +450,22 @@ mod tests {
     fn template_is_valid_and_says_the_defaults() {
         let config = Config::parse(Path::new("template"), TEMPLATE).unwrap();
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn a_collection_may_say_what_it_is() {
+        let collection = |more: &str| {
+            let address = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+            let text = format!("[[collection]]\naddress = \"{address}\"\n{more}");
+            Config::parse(Path::new("x"), &text).map(|config| config.collection[0].standard)
+        };
+        assert_eq!(collection("").unwrap(), None);
+        for standard in Standard::ALL {
+            let found = collection(&format!("standard = \"{standard}\"")).unwrap();
+            assert_eq!(found, Some(standard));
+        }
+        let error = collection("standard = \"erc20\"").unwrap_err().to_string();
+        assert!(error.starts_with("x:3:") && error.contains("erc721"), "{error}");
     }
 
     #[test]

@@ -13,10 +13,11 @@ confirmations = 12                      # blocks after which a block counts as f
 finality = "confirmations"              # or "safe", "finalized": the chain's own marks
 poll = "2s"                             # how often the head is asked for
 
-# One block a collection; `everhold deploy` prints it.
+# One block a collection: ours (`everhold deploy` prints it), or any ERC-721 or ERC-1155.
 # [[collection]]
 # address = "0x…"
-# start_block = 0
+# start_block = 0                       # the block it was deployed in, or an earlier one
+# standard = "erc721"                   # or "erc1155", "everhold"; left out: found out by asking the contract
 
 [aleph]
 nodes = []                              # e.g. ["http://node-a:4024", { url = "http://node-b:4024", operator = "acme" }]

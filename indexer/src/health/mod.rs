@@ -163,6 +163,13 @@ pub struct Assessment {
     pub held: u32,
 }
 
+/// The health of what a path leads to, while it is not known what that is: nobody gave the folder's
+/// blocks, or nothing lies there. `since` is when a token first named it, where that is known.
+pub fn unresolved(failures: u32, since: Option<i64>, policy: &Policy, now: i64) -> Health {
+    let young = since.is_some_and(|since| now.saturating_sub(since) < policy.grace);
+    if young || failures < FAILURES_THAT_COUNT { Health::Pending } else { Health::Lost }
+}
+
 /// A content's health at the time `now`.
 pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -> Assessment {
     let counts = |replica: &&ReplicaView| {

@@ -159,3 +159,19 @@ proptest! {
         prop_assert_eq!(verdict.state, expected);
     }
 }
+
+#[test]
+fn a_path_that_leads_nowhere_is_lost_when_it_was_tried_often_enough() {
+    let policy = Policy { min: 1, min_held: 0, grace: 1000, recheck: 0 };
+    let often = FAILURES_THAT_COUNT;
+    for (failures, since, health) in [
+        (0, Some(0), Health::Pending),
+        (often - 1, Some(0), Health::Pending),
+        (often, Some(0), Health::Lost),
+        (often, None, Health::Lost),
+        (often, Some(9_500), Health::Pending),
+        (u32::MAX, Some(9_000), Health::Lost),
+    ] {
+        assert_eq!(unresolved(failures, since, &policy, 10_000), health, "{failures} {since:?}");
+    }
+}

@@ -56,7 +56,8 @@ macro_rules! insert_arrays {
         let sql = [$head, &$crate::ledger::bulk::unnest(columns), $tail].concat();
         for chunk in $rows.chunks($crate::ledger::bulk::ARRAYS) {
             sqlx::query(sqlx::AssertSqlSafe(sql.as_str()))
-                $(.bind(chunk.iter().map(|$row| $bind).collect::<Vec<_>>()))+
+                // A column may be the same in every row.
+                $(.bind(chunk.iter().map(|$row| { let _ = $row; $bind }).collect::<Vec<_>>()))+
                 .execute(&mut **$c)
                 .await?;
         }

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use alloy::primitives::{Address, B256};
 
 use super::{Halt, LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint};
-use crate::{chain::BlockRef, content::Codec};
+use crate::{
+    chain::{BlockRef, Watched},
+    config::Standard,
+    content::Codec,
+};
 
 /// A collection to be watched.
 #[derive(Clone, Debug)]
@@ -14,11 +18,13 @@ pub struct NewCollection {
     pub chain_id: u64,
     /// Its contract.
     pub address: Address,
-    /// ERC-721 `name()`.
+    /// What it is.
+    pub standard: Standard,
+    /// `name()`, or what stands for it.
     pub name: String,
-    /// How its digests name content.
-    pub codec: Codec,
-    /// Whether owners may change their tokens' content.
+    /// How its digests name content; `None` where it has none.
+    pub codec: Option<Codec>,
+    /// Whether owners may change their tokens' content, in one of ours.
     pub editable: bool,
     /// First block to read.
     pub start_block: u64,
@@ -33,11 +39,13 @@ pub struct Collection {
     pub chain_id: u64,
     /// Its contract.
     pub address: Address,
-    /// ERC-721 `name()`.
+    /// What it is.
+    pub standard: Standard,
+    /// `name()`, or what stands for it.
     pub name: String,
-    /// How its digests name content.
-    pub codec: Codec,
-    /// Whether owners may change their tokens' content.
+    /// How its digests name content; `None` where it has none.
+    pub codec: Option<Codec>,
+    /// Whether owners may change their tokens' content, in one of ours.
     pub editable: bool,
     /// First block to read.
     pub start_block: u64,
@@ -54,11 +62,15 @@ pub struct Collection {
     pub rereading: bool,
 }
 
+/// What `codec` is of a collection whose tokens have no digests.
+const NO_CODEC: i64 = 0;
+
 #[derive(sqlx::FromRow)]
 struct CollectionRow {
     id: i64,
     chain_id: i64,
     address: Vec<u8>,
+    standard: String,
     name: String,
     codec: i64,
     editable: i64,
@@ -75,7 +87,16 @@ struct CollectionRow {
 impl Collection {
     fn from_row(row: CollectionRow) -> Result<Self> {
         let CollectionRow { id, start_block: start, indexed_block: indexed, .. } = row;
-        let codec = u8::try_from(row.codec).ok().and_then(Codec::from_multicodec);
+        let corrupt = |what: &str| LedgerError::Corrupt(format!("{what} of collection {id}"));
+        let codec = match row.codec {
+            NO_CODEC => None,
+            codec => Some(
+                u8::try_from(codec)
+                    .ok()
+                    .and_then(Codec::from_multicodec)
+                    .ok_or_else(|| corrupt("codec"))?,
+            ),
+        };
         let block = |number: i64| (number >= start).then(|| uint(number));
         let halted = row.halted_at.map(|since| Halt {
             since,
@@ -86,11 +107,10 @@ impl Collection {
         Ok(Self {
             id,
             chain_id: uint(row.chain_id),
-            address: Address::try_from(row.address.as_slice())
-                .map_err(|_| LedgerError::Corrupt(format!("address of collection {id}")))?,
+            address: Address::try_from(row.address.as_slice()).map_err(|_| corrupt("address"))?,
+            standard: row.standard.parse().map_err(|_| corrupt("standard"))?,
             name: row.name,
-            codec: codec
-                .ok_or_else(|| LedgerError::Corrupt(format!("codec of collection {id}")))?,
+            codec,
             editable: row.editable != 0,
             start_block: uint(start),
             indexed_block: block(indexed),
@@ -99,6 +119,11 @@ impl Collection {
             halted,
             rereading: row.rereading != 0,
         })
+    }
+
+    /// How it is followed.
+    pub fn watched(&self) -> Watched {
+        Watched { address: self.address, standard: self.standard }
     }
 }
 
@@ -138,31 +163,35 @@ impl Tx {
         Ok(())
     }
 
-    /// Adds a collection, if it is not there. One whose `start_block` is lower than before is
-    /// read again from there.
+    /// Adds a collection, if it is not there. One whose `start_block` is lower than before, or that
+    /// is something else than it was taken for, is read again from there.
     pub async fn add_collection(&mut self, new: &NewCollection) -> Result<Collection> {
         let known = self.collections_with(true).await?;
         let same = |c: &&Collection| c.chain_id == new.chain_id && c.address == new.address;
-        if let Some(known) = known.iter().find(same).filter(|c| new.start_block < c.start_block) {
+        let known = known.iter().find(same);
+        let anew = |c: &&Collection| {
+            new.start_block < c.start_block || new.standard != c.standard || new.codec != c.codec
+        };
+        if let Some(known) = known.filter(anew) {
+            let update = "UPDATE collections SET start_block = $2 WHERE id = $1";
+            execute!(self, update, known.id, int(new.start_block.min(known.start_block)))?;
             self.begin_anew(known.id).await?;
         }
         execute!(
             self,
             "INSERT INTO collections (chain_id, address, name, codec, start_block, indexed_block,
-                editable)
-             VALUES ($1, $2, $3, $4, $5, $5 - 1, $6)
+                editable, standard)
+             VALUES ($1, $2, $3, $4, $5, $5 - 1, $6, $7)
              ON CONFLICT (chain_id, address) DO UPDATE SET name = excluded.name,
-                editable = excluded.editable,
-                start_block = CASE WHEN excluded.start_block < collections.start_block
-                    THEN excluded.start_block ELSE collections.start_block END,
-                indexed_block = CASE WHEN excluded.start_block < collections.start_block
-                    THEN excluded.indexed_block ELSE collections.indexed_block END",
+                codec = excluded.codec, editable = excluded.editable,
+                standard = excluded.standard",
             int(new.chain_id),
             new.address.as_slice(),
             text(&new.name),
-            i64::from(new.codec.multicodec()),
+            new.codec.map_or(NO_CODEC, |codec| i64::from(codec.multicodec())),
             int(new.start_block),
             i64::from(new.editable),
+            new.standard.as_str(),
         )?;
         let all = self.collections_with(true).await?;
         all.into_iter()
@@ -192,6 +221,16 @@ impl Tx {
         self.refresh_wanted(&contents, keep_history, now).await
     }
 
+    /// A collection that is in the ledger, be it in the configuration or not.
+    pub async fn known_collection(
+        &mut self,
+        chain_id: u64,
+        address: Address,
+    ) -> Result<Option<Collection>> {
+        let all = self.collections_with(true).await?;
+        Ok(all.into_iter().find(|c| c.chain_id == chain_id && c.address == address))
+    }
+
     /// The collections of the configuration, in the order they came.
     pub async fn collections(&mut self) -> Result<Vec<Collection>> {
         self.collections_with(false).await
@@ -208,8 +247,8 @@ impl Tx {
             fetch_all,
             self,
             CollectionRow,
-            "SELECT c.id, c.chain_id, c.address, c.name, c.codec, c.editable, c.start_block,
-                    c.indexed_block, b.block_time, h.finalized_block, c.halted_at,
+            "SELECT c.id, c.chain_id, c.address, c.standard, c.name, c.codec, c.editable,
+                    c.start_block, c.indexed_block, b.block_time, h.finalized_block, c.halted_at,
                     c.halted_reason, c.halted_block, c.rereading
              FROM collections c JOIN chains h ON h.chain_id = c.chain_id
              LEFT JOIN blocks b ON b.chain_id = c.chain_id AND b.number = c.indexed_block

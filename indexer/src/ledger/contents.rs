@@ -8,7 +8,7 @@ use super::{
     execute, fetch, int, text, uint,
 };
 use crate::{
-    content::{Codec, ContentId, Digest, Metadata},
+    content::{Codec, ContentId, Digest, Metadata, Proof},
     health::Past,
 };
 
@@ -79,6 +79,9 @@ macro_rules! wanted_sql {
                     WHERE l.child_id = contents.id AND p.wanted = 1)
          OR EXISTS (SELECT 1 FROM kept_contents k JOIN collections o ON o.id = k.collection_id
                     WHERE k.content_id = contents.id AND o.active = 1)
+         OR EXISTS (SELECT 1 FROM links l JOIN token_uris u ON u.document_id = l.parent_id
+                    JOIN collections o ON o.id = u.collection_id
+                    WHERE l.child_id = contents.id AND o.active = 1)
          OR EXISTS (SELECT 1 FROM former_contents f
                     JOIN collections o ON o.id = f.collection_id
                     JOIN chains h ON h.chain_id = o.chain_id
@@ -228,7 +231,7 @@ impl Tx {
     /// Works out anew which of these contents, and of those they refer to, are still wanted.
     ///
     /// Wanted is what a live token has or had, until an update of it is final (or for ever with
-    /// `keep_history`), and what wanted metadata refers to.
+    /// `keep_history`), and what wanted metadata, or metadata in a token's URI itself, refers to.
     pub(super) async fn refresh_wanted(
         &mut self,
         contents: &BTreeSet<RowId>,
@@ -257,7 +260,10 @@ impl Tx {
                              WHERE t.content_id = contents.id),
                             (SELECT MAX(p.wanted_since) FROM links l
                              JOIN contents p ON p.id = l.parent_id
-                             WHERE l.child_id = contents.id AND p.wanted = 1))) AS since,
+                             WHERE l.child_id = contents.id AND p.wanted = 1),
+                            (SELECT MAX(u.since) FROM links l
+                             JOIN token_uris u ON u.document_id = l.parent_id
+                             WHERE l.child_id = contents.id))) AS since,
                         CAST(" => now, concat!(" AS BIGINT) AS now) s) WHERE wanted = 0 AND (", wanted_sql!()) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
         let unwanted = fetch_in!(self, (i64,), {concat!(
                     "UPDATE contents SET wanted = 0, wanted_since = NULL
@@ -307,8 +313,9 @@ impl Tx {
             let child = reference.content().and_then(|id| rows.get(&id).copied());
             execute!(
                 self,
-                "INSERT INTO links (parent_id, position, role, class, uri, verifiable, child_id)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                "INSERT INTO links (parent_id, position, role, class, uri, verifiable, child_id,
+                    path_due)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
                 row,
                 int(position as u64),
                 text(&link.role),
@@ -316,6 +323,7 @@ impl Tx {
                 text(&reference.text),
                 i64::from(reference.verifiable()),
                 child,
+                (reference.proof() == Proof::PathByHash).then_some(0_i64),
             )?;
         }
         // What is wanted already stays so, whatever for: a document only adds.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 
 use super::RowId;
 use crate::{
@@ -16,13 +16,16 @@ pub(super) type TokenKey = (RowId, [u8; 32]);
 /// A token as its events have left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
+    /// Nobody's address, where there is a supply instead.
     pub(super) owner: Address,
+    /// Of ERC-1155: how many there are.
+    pub(super) supply: Option<U256>,
     pub(super) content: Option<ContentId>,
     pub(super) revision: u64,
     pub(super) frozen: bool,
     pub(super) minted: (u64, B256),
     pub(super) content_set: Option<(u64, B256)>,
-    /// When that was, seconds since 1970.
+    /// When that was, or else when it was minted, seconds since 1970.
     pub(super) content_time: Option<u64>,
 }
 
@@ -50,6 +53,8 @@ pub(super) struct Fold {
     pub(super) tokens: BTreeMap<TokenKey, Option<State>>,
     pub(super) former: BTreeSet<Former>,
     pub(super) ended: Vec<Ended>,
+    /// Tokens that came to be, whether they still are or not.
+    pub(super) begun: BTreeSet<TokenKey>,
     /// Each touched token as it was before the first event of a block, by block.
     pub(super) before: BTreeMap<(u64, TokenKey), Option<State>>,
 }
@@ -65,39 +70,83 @@ impl Fold {
         undo_from: u64,
     ) {
         let block = event.block_number;
-        let here = (block, event.block_hash);
         let token = self.tokens.entry(key).or_default();
         if block >= undo_from {
             self.before.entry((block, key)).or_insert_with(|| token.clone());
         }
-        let begin = || State {
-            owner: Address::ZERO,
-            content: None,
-            revision: 0,
-            frozen: false,
-            minted: here,
-            content_set: None,
-            content_time: None,
-        };
+        let was = token.is_some();
         match event.kind {
             TokenEventKind::Transfer { to } if to.is_zero() => {
                 self.former.extend(former(key, token.as_ref(), block));
                 *token = None;
-                let transaction = event.transaction_hash;
-                self.ended.push(Ended { token: key, block: here, transaction });
+                self.ended.push(Ended::new(key, event));
             }
-            TokenEventKind::Transfer { to } => token.get_or_insert_with(begin).owner = to,
+            TokenEventKind::Transfer { to } => begin(token, event).owner = to,
             TokenEventKind::Content { revision, .. } => {
                 self.former.extend(former(key, token.as_ref(), block));
-                let token = token.get_or_insert_with(begin);
+                let token = begin(token, event);
                 token.content = content;
                 token.revision = revision;
-                token.content_set = Some(here);
+                token.content_set = Some((block, event.block_hash));
                 token.content_time = event.block_time;
             }
-            TokenEventKind::Frozen => token.get_or_insert_with(begin).frozen = true,
+            TokenEventKind::Frozen => begin(token, event).frozen = true,
+            TokenEventKind::Minted { amount } => add(token, event, amount),
+            // Who moves it has it: some contracts tell nobody of the mint.
+            TokenEventKind::Moved { amount } if token.is_none() => add(token, event, amount),
+            TokenEventKind::Burned { amount } => {
+                let left = supply(token.as_ref()).saturating_sub(amount);
+                if left.is_zero() && was {
+                    self.former.extend(former(key, token.as_ref(), block));
+                    *token = None;
+                    self.ended.push(Ended::new(key, event));
+                } else if let Some(token) = token {
+                    token.supply = Some(left);
+                }
+            }
+            TokenEventKind::Moved { .. }
+            | TokenEventKind::TransferRange { .. }
+            | TokenEventKind::MetadataChanged { .. }
+            | TokenEventKind::Odd(_) => {}
+        }
+        if !was && token.is_some() {
+            self.begun.insert(key);
         }
     }
+}
+
+impl Ended {
+    fn new(token: TokenKey, event: &TokenEvent) -> Self {
+        let block = (event.block_number, event.block_hash);
+        Self { token, block, transaction: event.transaction_hash }
+    }
+}
+
+/// The token, which begins with this event if it was not there.
+fn begin<'a>(token: &'a mut Option<State>, event: &TokenEvent) -> &'a mut State {
+    token.get_or_insert_with(|| State {
+        owner: Address::ZERO,
+        supply: None,
+        content: None,
+        revision: 0,
+        frozen: false,
+        minted: (event.block_number, event.block_hash),
+        content_set: None,
+        content_time: event.block_time,
+    })
+}
+
+/// So many more of a token. A token that there are none of is none, and there are never more than
+/// 2^256-1: contracts that count further count wrongly.
+fn add(token: &mut Option<State>, event: &TokenEvent, amount: U256) {
+    let sum = supply(token.as_ref()).saturating_add(amount);
+    if !sum.is_zero() {
+        begin(token, event).supply = Some(sum);
+    }
+}
+
+fn supply(token: Option<&State>) -> U256 {
+    token.and_then(|token| token.supply).unwrap_or_default()
 }
 
 /// The content that a token has until a block.

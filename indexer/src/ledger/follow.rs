@@ -4,9 +4,12 @@
 //! touched are kept as they were before: so taking blocks back brings those back, and the result is
 //! that of never having seen the blocks.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
@@ -14,6 +17,7 @@ use super::{
     execute, fetch,
     fold::{Fold, Former, TokenKey},
     int,
+    spread::spread,
     states::{Rows, by_collection, time},
 };
 use crate::{
@@ -44,6 +48,9 @@ pub struct Commit<'a> {
     pub now: Millis,
 }
 
+/// The collections of a stretch, by their contracts.
+pub(super) type ByAddress<'a> = HashMap<Address, &'a super::Collection>;
+
 impl Tx {
     /// Writes a stretch of the chain and the checkpoint after it. [`LedgerError::Unlinked`] where
     /// its blocks do not follow those in the window.
@@ -51,13 +58,35 @@ impl Tx {
         self.alone().await?;
         self.advance_checkpoints(commit).await?;
         self.insert_blocks(commit.chain_id, commit.blocks).await?;
-        let by_address: HashMap<_, _> = commit.collections.iter().map(|c| (c.address, c)).collect();
+        let by_address: ByAddress<'_> = commit.collections.iter().map(|c| (c.address, c)).collect();
         // What was committed before is not folded again.
         let new = |event: &&TokenEvent| {
             let collection = by_address.get(&event.collection);
             collection.is_some_and(|c| c.indexed_block.is_none_or(|b| event.block_number > b))
         };
         let events: Vec<_> = commit.events.iter().filter(new).collect();
+        if events.iter().any(|event| matches!(event.kind, TokenEventKind::TransferRange { .. })) {
+            self.plan_anew().await?;
+        }
+        let mut doubtful = BTreeSet::new();
+        for piece in spread(&events) {
+            doubtful.append(&mut self.commit_piece(commit, &by_address, &piece).await?);
+        }
+        self.mark_changed(&by_address, &events).await?;
+        self.count_odd_logs(&by_address, &events).await?;
+        self.trim_window(commit.chain_id, commit.window_start).await?;
+        doubtful.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
+        self.refresh_wanted(&doubtful, commit.keep_history, commit.now).await
+    }
+
+    /// Writes some of the events of a stretch; gives the contents of which it must be worked out
+    /// whether they are wanted.
+    async fn commit_piece(
+        &mut self,
+        commit: &Commit<'_>,
+        by_address: &ByAddress<'_>,
+        events: &[Cow<'_, TokenEvent>],
+    ) -> Result<BTreeSet<RowId>> {
         let key = |event: &TokenEvent| -> Option<TokenKey> {
             let collection = by_address.get(&event.collection)?;
             Some((collection.id, event.token_id.to_be_bytes::<32>()))
@@ -81,10 +110,14 @@ impl Tx {
         if commit.keep_history {
             doubtful.extend(self.former_of(&keys).await?);
         }
+        let foreign = commit.collections.iter().filter(|c| c.standard.is_foreign()).map(|c| c.id);
+        let foreign: BTreeSet<RowId> = foreign.collect();
+        // What a URI led to is known only if it was read in time, so it is no part of history: else two
+        // ledgers of one chain would differ.
+        fold.former.retain(|former| !foreign.contains(&former.token.0));
         self.write_fold(&fold, &rows).await?;
-        self.trim_window(commit.chain_id, commit.window_start).await?;
-        doubtful.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
-        self.refresh_wanted(&doubtful, commit.keep_history, commit.now).await
+        doubtful.append(&mut self.follow_uris(&fold, &foreign, commit.now).await?);
+        Ok(doubtful)
     }
 
     /// Takes back every block above `ancestor`. Halted collections stay as they are.
@@ -123,6 +156,7 @@ impl Tx {
         }
         contents.extend(rows.values().copied());
         self.write_fold(&fold, &rows).await?;
+        contents.append(&mut self.revert_uris(&fold, chain, above, now).await?);
         execute!(self, "DELETE FROM blocks WHERE chain_id = $1 AND number > $2", chain, above)?;
         execute!(
             self,
@@ -148,13 +182,16 @@ impl Tx {
             "DELETE FROM former_contents WHERE collection_id = $1",
             "DELETE FROM burns WHERE collection_id = $1",
             "DELETE FROM token_undo WHERE collection_id = $1",
+            "DELETE FROM token_uris WHERE collection_id = $1",
+            "DELETE FROM odd_logs WHERE collection_id = $1",
         ] {
             execute!(self, delete, collection)?;
         }
         Ok(())
     }
 
-    /// Every content that a token of a collection has, or had, or is kept until it is read again.
+    /// Every content that a token of a collection has, or had, or refers to in its URI itself, or
+    /// that is kept until it is read again.
     pub(super) async fn contents_of(&mut self, collection: RowId) -> Result<BTreeSet<RowId>> {
         let rows = fetch!(
             fetch_all,
@@ -162,7 +199,9 @@ impl Tx {
             (i64,),
             "SELECT content_id FROM tokens WHERE collection_id = $1 AND content_id IS NOT NULL
              UNION SELECT content_id FROM former_contents WHERE collection_id = $1
-             UNION SELECT content_id FROM kept_contents WHERE collection_id = $1",
+             UNION SELECT content_id FROM kept_contents WHERE collection_id = $1
+             UNION SELECT l.child_id FROM token_uris u JOIN links l ON l.parent_id = u.document_id
+                WHERE u.collection_id = $1 AND l.child_id IS NOT NULL",
             collection,
         )?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
@@ -318,9 +357,9 @@ fn named(fold: &Fold, now: Millis) -> BTreeMap<ContentId, Option<Millis>> {
     named
 }
 
-fn content_of(event: &TokenEvent, codec: Codec) -> Option<ContentId> {
+fn content_of(event: &TokenEvent, codec: Option<Codec>) -> Option<ContentId> {
     match event.kind {
-        TokenEventKind::Content { digest, .. } => Some(ContentId::new(codec, digest)),
+        TokenEventKind::Content { digest, .. } => Some(ContentId::new(codec?, digest)),
         _ => None,
     }
 }

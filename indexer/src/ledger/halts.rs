@@ -140,6 +140,10 @@ impl Tx {
              UNION
              SELECT f.collection_id, f.content_id FROM former_contents f
              JOIN contents c ON c.id = f.content_id WHERE f.collection_id = $1 AND c.wanted = 1
+             UNION
+             SELECT u.collection_id, l.child_id FROM token_uris u
+             JOIN links l ON l.parent_id = u.document_id
+             JOIN contents c ON c.id = l.child_id WHERE u.collection_id = $1 AND c.wanted = 1
              ON CONFLICT DO NOTHING",
             collection,
         )?;
@@ -167,7 +171,9 @@ impl Tx {
         let done = execute!(
             self,
             "UPDATE collections SET rereading = 0
-             WHERE id = $1 AND rereading = 1 AND halted_at IS NULL AND indexed_block = $2",
+             WHERE id = $1 AND rereading = 1 AND halted_at IS NULL AND indexed_block = $2
+               AND NOT EXISTS
+                (SELECT 1 FROM token_uris WHERE collection_id = $1 AND state = 'new')",
             seen.id,
             indexed,
         )?;

@@ -15,11 +15,15 @@ mod halts;
 mod heads;
 mod incidents;
 mod nodes;
+mod odd;
+mod paths;
 mod repairs;
 mod replicas;
 mod schedule;
+mod spread;
 mod states;
 mod tokens;
+mod uris;
 mod views;
 
 use std::{str::FromStr, time::Duration};
@@ -38,10 +42,13 @@ pub use halts::{Fork, ForkVerdict, Halt};
 pub use heads::{ChainHead, Head};
 pub use incidents::{Incident, NewAlert, Subject, Transition};
 pub use nodes::{Node, NodeKind};
+pub use odd::OddLogs;
+pub use paths::{DuePath, PathOf};
 pub use repairs::{Repair, RepairState};
 pub use replicas::{DueProbe, ProbeRecord, Replica, StateChange};
 pub use tokens::{Burn, Token};
-pub use views::{LinkRow, TokenContents};
+pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
+pub use views::{LinkRow, TokenContents, UriView};
 
 /// A row's key.
 pub type RowId = i64;
@@ -151,6 +158,17 @@ impl Tx {
         if let Self::Postgres(tx) = self {
             let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(WRITERS);
             lock.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Has statements planned for the tables as they are, for the rest of this transaction. PostgreSQL
+    /// keeps a plan; one that was made for an empty table would go through all of it each time, while
+    /// a transaction puts a million rows there.
+    async fn plan_anew(&mut self) -> Result<()> {
+        if let Self::Postgres(tx) = self {
+            let set = sqlx::query("SET LOCAL plan_cache_mode = 'force_custom_plan'");
+            set.execute(&mut **tx).await?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 
 use super::{
     LedgerError, Result, RowId, Tx,
@@ -35,13 +35,27 @@ type StateRow = (
     Option<i64>,
     Option<Vec<u8>>,
     Option<i64>,
+    Option<Vec<u8>>,
 );
 
 /// A token's id and state; without an owner there was no token. The row of its content goes into
 /// `rows`.
 fn state(row: StateRow, rows: &mut Rows) -> Result<([u8; 32], Option<State>)> {
-    let (id, owner, content, codec, digest, revision, frozen, block, hash, set, set_hash, time) =
-        row;
+    let (
+        id,
+        owner,
+        content,
+        codec,
+        digest,
+        revision,
+        frozen,
+        block,
+        hash,
+        set,
+        set_hash,
+        time,
+        supply,
+    ) = row;
     let corrupt = || LedgerError::Corrupt("a token's state".to_owned());
     let hash_of = |bytes: Vec<u8>| B256::try_from(bytes.as_slice()).map_err(|_| corrupt());
     let id = id.try_into().map_err(|_| corrupt())?;
@@ -57,6 +71,9 @@ fn state(row: StateRow, rows: &mut Rows) -> Result<([u8; 32], Option<State>)> {
     let state = State {
         owner: Address::try_from(owner.as_slice()).map_err(|_| corrupt())?,
         content,
+        supply: supply
+            .map(|bytes| U256::try_from_be_slice(&bytes).ok_or_else(corrupt))
+            .transpose()?,
         revision: uint(revision.unwrap_or(0)),
         frozen: frozen == Some(1),
         minted: (uint(block.unwrap_or(0)), hash_of(hash.unwrap_or_default())?),
@@ -86,7 +103,7 @@ impl Tx {
             ids.retain(|id| highest.as_ref().is_some_and(|(highest,)| *id <= highest.as_slice()));
             let found = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.id, c.codec, c.digest, t.revision, t.frozen,
                         t.minted_block, t.minted_hash, t.content_block, t.content_hash,
-                        t.content_time
+                        t.content_time, t.supply
                      FROM tokens t LEFT JOIN contents c ON c.id = t.content_id
                      WHERE t.collection_id = " => collection} " AND token_id IN", ids, "");
             for row in found {
@@ -110,7 +127,7 @@ impl Tx {
             self,
             StateRow,
             "SELECT u.token_id, u.owner, c.id, c.codec, c.digest, u.revision, u.frozen, u.minted_block,
-                    u.minted_hash, u.content_block, u.content_hash, u.content_time
+                    u.minted_hash, u.content_block, u.content_hash, u.content_time, u.supply
              FROM token_undo u LEFT JOIN contents c ON c.id = u.content_id
              WHERE u.collection_id = $1 AND u.block_number > $2
              ORDER BY u.block_number DESC",
@@ -161,7 +178,7 @@ impl Tx {
             self,
             "INSERT INTO token_undo (collection_id, token_id, block_number, owner, content_id,
                 revision, frozen, minted_block, minted_hash, content_block, content_hash,
-                content_time) ",
+                content_time, supply) ",
             before,
             |row| (
                 row.0.1.0,
@@ -176,6 +193,7 @@ impl Tx {
                 row.1.as_ref().and_then(|it| it.content_set).map(|set| int(set.0)),
                 row.1.as_ref().and_then(|it| it.content_set).map(|set| set.1.to_vec()),
                 row.1.as_ref().and_then(|it| it.content_time).map(time),
+                row.1.as_ref().and_then(supply),
             ),
             " ON CONFLICT DO NOTHING"
         );
@@ -197,7 +215,7 @@ impl Tx {
         insert_rows!(
             self,
             "INSERT INTO tokens (collection_id, token_id, owner, content_id, revision, frozen,
-                minted_block, minted_hash, content_block, content_hash, content_time) ",
+                minted_block, minted_hash, content_block, content_hash, content_time, supply) ",
             live,
             |row| (
                 row.0.0,
@@ -211,15 +229,21 @@ impl Tx {
                 row.1.content_set.map(|set| int(set.0)),
                 row.1.content_set.map(|set| set.1.to_vec()),
                 row.1.content_time.map(time),
+                supply(row.1),
             ),
             " ON CONFLICT (collection_id, token_id) DO UPDATE SET owner = excluded.owner,
                 content_id = excluded.content_id, revision = excluded.revision,
                 frozen = excluded.frozen, minted_block = excluded.minted_block,
                 minted_hash = excluded.minted_hash, content_block = excluded.content_block,
-                content_hash = excluded.content_hash, content_time = excluded.content_time"
+                content_hash = excluded.content_hash, content_time = excluded.content_time,
+                supply = excluded.supply"
         );
         Ok(())
     }
+}
+
+fn supply(state: &State) -> Option<Vec<u8>> {
+    state.supply.map(|supply| supply.to_be_bytes::<32>().to_vec())
 }
 
 /// The ids of tokens, by collection.

@@ -11,8 +11,10 @@ pub struct Token {
     pub collection_id: RowId,
     /// Its id.
     pub token_id: U256,
-    /// Who owns it.
-    pub owner: Address,
+    /// Who owns it; `None` of an ERC-1155's, which many may.
+    pub owner: Option<Address>,
+    /// How many there are of it, where it is an ERC-1155's.
+    pub supply: Option<U256>,
     /// Its content's row.
     pub content_id: Option<RowId>,
     /// 1 at the mint, one more each update.
@@ -34,19 +36,45 @@ pub struct Burn {
     pub transaction: B256,
 }
 
-type TokenRow =
-    (i64, Vec<u8>, Vec<u8>, Option<i64>, i64, i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>);
+type TokenRow = (
+    i64,
+    Vec<u8>,
+    Vec<u8>,
+    Option<i64>,
+    i64,
+    i64,
+    i64,
+    Vec<u8>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+);
 
 impl Token {
     fn from_row(row: TokenRow) -> Result<Self> {
-        let (collection_id, id, owner, content_id, revision, frozen, block, hash, set, set_hash) =
-            row;
+        let (
+            collection_id,
+            id,
+            owner,
+            content_id,
+            revision,
+            frozen,
+            block,
+            hash,
+            set,
+            set_hash,
+            supply,
+        ) = row;
         let corrupt = || LedgerError::Corrupt(format!("token of collection {collection_id}"));
         let hash_of = |bytes: &[u8]| B256::try_from(bytes).map_err(|_| corrupt());
+        let number = |bytes: &[u8]| U256::try_from_be_slice(bytes).ok_or_else(corrupt);
+        let supply = supply.as_deref().map(number).transpose()?;
+        let owner = Address::try_from(owner.as_slice()).map_err(|_| corrupt())?;
         Ok(Self {
             collection_id,
-            token_id: U256::try_from_be_slice(&id).ok_or_else(corrupt)?,
-            owner: Address::try_from(owner.as_slice()).map_err(|_| corrupt())?,
+            token_id: number(&id)?,
+            owner: supply.is_none().then_some(owner),
+            supply,
             content_id,
             revision: uint(revision),
             frozen: frozen != 0,
@@ -67,7 +95,7 @@ impl Tx {
             self,
             TokenRow,
             "SELECT collection_id, token_id, owner, content_id, revision, frozen,
-                    minted_block, minted_hash, content_block, content_hash
+                    minted_block, minted_hash, content_block, content_hash, supply
              FROM tokens WHERE collection_id = $1 AND token_id = $2",
             collection,
             id.to_be_bytes::<32>().as_slice(),
@@ -82,7 +110,7 @@ impl Tx {
             self,
             TokenRow,
             "SELECT collection_id, token_id, owner, content_id, revision, frozen,
-                    minted_block, minted_hash, content_block, content_hash
+                    minted_block, minted_hash, content_block, content_hash, supply
              FROM tokens WHERE collection_id = $1 ORDER BY token_id",
             collection,
         )?;

@@ -2,7 +2,7 @@
 
 use alloy::primitives::U256;
 
-use super::{LedgerError, Result, RowId, Tx, fetch};
+use super::{LedgerError, Millis, Result, RowId, Tx, UriState, fetch};
 
 /// A reference in a metadata document.
 #[derive(Clone, Debug)]
@@ -17,8 +17,29 @@ pub struct LinkRow {
     pub uri: String,
     /// Whether it has a hash to check against.
     pub verifiable: bool,
-    /// The content it names, if any.
+    /// The content it names, or leads to by a path, if any.
     pub child: Option<RowId>,
+    /// Whether it has a path that is still to be followed.
+    pub path_due: bool,
+    /// How often in a row that failed.
+    pub failures: u32,
+    /// Why it leads nowhere, or nowhere yet.
+    pub problem: Option<String>,
+}
+
+/// What a token's URI was found to mean.
+#[derive(Clone, Debug)]
+pub struct UriView {
+    /// How it stands.
+    pub state: UriState,
+    /// The document that stands in it.
+    pub document: Option<RowId>,
+    /// Why nothing of it can be proved, or why it leads nowhere yet.
+    pub problem: Option<String>,
+    /// Since when it is what it is.
+    pub since: Millis,
+    /// How often in a row its path could not be followed.
+    pub failures: u32,
 }
 
 /// A token and its metadata's row.
@@ -30,26 +51,49 @@ pub struct TokenContents {
     pub token_id: U256,
     /// Its metadata.
     pub content: Option<RowId>,
+    /// Its URI, where that is what names its metadata: of tokens that are not ours.
+    pub uri: Option<UriView>,
 }
 
+type LinkFields = (i64, String, String, String, i64, Option<i64>, Option<i64>, i64, Option<String>);
+type TokenFields = (
+    i64,
+    Vec<u8>,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+);
+
 impl Tx {
-    /// Every reference in the metadata of live tokens.
+    /// Every reference in the metadata of live tokens, be it a content or in their URI itself.
     pub async fn links(&mut self) -> Result<Vec<LinkRow>> {
         let rows = fetch!(
             fetch_all,
             self,
-            (i64, String, String, String, i64, Option<i64>),
-            "SELECT l.parent_id, l.role, l.class, l.uri, l.verifiable, l.child_id
+            LinkFields,
+            "SELECT l.parent_id, l.role, l.class, l.uri, l.verifiable, l.child_id, l.path_due,
+                    l.failures, l.problem
              FROM links l JOIN contents c ON c.id = l.parent_id
-             WHERE c.wanted = 1 ORDER BY l.parent_id, l.position",
+             WHERE c.wanted = 1
+                OR EXISTS (SELECT 1 FROM token_uris u WHERE u.document_id = c.id)
+             ORDER BY l.parent_id, l.position",
         )?;
-        let link = |(parent, role, class, uri, verifiable, child)| LinkRow {
-            parent,
-            role,
-            class,
-            uri,
-            verifiable: verifiable != 0,
-            child,
+        let link = |row: LinkFields| {
+            let (parent, role, class, uri, verifiable, child, path_due, failures, problem) = row;
+            LinkRow {
+                parent,
+                role,
+                class,
+                uri,
+                verifiable: verifiable != 0,
+                child,
+                path_due: path_due.is_some(),
+                failures: u32::try_from(failures).unwrap_or(u32::MAX),
+                problem,
+            }
         };
         Ok(rows.into_iter().map(link).collect())
     }
@@ -59,16 +103,29 @@ impl Tx {
         let rows = fetch!(
             fetch_all,
             self,
-            (i64, Vec<u8>, Option<i64>),
-            "SELECT t.collection_id, t.token_id, t.content_id
+            TokenFields,
+            "SELECT t.collection_id, t.token_id, t.content_id, u.state, u.document_id, u.problem,
+                    u.since, u.failures
              FROM tokens t JOIN collections c ON c.id = t.collection_id
+             LEFT JOIN token_uris u
+                ON u.collection_id = t.collection_id AND u.token_id = t.token_id
              WHERE c.active = 1 ORDER BY t.collection_id, t.token_id",
         )?;
         rows.into_iter()
-            .map(|(collection, id, content)| {
+            .map(|(collection, id, content, state, document, problem, since, failures)| {
                 let token_id = U256::try_from_be_slice(&id)
                     .ok_or_else(|| LedgerError::Corrupt("a token id".to_owned()))?;
-                Ok(TokenContents { collection, token_id, content })
+                let view = |state: &str| {
+                    Ok::<_, LedgerError>(UriView {
+                        state: UriState::parse(state)?,
+                        document,
+                        problem,
+                        since: since.unwrap_or(0),
+                        failures: failures.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+                    })
+                };
+                let uri = state.as_deref().map(view).transpose()?;
+                Ok(TokenContents { collection, token_id, content, uri })
             })
             .collect()
     }

@@ -218,7 +218,8 @@ async fn in_time(
     }
 }
 
-async fn whole(request: Request, limits: &DagLimits) -> Result<Vec<u8>, FetchError> {
+/// Fetches one block, of whatever bytes.
+pub(super) async fn whole(request: Request, limits: &DagLimits) -> Result<Vec<u8>, FetchError> {
     let mut body = request.limit(limits.block_bytes as u64).open().await?;
     Ok(body.collect().await?.to_vec())
 }

@@ -5,6 +5,7 @@ pub mod blocks;
 mod gateway;
 mod kubo;
 mod probe;
+mod resolve;
 
 use async_trait::async_trait;
 use url::Url;
@@ -15,6 +16,7 @@ pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
 pub use probe::{Seen, probe, probe_into};
+pub use resolve::{PathError, Resolver};
 
 use crate::{
     config::{Config, NodeConfig},

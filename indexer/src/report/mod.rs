@@ -5,6 +5,7 @@ mod status;
 mod token;
 
 pub use status::{
-    ChainStatus, CollectionStatus, HaltStatus, IncidentStatus, NodeStatus, RepairStatus, Status,
+    ChainStatus, CollectionStatus, HaltStatus, IncidentStatus, NodeStatus, OddLogStatus,
+    RepairStatus, Status,
 };
 pub use token::{Absent, ChangeReport, ContentReport, ReplicaReport, TokenReport};

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::lag::Lag;
 use crate::{
+    config::Standard,
     health::{Health, Policy, ReplicaState},
-    ledger::{ChainHead, Halt, Incident, LedgerError, Millis, NodeKind, Repair, Tx},
+    ledger::{ChainHead, Halt, Incident, LedgerError, Millis, NodeKind, OddLogs, Repair, Tx},
     picture::{CollectionPicture, Picture},
     time_text,
 };
@@ -64,10 +65,13 @@ pub struct CollectionStatus {
     pub chain_id: u64,
     /// EIP-55 address.
     pub address: String,
-    /// ERC-721 `name()`.
+    /// What it is.
+    pub standard: Standard,
+    /// `name()`, or what stands for it.
     pub name: String,
-    /// Whether owners may change their tokens' content; if not, all tokens are frozen.
-    pub editable: bool,
+    /// Whether owners may change their tokens' content; if not, all tokens are frozen. Null where the
+    /// contract is not ours.
+    pub editable: Option<bool>,
     /// Live tokens.
     pub tokens: usize,
     /// First block to read.
@@ -88,6 +92,23 @@ pub struct CollectionStatus {
     pub halted: Option<HaltStatus>,
     /// Tokens by health; they add up to `tokens`.
     pub health: BTreeMap<Health, usize>,
+    /// Logs of the contract that were passed over.
+    pub odd_logs: Vec<OddLogStatus>,
+}
+
+/// Logs that were passed over for one reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct OddLogStatus {
+    /// What is odd about them, in a word.
+    pub kind: &'static str,
+    /// How many there were; those of blocks that a reorg took back, too.
+    pub count: u64,
+    /// Block of the first.
+    pub first_block: u64,
+    /// Block of the last.
+    pub last_block: u64,
+    /// In words, what follows.
+    pub detail: &'static str,
 }
 
 /// A node and its replicas by state.
@@ -199,6 +220,7 @@ impl Status {
             };
             incidents.push(IncidentStatus::new(incident, repairs));
         }
+        let odd = tx.odd_logs().await?;
         let heads = tx.chain_heads().await?;
         let mut collections = Vec::new();
         for one in &picture.collections {
@@ -206,7 +228,7 @@ impl Status {
             let not_final = tx.tokens_above(id, finalized).await?;
             let chain = heads.iter().find(|chain| chain.chain_id == one.collection.chain_id);
             let lag = Lag::of(&one.collection, chain.and_then(|chain| chain.head.as_ref()));
-            collections.push(CollectionStatus::new(one, lag, not_final));
+            collections.push(CollectionStatus::new(one, lag, not_final, &odd));
         }
         let chains = heads.iter().map(|chain| ChainStatus::new(chain, now)).collect();
         Ok(Self { collections, chains, nodes: nodes(&picture), incidents })
@@ -219,13 +241,15 @@ impl Status {
 }
 
 impl CollectionStatus {
-    fn new(picture: &CollectionPicture, lag: Lag, not_final: usize) -> Self {
+    fn new(picture: &CollectionPicture, lag: Lag, not_final: usize, odd: &[OddLogs]) -> Self {
         let collection = &picture.collection;
+        let odd = odd.iter().filter(|one| one.collection == collection.id);
         Self {
             chain_id: collection.chain_id,
             address: collection.address.to_checksum(None),
+            standard: collection.standard,
             name: collection.name.clone(),
-            editable: collection.editable,
+            editable: (!collection.standard.is_foreign()).then_some(collection.editable),
             tokens: picture.tokens.len(),
             start_block: collection.start_block,
             indexed_block: collection.indexed_block,
@@ -236,6 +260,19 @@ impl CollectionStatus {
             rereading: collection.rereading,
             halted: collection.halted.as_ref().map(HaltStatus::from),
             health: Health::ALL.iter().map(|health| (*health, picture.count(*health))).collect(),
+            odd_logs: odd.map(OddLogStatus::from).collect(),
+        }
+    }
+}
+
+impl From<&OddLogs> for OddLogStatus {
+    fn from(odd: &OddLogs) -> Self {
+        Self {
+            kind: odd.oddity.as_str(),
+            count: odd.count,
+            first_block: odd.first_block,
+            last_block: odd.last_block,
+            detail: odd.oddity.sentence(),
         }
     }
 }

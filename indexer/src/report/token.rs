@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::RepairStatus;
 use crate::{
+    config::Standard,
     content::Codec,
     health::{Health, Policy, ReplicaState},
-    ledger::{Burn, LedgerError, Millis, RowId, StateChange, Token, Tx},
+    ledger::{Burn, LedgerError, Millis, RowId, StateChange, Token, TokenUri, Tx},
     picture::{ContentPicture, Picture, TokenPicture},
     time_text,
 };
@@ -21,24 +22,35 @@ pub struct TokenReport {
     pub collection: String,
     /// Decimal.
     pub token_id: String,
-    /// EIP-55 address.
-    pub owner: String,
-    /// `0x` and 64 hex digits.
+    /// What its contract is.
+    pub standard: Standard,
+    /// EIP-55 address; null for ERC-1155, whose tokens many may own.
+    pub owner: Option<String>,
+    /// Decimal: how many there are of it, for ERC-1155.
+    pub supply: Option<String>,
+    /// `0x` and 64 hex digits; null where the contract is not ours.
     pub digest: Option<String>,
-    /// How the digest names content.
-    pub codec: Codec,
-    /// What `tokenURI` gives.
+    /// How the digest names content; null where there is none.
+    pub codec: Option<Codec>,
+    /// What `tokenURI` or `uri` gives; the beginning of what is long.
     pub uri: Option<String>,
-    /// 1 as it was minted.
-    pub revision: u64,
-    /// Whether its content can't change any more: its owner froze it, or edits are off.
-    pub frozen: bool,
-    /// Whether owners may change content in this collection.
-    pub editable: bool,
+    /// The class of that reference, where the contract is not ours.
+    pub uri_class: Option<String>,
+    /// The block at which it was found to be that one, where the contract is not ours.
+    pub uri_block: Option<u64>,
+    /// 1 as it was minted; null where the contract is not ours.
+    pub revision: Option<u64>,
+    /// Whether its content can't change any more: its owner froze it, or edits are off. Null where the
+    /// contract is not ours: nobody knows.
+    pub frozen: Option<bool>,
+    /// Whether owners may change content in this collection; null where the contract is not ours.
+    pub editable: Option<bool>,
     /// The worst of its contents.
     pub health: Health,
     /// Why nobody can tell whether it is whole, if so.
     pub unverifiable: Vec<String>,
+    /// What of it is not found, or not yet, and why.
+    pub unresolved: Vec<String>,
     /// Block of its mint.
     pub minted_block: u64,
     /// Hash of that block.
@@ -155,14 +167,31 @@ impl TokenReport {
             }
         }
         let finalized = collection.collection.finalized_block;
-        let base = Self::new(&collection.collection, &token, seen, finalized);
+        let base = Self { contents, ..Self::new(&collection.collection, &token, seen, finalized) };
+        if collection.collection.standard.is_foreign() {
+            let uri = tx.token_uri(collection.collection.id, id).await?;
+            return Ok(Some(base.with_uri(uri)));
+        }
         let named = token.content_id.and_then(|row| picture.contents.get(&row));
         Ok(Some(Self {
             digest: named.map(|known| known.content.id.digest.to_string()),
             uri: named.map(|known| known.content.id.uri()),
-            contents,
             ..base
         }))
+    }
+
+    /// The same of a token that is not ours, whose URI says what it is made of.
+    fn with_uri(self, uri: Option<TokenUri>) -> Self {
+        let Some(uri) = uri else { return self };
+        let read_at = uri.read_at;
+        Self {
+            uri: uri.uri,
+            uri_class: uri.class,
+            uri_block: read_at.map(|(number, _)| number),
+            content_block: read_at.map(|(number, _)| number),
+            content_block_hash: read_at.map(|(_, hash)| hash.to_string()),
+            ..self
+        }
     }
 
     fn new(
@@ -172,25 +201,31 @@ impl TokenReport {
         finalized: Option<u64>,
     ) -> Self {
         let set = token.content_set;
-        let decisive = set.map_or(token.minted.0, |(number, _)| number);
+        let ours = !collection.standard.is_foreign();
+        let last = set.filter(|_| ours).unwrap_or(token.minted);
         Self {
             chain_id: collection.chain_id,
             collection: collection.address.to_checksum(None),
             token_id: token.token_id.to_string(),
-            owner: token.owner.to_checksum(None),
+            standard: collection.standard,
+            owner: token.owner.map(|owner| owner.to_checksum(None)),
+            supply: token.supply.map(|supply| supply.to_string()),
             digest: None,
             codec: collection.codec,
             uri: None,
-            revision: token.revision,
-            frozen: token.frozen || !collection.editable,
-            editable: collection.editable,
+            uri_class: None,
+            uri_block: None,
+            revision: ours.then_some(token.revision),
+            frozen: ours.then_some(token.frozen || !collection.editable),
+            editable: ours.then_some(collection.editable),
             health: seen.health,
             unverifiable: seen.unverifiable.clone(),
+            unresolved: seen.unresolved.clone(),
             minted_block: token.minted.0,
             minted_block_hash: token.minted.1.to_string(),
             content_block: set.map(|(number, _)| number),
             content_block_hash: set.map(|(_, hash)| hash.to_string()),
-            finalized: finalized.is_some_and(|last| decisive <= last),
+            finalized: finalized.is_some_and(|final_until| last.0 <= final_until),
             halted: collection.halted.is_some(),
             contents: Vec::new(),
         }

@@ -9,7 +9,10 @@ use super::{
     index::{Indexed, Stretch},
     progress::Progress,
 };
-use crate::chain::{BlockRef, Reader, RpcError, TokenEvent, View};
+use crate::{
+    chain::{BlockRef, Reader, RpcError, TokenEvent, View},
+    ledger::Collection,
+};
 
 /// Events written in one transaction, about.
 const COMMIT_EVENTS: usize = 8_192;
@@ -42,8 +45,8 @@ impl Watch {
         done: &mut Indexed,
     ) -> Result<(), WatchError> {
         let last = last.min(stretch.to);
-        let addresses: Vec<_> = stretch.collections.iter().map(|c| c.address).collect();
-        let reader = view.reader(&addresses, stretch.from, last);
+        let watched: Vec<_> = stretch.collections.iter().map(Collection::watched).collect();
+        let reader = view.reader(&watched, stretch.from, last);
         let progress = Progress::new(stretch.from, last, Instant::now());
         let mut batches = Batches { view, reader, progress, next: stretch.from, last };
         let mut batch = batches.next().await?;

@@ -1,18 +1,24 @@
 //! What every stage of the indexer works with.
 
-use std::{collections::HashMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    path::PathBuf,
+    sync::Mutex,
+    time::Duration,
+};
 
-use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use alloy::signers::local::PrivateKeySigner;
 use tracing::warn;
 use url::{Host, Url};
 
-use super::{halt, heads::Told};
+use super::{collections, halt, heads::Told};
 use crate::{
-    chain::{self, CollectionError, KeyError, Rpc, RpcError, Treatment},
-    config::{CollectionConfig, Config, ConfigError, Finality, History, Payment},
+    chain::{CollectionError, KeyError, Oddity, Rpc, RpcError, Treatment},
+    config::{Config, ConfigError, Finality, History, Payment},
     health::{Holder, Policy, Schedule, independent},
-    ledger::{self, Ledger, LedgerError, NewCollection, Node, RowId},
-    nodes::{self, Configured, FetchError, Fetcher},
+    ledger::{self, Ledger, LedgerError, Node, RowId},
+    nodes::{self, Configured, FetchError, Fetcher, Resolver},
 };
 
 /// What can stop the indexer or one of its rounds.
@@ -128,10 +134,14 @@ pub struct Watch {
     pub(super) rpc: Rpc,
     pub(super) fetcher: Fetcher,
     pub(super) nodes: HashMap<RowId, Configured>,
+    /// Finds what lies at a path below a content address.
+    pub(super) resolver: Resolver,
     pub(super) sinks: Vec<Sink>,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
     pub(super) told: Told,
+    /// What was said already of logs that are passed over.
+    pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
 }
 
 impl std::fmt::Debug for Watch {
@@ -160,8 +170,9 @@ impl Watch {
         let ledger = Ledger::open(&config.database).await?;
         // Before the contracts: on another chain they are missing, which would say less.
         ledger.read().await?.check_chain(rpc.chain_id(), rpc.genesis()).await?;
-        let collections = inspect(&rpc, &config.collection).await?;
+        let collections = collections::look(&rpc, &ledger, &config.collection).await?;
         let configured = nodes::configured(config, &fetcher);
+        let resolver = Resolver::configured(config, &fetcher);
         let holders = holders(&configured).await;
         let mut tx = ledger.write().await?;
         tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
@@ -179,8 +190,18 @@ impl Watch {
             configured.into_iter().map(|node| (nodes::name(node.node.url()), node)).collect();
         let nodes =
             rows.iter().filter_map(|row| Some((row.id, by_url.remove(&row.url)?))).collect();
-        let told = Told::default();
-        Ok(Self { ledger, rpc, fetcher, nodes, sinks, repairer, settings, told })
+        Ok(Self {
+            ledger,
+            rpc,
+            fetcher,
+            nodes,
+            resolver,
+            sinks,
+            repairer,
+            settings,
+            told: Told::default(),
+            told_odd: Mutex::default(),
+        })
     }
 
     /// The ledger.
@@ -224,27 +245,6 @@ fn sinks(config: &Config) -> Result<Vec<Sink>, WatchError> {
         Ok(Sink { url: alert.webhook.clone(), secret })
     };
     config.alert.iter().map(sink).collect()
-}
-
-async fn inspect(
-    rpc: &Rpc,
-    configured: &[CollectionConfig],
-) -> Result<Vec<NewCollection>, WatchError> {
-    let provider = rpc.provider().await?;
-    let mut collections = Vec::new();
-    for CollectionConfig { address, start_block } in configured {
-        let address: Address = *address;
-        let info = chain::inspect(&provider, rpc.chain_id(), address).await?;
-        collections.push(NewCollection {
-            chain_id: rpc.chain_id(),
-            address,
-            name: info.name,
-            codec: info.codec,
-            editable: info.editable,
-            start_block: *start_block,
-        });
-    }
-    Ok(collections)
 }
 
 /// The nodes as the ledger knows them: whose they are and where.

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use alloy::primitives::{Address, Bloom};
+use alloy::primitives::Bloom;
 use futures::{StreamExt, TryStreamExt, stream};
 use tracing::debug;
 
 use super::{Watch, WatchError};
 use crate::{
-    chain::{BlockRef, RpcError, TokenEvent, View, may_concern},
+    chain::{BlockRef, RpcError, TokenEvent, View, Watched, may_concern},
     ledger::{self, Collection, Commit, LedgerError},
 };
 
@@ -92,12 +92,12 @@ impl Watch {
         done: &mut Indexed,
     ) -> Result<(), WatchError> {
         let Stretch { collections, from, .. } = stretch;
-        let addresses: Vec<_> = collections.iter().map(|c| c.address).collect();
+        let watched: Vec<_> = collections.iter().map(Collection::watched).collect();
         // No more than one request brings: what was read is kept, whatever comes then.
         let (before, mut events) = loop {
             let to = stretch.to.min(from.saturating_add(view.span() - 1));
             let before = view.settled_block(to).await?;
-            match view.events(&addresses, *from, to).await {
+            match view.events(&watched, *from, to).await {
                 Ok(events) => break (before, events),
                 Err(error) if to > *from && error.may_be_too_much() => {}
                 Err(error) => return Err(error.into()),
@@ -110,7 +110,7 @@ impl Watch {
         let below = known.iter().any(|block| block.number.checked_add(1) == Some(*from));
         let lowest = if below { *from } else { self.window_start(view) };
         let headers = recent_headers(view, lowest, *to).await?;
-        complete(view, &addresses, &headers, *from, &mut events).await?;
+        complete(view, &watched, &headers, *from, &mut events).await?;
         let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
         check(&before, &blocks, &events)?;
         self.write(view, collections, *to, &blocks, &events).await?;
@@ -183,7 +183,7 @@ async fn recent_headers(
 /// that there may be something. Puts events into the chain's order.
 async fn complete(
     view: &View<'_>,
-    collections: &[Address],
+    collections: &[Watched],
     headers: &[(BlockRef, Bloom)],
     from: u64,
     events: &mut Vec<TokenEvent>,

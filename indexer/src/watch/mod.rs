@@ -1,17 +1,21 @@
-//! The running indexer: index → verify → assess → repair → alert, each stage one file.
+//! The running indexer: index → read URIs → verify → assess → repair → alert, each stage one file.
 
 mod alert;
 mod assess;
 mod backfill;
+mod collections;
 mod context;
 mod fork;
 mod halt;
 mod heads;
 mod index;
+mod meaning;
 mod outbox;
+mod paths;
 mod progress;
 mod reindex;
 mod repair;
+mod uris;
 mod verify;
 
 use std::time::Duration;
@@ -35,6 +39,8 @@ pub struct Round {
     pub reorgs: u64,
     /// Collections halted.
     pub halted: u64,
+    /// URIs of tokens that were found to be new or other ones.
+    pub uris: u64,
     /// Probes made.
     pub probes: u64,
     /// Repairs tried.
@@ -58,7 +64,12 @@ impl Watch {
         round.events = indexed.events;
         round.reorgs = indexed.reorgs;
         round.halted = indexed.halted;
+        round.uris = self.read_uris().await?;
         round.probes = self.verify_settled().await?;
+        // Documents that were read just now may refer to more, by paths, too.
+        while self.follow_paths_settled().await? > 0 {
+            round.probes += self.verify_settled().await?;
+        }
         self.assess().await?;
         if repair {
             let repaired = self.repair(false).await?;
@@ -81,7 +92,9 @@ impl Watch {
     /// Rounds until `stop`: the chain, the replicas and the outbox each at their own pace.
     pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
         self.release_leases().await?;
-        let work = async { tokio::join!(self.follow(), self.care(repair), self.post()) };
+        let work = async {
+            tokio::join!(self.follow(), self.read(), self.walk(), self.care(repair), self.post())
+        };
         tokio::select! {
             _ = work => {}
             () = stop.cancelled() => info!("stopping; what was done is in the ledger"),
@@ -109,6 +122,24 @@ impl Watch {
                 () = rung, if head.is_some() => bell.ring(),
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// Reads the URIs of tokens that are not ours, as the chain is followed.
+    async fn read(&self) {
+        let mut pause = Pause::new(self.settings.poll);
+        loop {
+            let done = self.read_uris().await.map(|_| ());
+            pause.after("reading URIs", done).await;
+        }
+    }
+
+    /// Follows paths, which folders that nobody gives can make slow.
+    async fn walk(&self) {
+        let mut pause = Pause::new(self.settings.poll);
+        loop {
+            let done = self.follow_paths().await.map(|_| ());
+            pause.after("following paths", done).await;
         }
     }
 
@@ -140,6 +171,7 @@ impl Watch {
     async fn release_leases(&self) -> Result<(), WatchError> {
         let mut tx = self.ledger.write().await?;
         tx.release_leases().await?;
+        tx.release_uris().await?;
         tx.release_alerts().await?;
         Ok(tx.commit().await?)
     }

@@ -10,6 +10,7 @@ mod aside;
 mod burning;
 mod endpoints;
 mod following;
+mod foreign;
 mod gas;
 mod halting;
 mod heads;

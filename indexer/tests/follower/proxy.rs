@@ -32,6 +32,14 @@ pub(crate) struct Faults {
     pub(crate) time: Option<u64>,
     /// It refuses to search more blocks at once.
     pub(crate) longest_range: Option<u64>,
+    /// It knows blocks by their numbers only where it is asked for a state (no EIP-1898).
+    pub(crate) numbers_only: bool,
+    /// It refuses calls of contracts with a longer input, in digits of hex.
+    pub(crate) longest_call: Option<usize>,
+    /// It has enough of calls of contracts for now.
+    pub(crate) busy_calls: bool,
+    /// How many calls of contracts it answered.
+    pub(crate) calls: u64,
     /// It hangs up.
     pub(crate) down: bool,
     /// It takes requests, and never answers.
@@ -172,6 +180,9 @@ impl Faults {
             self.cap = self.falls_back.take();
         }
         let cap = self.cap_now();
+        if matches!(method, "eth_call" | "eth_getCode") {
+            return self.before_call(method, &request["params"]);
+        }
         if method == "eth_getLogs" {
             return self.before_search(&mut request["params"][0], cap);
         }
@@ -199,6 +210,25 @@ impl Faults {
             }
             _ => Early::Ask,
         }
+    }
+
+    fn before_call(&mut self, method: &str, params: &Value) -> Early {
+        if self.numbers_only && params[1].is_object() {
+            return Early::Answer(Err("invalid argument 1: cannot unmarshal object"));
+        }
+        if method != "eth_call" {
+            return Early::Ask;
+        }
+        if self.busy_calls {
+            return Early::Answer(Err("rate limit exceeded"));
+        }
+        let input = params[0]["input"].as_str().or(params[0]["data"].as_str());
+        let length = input.unwrap_or_default().len();
+        if self.longest_call.is_some_and(|longest| length > longest) {
+            return Early::Answer(Err("request too large"));
+        }
+        self.calls += 1;
+        Early::Ask
     }
 
     /// The highest block that is known to the machine that answers now.
@@ -237,7 +267,8 @@ impl Faults {
 
     /// What is done to an answer before it is handed out.
     fn after(&self, method: &str, request: &Value, answer: &mut Value) {
-        let result = &mut answer["result"];
+        // An error has no result, and must not get one.
+        let Some(result) = answer.get_mut("result") else { return };
         match method {
             "eth_getBlockByNumber" | "eth_getBlockByHash" => {
                 if number(&result["number"]) == self.empties && self.empties.is_some() {

@@ -30,13 +30,17 @@ pub(crate) struct Setting {
     pub(crate) webhooks: Vec<Url>,
     pub(crate) prove_logs: bool,
     pub(crate) poll: Span,
+    pub(crate) recheck_secs: u64,
 }
 
 impl Setting {
     /// An indexer of these collections, from the first block on.
     pub(crate) async fn of(addresses: &[Address]) -> Self {
-        let collections =
-            addresses.iter().map(|address| CollectionConfig { address: *address, start_block: 0 });
+        let collections = addresses.iter().map(|address| CollectionConfig {
+            address: *address,
+            start_block: 0,
+            standard: None,
+        });
         Self {
             node: Server::empty_node().await,
             collections: collections.collect(),
@@ -46,6 +50,7 @@ impl Setting {
             prove_logs: false,
             // The pause after a failure follows from it.
             poll: POLL,
+            recheck_secs: 86_400,
         }
     }
 
@@ -71,6 +76,7 @@ impl Setting {
             replicas: ReplicasConfig {
                 min: 1,
                 grace: Span::secs(self.grace_secs),
+                recheck: Span::secs(self.recheck_secs),
                 ..ReplicasConfig::default()
             },
             limits: LimitsConfig {

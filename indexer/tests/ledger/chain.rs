@@ -61,6 +61,7 @@ async fn reads_back_what_was_committed(db: Database) {
     story.commit().await;
     let expected = TokenShape {
         owner: person(2),
+        supply: None,
         content: Some(raw(11)),
         revision: 2,
         frozen: true,

@@ -92,6 +92,7 @@ impl State {
             (Kind::Mint, None) => {
                 let shape = TokenShape {
                     owner: person(who),
+                    supply: None,
                     content: Some(named(c, content)),
                     revision: 1,
                     frozen: false,

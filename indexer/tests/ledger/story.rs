@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, B256, U256, keccak256};
 use everhold::{
     chain::{BlockRef, TokenEvent, TokenEventKind},
+    config::Standard,
     content::{Codec, ContentId, Digest},
     health::{Holder, ReplicaState, Schedule, Verdict},
     ledger::{
@@ -117,22 +118,33 @@ pub(crate) fn new_collection(index: usize, codec: Codec) -> NewCollection {
     NewCollection {
         chain_id: CHAIN,
         address: contract(index),
+        standard: Standard::Everhold,
         name: format!("collection {index}"),
-        codec,
+        codec: Some(codec),
         editable: true,
         start_block: 0,
     }
 }
 
+/// A collection of somebody else's.
+pub(crate) fn new_foreign(index: usize, standard: Standard) -> NewCollection {
+    NewCollection { standard, codec: None, editable: false, ..new_collection(index, Codec::Raw) }
+}
+
 impl Story {
     /// A ledger bound to the chain, with a collection for each codec.
     pub(crate) async fn begin(ledger: Ledger, codecs: &[Codec]) -> Self {
+        let new = codecs.iter().enumerate().map(|(index, codec)| new_collection(index, *codec));
+        Self::begin_with(ledger, &new.collect::<Vec<_>>()).await
+    }
+
+    /// A ledger bound to the chain, with these collections.
+    pub(crate) async fn begin_with(ledger: Ledger, new: &[NewCollection]) -> Self {
         let mut tx = ledger.write().await.unwrap();
         tx.bind_chain(CHAIN, hash("genesis")).await.unwrap();
         let mut collections = Vec::new();
-        for (index, codec) in codecs.iter().enumerate() {
-            let new = new_collection(index, *codec);
-            collections.push(tx.add_collection(&new).await.unwrap());
+        for new in new {
+            collections.push(tx.add_collection(new).await.unwrap());
         }
         tx.commit().await.unwrap();
         let genesis =

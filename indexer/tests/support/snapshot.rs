@@ -12,6 +12,7 @@ use everhold::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenShape {
     pub(crate) owner: Address,
+    pub(crate) supply: Option<U256>,
     pub(crate) content: Option<ContentId>,
     pub(crate) revision: u64,
     pub(crate) frozen: bool,
@@ -53,7 +54,8 @@ fn shape(token: Token, rows: &BTreeMap<RowId, ContentId>) -> TokenShape {
         *known.unwrap_or_else(|| panic!("the content of token {} is not wanted", token.token_id))
     });
     TokenShape {
-        owner: token.owner,
+        owner: token.owner.unwrap_or_default(),
+        supply: token.supply,
         content,
         revision: token.revision,
         frozen: token.frozen,

@@ -1,6 +1,9 @@
 //! IPFS gateways, honest and not.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -41,9 +44,11 @@ pub enum Habit {
 #[derive(Debug)]
 pub struct Gateway {
     url: String,
+    shelf: Arc<Shelf>,
     server: JoinHandle<()>,
 }
 
+#[derive(Debug)]
 struct Shelf {
     habit: Habit,
     car: Vec<u8>,
@@ -51,6 +56,8 @@ struct Shelf {
     /// Size of the last section of the archive.
     last: usize,
     files: HashMap<String, Vec<u8>>,
+    /// How often it was asked for what.
+    asked: Mutex<HashMap<String, u64>>,
 }
 
 impl Gateway {
@@ -66,21 +73,29 @@ impl Gateway {
         {
             blocks.remove(cid);
         }
-        let shelf = Arc::new(Shelf { habit, car, blocks, last, files: files.collect() });
+        let (files, asked) = (files.collect(), Mutex::default());
+        let shelf = Arc::new(Shelf { habit, car, blocks, last, files, asked });
+        let shared = shelf.clone();
         let answer = move |uri: Uri| {
-            let answer = shelf.answer(&uri);
+            let answer = shared.answer(&uri);
             async move { answer }
         };
         let router = Router::new().fallback(answer);
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { url, server })
+        Ok(Self { url, shelf, server })
     }
 
     /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How often it was asked for this block, by itself.
+    pub fn asked(&self, cid: &str) -> u64 {
+        let asked = self.shelf.asked.lock();
+        asked.map_or(0, |asked| asked.get(cid).copied().unwrap_or(0))
     }
 }
 
@@ -99,6 +114,11 @@ impl Shelf {
             return ([(header::CONTENT_TYPE, "text/html")], "<html>ok</html>").into_response();
         }
         let query = uri.query().unwrap_or_default();
+        if query.contains("format=raw")
+            && let Ok(mut asked) = self.asked.lock()
+        {
+            *asked.entry(path.to_owned()).or_default() += 1;
+        }
         let blocks = !matches!(self.habit, Habit::FilesOnly | Habit::FilesAndSaysSo);
         if query.contains("format=") && self.habit == Habit::FilesAndSaysSo {
             return StatusCode::NOT_ACCEPTABLE.into_response();

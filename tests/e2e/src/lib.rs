@@ -11,6 +11,7 @@ pub mod content;
 pub mod dag;
 pub mod ended;
 pub mod fake;
+pub mod foreign;
 pub mod gateway;
 pub mod node;
 pub mod proxy;

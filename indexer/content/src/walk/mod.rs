@@ -189,6 +189,13 @@ impl Walk {
         self.target
     }
 
+    /// The CID at the end of the path, once every name on it was found; of what lies there, no block
+    /// needs to be taken.
+    pub fn arrived(&self) -> Option<Cid> {
+        let on_the_way = !self.path.is_empty() || matches!(self.at, At::Shard(..) | At::Failed);
+        (!on_the_way).then_some(self.target)
+    }
+
     /// How many blocks were taken.
     pub fn blocks(&self) -> u64 {
         self.blocks

@@ -44,6 +44,7 @@ fn lead_to_files_in_folders_of_any_kind() {
                 assert_eq!(walk_over(&mut walk, &blocks).unwrap(), expected.as_bytes());
                 assert!(walk.is_finished());
                 assert_eq!(walk.found(), Some(&Found::File { size: expected.len() as u64 }));
+                assert_eq!(end_of(root, &path, &blocks), walk.target());
             }
         }
         for absent in ["300.json", "0.JSON", "", "..", "image", "images/", "00"] {
@@ -51,9 +52,23 @@ fn lead_to_files_in_folders_of_any_kind() {
             let found = walk_over(&mut walk, &blocks);
             assert_eq!(found, Err(DagError::NotFound { name: absent.to_owned() }));
             assert!(!walk.is_finished());
+            assert_eq!(walk.arrived(), None);
         }
         // The archive of the whole is not the archive of one path.
         assert!(check_car(root, &["1.json"], &car).is_err());
+    }
+}
+
+/// What lies at a path, by the folders' blocks alone.
+fn end_of(root: Cid, path: &[&str], blocks: &HashMap<Cid, Vec<u8>>) -> Cid {
+    let mut walk = Walk::new(root, path, DagLimits::default());
+    loop {
+        let wanted = walk.wanted().unwrap();
+        if let Some(end) = walk.arrived() {
+            assert_eq!(wanted, end, "its own blocks are not taken");
+            return end;
+        }
+        walk.give(&blocks[&wanted]).unwrap();
     }
 }
 

@@ -121,6 +121,7 @@ impl Block {
             });
             let shape = TokenShape {
                 owner: person,
+                supply: None,
                 content,
                 revision: 1,
                 frozen: false,

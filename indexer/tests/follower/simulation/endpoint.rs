@@ -200,7 +200,9 @@ fn call(chain: &Chain, request: &Value) -> Value {
     let selector = input.get(2..10).unwrap_or_default();
     let is = |wanted: [u8; 4]| alloy::hex::encode(wanted) == selector;
     let bytes = if is(IEverhold::supportsInterfaceCall::SELECTOR) {
-        true.abi_encode()
+        // Neither what no contract supports (ERC-165), nor ERC-1155.
+        (input.get(10..18) != Some("ffffffff") && input.get(10..18) != Some("d9b67a26"))
+            .abi_encode()
     } else if is(IEverhold::nameCall::SELECTOR) {
         "Storm".to_owned().abi_encode()
     } else if is(IEverhold::codecCall::SELECTOR) {

@@ -15,6 +15,7 @@ mod check_hostile;
 mod dag_pb;
 mod deploy;
 mod faulty_nodes;
+mod foreign;
 mod halt;
 mod hash;
 mod memory;
