@@ -106,13 +106,14 @@ impl View<'_> {
         fine.cloned().collect()
     }
 
-    /// How many blocks each of the endpoints answers well at once.
-    pub fn span(&self) -> u64 {
-        self.endpoints.iter().map(|endpoint| endpoint.span().blocks()).min().unwrap_or(1)
+    /// How many blocks each of the endpoints answers at once: more than is read fastest, since what
+    /// is around them takes longer.
+    pub fn reach(&self) -> u64 {
+        self.endpoints.iter().map(|endpoint| endpoint.span().reach()).min().unwrap_or(1)
     }
 
     /// What the logs of these contracts say between two blocks, both included, in one request to
-    /// each endpoint that is asked. Where that is too much, [`View::span`] is less afterwards.
+    /// each endpoint that is asked. Where that is too much, [`View::reach`] is less afterwards.
     ///
     /// # Errors
     /// Those of the endpoints; [`RpcError::Changed`] where they are of several forks;

@@ -9,6 +9,7 @@ mod alerts;
 mod bulk;
 mod collections;
 mod contents;
+mod copy;
 mod fold;
 mod follow;
 mod halts;
