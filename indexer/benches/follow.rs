@@ -3,14 +3,18 @@
 //!
 //! Then, how long it takes from a block until it is in the ledger, over WebSocket and HTTP.
 //!
-//! Prints figures and asserts none. `EVERHOLD_BENCH_TOKENS` (100,000) sets the size; 0 measures
-//! only how long a block takes.
+//! Prints figures and asserts none. `EVERHOLD_BENCH_TOKENS` (100,000) sets the size, of which a
+//! quarter and a half are measured, too; 0 measures only how long a block takes.
 
 use std::{
     env,
     path::Path,
     time::{Duration, Instant},
 };
+
+#[path = "../tests/support/postgres.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::panic)]
+mod postgres;
 
 use alloy::rpc::types::Log;
 use everhold::{
@@ -46,29 +50,53 @@ async fn main() -> Result<()> {
     let options = ["--disable-block-gas-limit", "--no-mining", "--prune-history"];
     let anvil = Anvil::start_with(&options, None).await?;
     let everhold = Everhold::new()?;
-    let begun = Instant::now();
-    let (collection, block) = storm(&anvil, &everhold, tokens).await?;
-    let head = anvil.head().await?;
-    println!("a chain of {head} blocks was made in {:.0} s", begun.elapsed().as_secs_f64());
-    if env::var_os("EVERHOLD_BENCH_KEEP").is_some() {
+    let (collection, block) = begin(&anvil, &everhold).await?;
+    let keep = env::var_os("EVERHOLD_BENCH_KEEP").is_some();
+    let mut before = 0;
+    for tokens in [tokens / 4, tokens / 2, tokens] {
+        let begun = Instant::now();
+        storm(&anvil, &collection, before + 1, tokens).await?;
+        before = tokens;
+        let (head, took) = (anvil.head().await?, begun.elapsed().as_secs_f64());
+        println!("{tokens} tokens, {head} blocks (made in {took:.0} s more)");
+        if !keep {
+            follow(&anvil, &everhold, (&collection, block), tokens).await?;
+        }
+    }
+    if keep {
         println!("{} {collection} {block}", anvil.url());
         std::future::pending::<()>().await;
     }
+    Ok(())
+}
 
-    let bare = bare(&anvil.url(), &collection, block, head).await?;
-    let database = env::var("EVERHOLD_BENCH_POSTGRES").ok();
+/// Times the chain as it is now.
+async fn follow(
+    anvil: &Anvil,
+    everhold: &Everhold,
+    (collection, block): (&str, u64),
+    tokens: u64,
+) -> Result<()> {
+    let bare = bare(&anvil.url(), collection, block, anvil.head().await?).await?;
     let mut settings = Settings {
         rpc: vec![anvil.url()],
         nodes: vec!["http://127.0.0.1:9".to_owned()],
         min: 1,
-        collections: vec![(collection, block)],
+        collections: vec![(collection.to_owned(), block)],
         ..Settings::default()
     };
-    backfill(&everhold, &mut settings, "SQLite", None, tokens, bare).await?;
-    if let Some(url) = database {
-        backfill(&everhold, &mut settings, "PostgreSQL", Some(url), tokens, bare).await?;
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        backfill(everhold, &mut settings, engine, tokens, bare).await?;
     }
     Ok(())
+}
+
+/// Where it is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    Sqlite,
+    /// As it comes, but for where it listens.
+    Postgres,
 }
 
 /// Blocks of which it is measured how long they take to the ledger.
@@ -81,7 +109,7 @@ const BLOCK_TIME: Duration = Duration::from_millis(300);
 async fn latency() -> Result<()> {
     let anvil = Anvil::start().await?;
     let everhold = Everhold::new()?;
-    let (collection, block) = storm(&anvil, &everhold, 0).await?;
+    let (collection, block) = begin(&anvil, &everhold).await?;
     let (http, poll) = (anvil.url(), "200ms".to_owned());
     let ws = http.replacen("http:", "ws:", 1);
     for (name, rpc, poll) in
@@ -148,8 +176,8 @@ async fn until(ledger: &Ledger, block: u64) -> Result<()> {
     Err(Error::new(format!("block {block} does not come")))
 }
 
-/// Mints and updates; gives the collection and its block.
-async fn storm(anvil: &Anvil, everhold: &Everhold, tokens: u64) -> Result<(String, u64)> {
+/// Makes a collection; gives it and its block.
+async fn begin(anvil: &Anvil, everhold: &Everhold) -> Result<(String, u64)> {
     anvil.automine(true).await?;
     everhold.configure(&Settings { rpc: vec![anvil.url()], min: 0, ..Settings::default() })?;
     let key = everhold.key_file("creator", &accounts::CREATOR)?;
@@ -159,18 +187,23 @@ async fn storm(anvil: &Anvil, everhold: &Everhold, tokens: u64) -> Result<(Strin
     let collection = deployed["address"].as_str().context("address")?.to_owned();
     let block = deployed["block"].as_u64().context("block")?;
     anvil.automine(false).await?;
+    Ok((collection, block))
+}
+
+/// Mints tokens up to `to`, and updates some of them.
+async fn storm(anvil: &Anvil, collection: &str, from_id: u64, to: u64) -> Result<()> {
     let from = accounts::CREATOR.address.to_lowercase();
     let owner = format!("{:0>64}", from.trim_start_matches("0x"));
     let send =
         |data: String| json!({"from": from, "to": collection, "data": data, "gas": "0x40000"});
-    for first in (1..=tokens).step_by(PER_BLOCK as usize) {
-        let last = tokens.min(first + PER_BLOCK - 1);
+    for first in (from_id..=to).step_by(PER_BLOCK as usize) {
+        let last = to.min(first + PER_BLOCK - 1);
         // mint(address,uint256,bytes32)
         let mint = |id: u64| send(format!("0x{MINT}{owner}{id:064x}{:064x}", id << 32 | 1));
         anvil.send_all((first..=last).map(mint).collect()).await?;
         anvil.mine(1).await?;
     }
-    let updated: Vec<u64> = (1..=tokens).step_by(UPDATED as usize).collect();
+    let updated: Vec<u64> = (from_id..=to).step_by(UPDATED as usize).collect();
     for ids in updated.chunks(PER_BLOCK as usize) {
         let update = |id: &u64| {
             send(format!("0x{UPDATE}{id:064x}{:064x}{:064x}", id << 32 | 1, id << 32 | 2))
@@ -178,7 +211,7 @@ async fn storm(anvil: &Anvil, everhold: &Everhold, tokens: u64) -> Result<(Strin
         anvil.send_all(ids.iter().map(update).collect()).await?;
         anvil.mine(1).await?;
     }
-    Ok((collection, block))
+    Ok(())
 }
 
 /// `mint(address,uint256,bytes32)`.
@@ -289,32 +322,35 @@ async fn body_of(stream: &mut BufReader<TcpStream>) -> Result<Vec<u8>> {
 async fn backfill(
     everhold: &Everhold,
     settings: &mut Settings,
-    engine: &str,
-    database: Option<String>,
+    engine: Engine,
     tokens: u64,
     bare: Duration,
 ) -> Result<()> {
     let (mut best, mut memory, mut events) = (Duration::MAX, 0, 0);
     for run in 0..RUNS {
-        settings.database = match &database {
-            Some(url) => format!("{url}{run}"),
-            None => format!("sqlite://run-{run}.db"),
+        settings.database = match engine {
+            Engine::Sqlite => format!("sqlite://{tokens}-{run}.db"),
+            Engine::Postgres => postgres::new_database_with(&[]).await,
         };
         everhold.configure(settings)?;
         let done = everhold.run(["watch", "--index-only"]).await?;
+        if engine == Engine::Postgres {
+            postgres::drop_database(&settings.database).await;
+        }
         (best, memory) = (best.min(done.took), memory.max(done.peak_memory));
         let printed: Value = done.success()?;
         events = printed["round"]["events"].as_u64().context("events")?;
     }
     let ratio = best.as_secs_f64() / bare.as_secs_f64();
     println!(
-        "{engine}: {events} events in {:.2} s, {:.0} events/s, {ratio:.2} × the bare client; peak memory {:.0} MB",
+        "{engine:?}: {events} events in {:.2} s, {:.0} events/s, {ratio:.2} × the bare client; peak memory {:.0} MB",
         best.as_secs_f64(),
         events as f64 / best.as_secs_f64(),
         memory as f64 / 1e6
     );
-    if database.is_none() {
-        let size = std::fs::metadata(everhold.dir().join("run-0.db")).context("database")?.len();
+    if engine == Engine::Sqlite {
+        let file = everhold.dir().join(format!("{tokens}-0.db"));
+        let size = std::fs::metadata(file).context("database")?.len();
         println!("  {} bytes of database a token", size / tokens);
     }
     Ok(())

@@ -43,9 +43,23 @@ struct Server {
 
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
 
+/// Nothing is kept through a crash of the machine: for tests.
+const QUICK: [&str; 5] = [
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=300",
+    "shared_buffers=64MB",
+];
+
 /// The URL of a new, empty database.
 pub(crate) async fn new_database() -> String {
-    let server = match SERVER.get_or_init(Server::start) {
+    new_database_with(&QUICK).await
+}
+
+/// The same, of a server with these settings; they are those of the first call.
+pub(crate) async fn new_database_with(settings: &[&str]) -> String {
+    let server = match SERVER.get_or_init(|| Server::start(settings)) {
         Ok(server) => server,
         Err(why) => panic!("these tests need PostgreSQL: {why}"),
     };
@@ -70,7 +84,7 @@ pub(crate) async fn drop_database(url: &str) {
 }
 
 impl Server {
-    fn start() -> Result<Self, String> {
+    fn start(settings: &[&str]) -> Result<Self, String> {
         let dir = tempfile::Builder::new()
             .prefix("everhold-pg-")
             // Not $TMPDIR: a socket's path is short, and another user must get there.
@@ -80,7 +94,7 @@ impl Server {
         account.give(dir.path())?;
         let programs = account.reachable(&programs()?, dir.path())?;
         account.make_cluster(&programs, dir.path())?;
-        let lifeline = account.serve(&programs, dir.path())?;
+        let lifeline = account.serve(&programs, dir.path(), settings)?;
         let server = Self {
             // From here on the keeper removes it.
             dir: dir.keep(),
@@ -195,22 +209,15 @@ impl Account {
         run(&command)
     }
 
-    fn serve(&self, programs: &Path, dir: &Path) -> Result<ChildStdin, String> {
+    fn serve(&self, programs: &Path, dir: &Path, settings: &[&str]) -> Result<ChildStdin, String> {
         let data = text(&dir.join("data"));
         let socket = text(dir);
-        let settings = [
-            "listen_addresses=",
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "max_connections=300",
-            "shared_buffers=64MB",
-        ];
+        let settings = ["listen_addresses="].iter().chain(settings);
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper", &socket])
             .args(self.command(&programs.join("postgres")))
             .args(["-D", &data, "-k", &socket])
-            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .args(settings.flat_map(|setting| ["-c", setting]))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
