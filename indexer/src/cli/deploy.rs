@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use super::{Context, keys::KeyArgs, output::Failure};
+use super::{Context, OneChain, keys::KeyArgs, output::Failure};
 use crate::{
-    chain::{self, CollectionSettings, DEPLOYER, DEPLOYER_ACCOUNT, Deployed, Deployment, Rpc},
+    chain::{self, CollectionSettings, DEPLOYER, DEPLOYER_ACCOUNT, Deployed, Deployment},
     content::{Codec, ContentId, Digest},
 };
 use terms::Terms;
@@ -29,6 +29,8 @@ pub(super) struct Deploy {
     #[arg(long, value_name = "ADDRESS")]
     factory: Option<Address>,
     #[command(flatten)]
+    pub(super) chain: OneChain,
+    #[command(flatten)]
     key: KeyArgs,
 }
 
@@ -38,7 +40,7 @@ impl Deploy {
         let signer = self.key.load("deploy").await?;
         let settings = self.terms.settings(signer.address())?;
         let fetcher = config.fetcher()?;
-        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
+        let rpc = context.connect(&config, &fetcher).await?;
         let provider = rpc.provider().await?;
         let (account, salt) = (signer.address(), self.salt);
         let deployment =

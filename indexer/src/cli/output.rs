@@ -97,6 +97,7 @@ fails_with! {
     },
     ReindexError => |error| match error {
         ReindexError::Unknown(_) => 1,
+        ReindexError::Several(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
     },
     std::io::Error => |_| 1,

@@ -81,8 +81,9 @@ fn incident_text(incident: &IncidentStatus) -> String {
         Some(content) => format!("{health} since {since}: {content} ({summary})\n"),
         None => format!(
             "halted since {since}: {address} ({summary}); when the chain is as it will stay, run: \
-             everhold reindex {address}\n",
-            address = incident.collection
+             everhold reindex {address} --chain-id {chain}\n",
+            address = incident.collection,
+            chain = incident.chain_id
         ),
     }
 }

@@ -23,7 +23,8 @@ use crate::{
 /// Follows the chain, verifies, repairs, alerts, until it is stopped.
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
-    /// One round, then end: 0 if all is healthy and nothing halted, else 3
+    /// One round, then end: 0 if all is healthy and nothing halted, else 3; 1 if a chain of several
+    /// could not be followed
     #[arg(long)]
     pub(super) once: bool,
     /// Only look
@@ -125,7 +126,21 @@ async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failur
     let printed = context.output.result(&value, || text);
     watch.ledger().close().await;
     printed?;
-    Ok(if say_halted(&collections) { ExitCode::from(SHORT) } else { ExitCode::SUCCESS })
+    let halted = say_halted(&collections);
+    if say_failed(round) {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(if halted { ExitCode::from(SHORT) } else { ExitCode::SUCCESS })
+}
+
+/// Says that not every chain could be followed; gives whether that is so.
+fn say_failed(round: Round) -> bool {
+    match round.failed_chains {
+        0 => return false,
+        1 => warn!("one chain could not be followed; what is told of it is as of before"),
+        many => warn!("{many} chains could not be followed; what is told of them is as of before"),
+    }
+    true
 }
 
 /// Says which collections are halted; gives whether one is.
@@ -157,6 +172,9 @@ async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCo
     watch.ledger().close().await;
     printed?;
     let halted = say_halted(&collections);
+    if say_failed(round) {
+        return Ok(ExitCode::FAILURE);
+    }
     if healthy && !halted {
         return Ok(ExitCode::SUCCESS);
     }

@@ -135,30 +135,39 @@ impl Collection {
 }
 
 impl Tx {
-    /// Whether the ledger is tied to this chain (`true`) or to none yet; an error if to another.
-    pub async fn check_chain(&mut self, chain_id: u64, genesis: B256) -> Result<bool> {
-        let select = "SELECT chain_id, genesis FROM chains";
-        let known = fetch!(fetch_all, self, (i64, Vec<u8>), select)?;
-        match known.first() {
-            None => Ok(false),
-            Some((id, _)) if uint(*id) != chain_id => {
-                Err(LedgerError::OtherChain { ledger: uint(*id), rpc: chain_id })
+    /// Refuses a ledger that holds chains, and none of these: it is another's, or the RPC is. A ledger
+    /// that holds one of them may come to hold the others.
+    pub async fn check_chains(&mut self, chain_ids: &[u64]) -> Result<()> {
+        let select = "SELECT chain_id FROM chains ORDER BY chain_id";
+        let known = fetch!(fetch_all, self, (i64,), select)?;
+        match (known.first(), chain_ids.first()) {
+            (Some((ledger,)), Some(rpc))
+                if !known.iter().any(|(id,)| chain_ids.contains(&uint(*id))) =>
+            {
+                Err(LedgerError::OtherChain { ledger: uint(*ledger), rpc: *rpc })
             }
-            Some((_, hash)) if hash != genesis.as_slice() => {
-                Err(LedgerError::OtherGenesis(chain_id))
-            }
-            Some(_) => Ok(true),
+            _ => Ok(()),
         }
     }
 
-    /// Ties the ledger to a chain, or finds that it is tied to another.
+    /// Whether the ledger holds this chain; an error if another with its id.
+    pub async fn check_genesis(&mut self, chain_id: u64, genesis: B256) -> Result<bool> {
+        let select = "SELECT genesis FROM chains WHERE chain_id = $1";
+        match fetch!(fetch_optional, self, (Vec<u8>,), select, int(chain_id))? {
+            Some((hash,)) if hash != genesis.as_slice() => Err(LedgerError::OtherGenesis(chain_id)),
+            known => Ok(known.is_some()),
+        }
+    }
+
+    /// Ties the ledger to a chain, besides those it is tied to; or finds that it holds another with
+    /// the same id.
     pub async fn bind_chain(&mut self, chain_id: u64, genesis: B256) -> Result<()> {
-        if !self.check_chain(chain_id, genesis).await? {
+        if !self.check_genesis(chain_id, genesis).await? {
             // Another process may bind it at this very moment: who comes second reads the first.
             let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)
                           ON CONFLICT DO NOTHING";
             execute!(self, insert, int(chain_id), genesis.as_slice())?;
-            self.check_chain(chain_id, genesis).await?;
+            self.check_genesis(chain_id, genesis).await?;
         }
         Ok(())
     }
@@ -234,6 +243,12 @@ impl Tx {
     /// The collections of the configuration, in the order they came.
     pub async fn collections(&mut self) -> Result<Vec<Collection>> {
         self.collections_with(false).await
+    }
+
+    /// What is followed of a chain, in the order it came.
+    pub async fn followed(&mut self, chain_id: u64) -> Result<Vec<Collection>> {
+        let all = self.collections_with(false).await?;
+        Ok(all.into_iter().filter(|one| one.chain_id == chain_id).collect())
     }
 
     /// Every collection of the ledger, also those left out of the configuration.

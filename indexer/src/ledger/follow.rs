@@ -319,9 +319,11 @@ impl Tx {
             self,
             (i64,),
             "SELECT DISTINCT content_id FROM former_contents
-             WHERE superseded_block > $1 AND superseded_block <= $2",
+             WHERE superseded_block > $1 AND superseded_block <= $2
+               AND collection_id IN (SELECT id FROM collections WHERE chain_id = $3)",
             old,
             new,
+            int(chain_id),
         )?;
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }

@@ -78,15 +78,15 @@ pub enum LedgerError {
     /// A statement failed.
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),
-    /// The ledger belongs to another chain.
+    /// The ledger belongs to other chains: none of those that it holds is configured.
     #[error(
         "the ledger holds chain {ledger}, but the RPC serves chain {rpc}; \
          use another `database` for another chain"
     )]
     OtherChain {
-        /// Chain id in the ledger.
+        /// The first chain id in the ledger.
         ledger: u64,
-        /// Chain id of the RPC.
+        /// The first chain id that is configured.
         rpc: u64,
     },
     /// Same id, another genesis block: a development chain that was started anew.

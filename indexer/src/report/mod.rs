@@ -8,4 +8,6 @@ pub use status::{
     ChainStatus, CollectionStatus, HaltStatus, IncidentStatus, NodeStatus, OddLogStatus,
     RepairStatus, Status,
 };
-pub use token::{Absent, ChangeReport, ContentReport, ReplicaReport, TokenReport};
+pub use token::{
+    Absent, ChangeReport, ContentReport, ReplicaReport, SeveralChains, TokenReport, collection_at,
+};

@@ -130,6 +130,8 @@ pub struct NodeStatus {
 pub struct IncidentStatus {
     /// Its id.
     pub id: String,
+    /// EIP-155 chain id of the collection.
+    pub chain_id: u64,
     /// EIP-55 address of the collection.
     pub collection: String,
     /// `content`: one that is not well; `halted`: the collection is not read any further.
@@ -283,6 +285,7 @@ impl IncidentStatus {
         let repairs = repairs.into_iter().filter(|repair| repair.started_at <= closed);
         Self {
             id: incident.id,
+            chain_id: incident.chain_id,
             collection: incident.collection.to_checksum(None),
             kind: incident.subject.kind(),
             content: incident.subject.content().map(|(_, id)| id.to_string()),

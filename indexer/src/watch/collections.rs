@@ -20,7 +20,7 @@ pub(super) async fn look(
     let provider = rpc.provider().await?;
     let chain_id = rpc.chain_id();
     let mut collections = Vec::new();
-    for CollectionConfig { address, start_block, standard } in configured {
+    for CollectionConfig { address, start_block, standard, .. } in configured {
         let known = ledger.read().await?.known_collection(chain_id, *address).await?;
         // What it was found to be once, it stays: a contract could answer otherwise every day.
         let said = standard.or(known.as_ref().map(|known| known.standard));

@@ -9,15 +9,19 @@ use std::{
 };
 
 use alloy::signers::local::PrivateKeySigner;
+use futures::future::join_all;
 use tracing::warn;
 use url::{Host, Url};
 
-use super::{collections, halt, heads::Told};
+use super::{
+    chain::{Followed, is_of_the_chain},
+    halt,
+};
 use crate::{
-    chain::{CollectionError, KeyError, Oddity, Rpc, RpcError, Treatment},
-    config::{Config, ConfigError, Finality, History, Payment},
+    chain::{CollectionError, KeyError, Oddity, Rpc, RpcError},
+    config::{Config, ConfigError, History, Payment},
     health::{Holder, Policy, Schedule, independent},
-    ledger::{self, Ledger, LedgerError, Node, RowId},
+    ledger::{self, Ledger, LedgerError, NewCollection, Node, RowId, Tx},
     nodes::{self, Configured, FetchError, Fetcher, Resolver},
 };
 
@@ -72,11 +76,8 @@ pub struct Settings {
     pub policy: Policy,
     /// When replicas are probed.
     pub schedule: Schedule,
-    /// What marks a block final.
-    pub finality: Finality,
-    /// Blocks until then, where confirmations mark it.
-    pub confirmations: u64,
-    /// Between looks at the chain, the schedule and the outbox.
+    /// Between looks at the schedule and the outbox: as between those at the chain that is looked at
+    /// most often.
     pub poll: Duration,
     /// Whether content of earlier revisions stays wanted.
     pub keep_history: bool,
@@ -97,12 +98,12 @@ impl Settings {
     /// From the configuration.
     pub fn new(config: &Config) -> Self {
         let replicas = &config.replicas;
+        let polls = config.chain.iter().map(|chain| chain.poll.0);
+        let poll = polls.min().unwrap_or_default().max(Duration::from_millis(50));
         Self {
             policy: policy(config),
             schedule: Schedule { recheck: replicas.recheck.millis(), retry: RETRY },
-            finality: config.chain.finality,
-            confirmations: config.chain.confirmations,
-            poll: config.chain.poll.0.max(Duration::from_millis(50)),
+            poll,
             keep_history: replicas.history == History::Keep,
             wait: config.repair.wait.0,
             concurrency: config.limits.concurrency.max(1) as usize,
@@ -131,7 +132,7 @@ pub(super) struct Sink {
 /// The indexer: everything its stages share.
 pub struct Watch {
     pub(super) ledger: Ledger,
-    pub(super) rpc: Rpc,
+    pub(super) chains: Vec<Followed>,
     pub(super) fetcher: Fetcher,
     pub(super) nodes: HashMap<RowId, Configured>,
     /// Finds what lies at a path below a content address.
@@ -139,7 +140,6 @@ pub struct Watch {
     pub(super) sinks: Vec<Sink>,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
-    pub(super) told: Told,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
 }
@@ -151,11 +151,16 @@ impl std::fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Opens the ledger, looks at chain, collections and nodes, and ties them together.
+    /// Opens the ledger, looks at chains, collections and nodes, and ties them together. Of several
+    /// chains, those that can't be reached now are reached later.
+    ///
+    /// # Errors
+    /// Where the settings can't work, or no chain can be reached.
     pub async fn start(
         config: &Config,
         repairer: Option<PrivateKeySigner>,
     ) -> Result<Self, WatchError> {
+        config.check()?;
         if config.collection.is_empty() {
             return Err(invalid("no [[collection]] is configured: there is nothing to watch"));
         }
@@ -164,21 +169,23 @@ impl Watch {
         }
         let sinks = sinks(config)?;
         let fetcher = config.fetcher()?;
-        let treatment =
-            Treatment { pause: config.chain.poll.0, prove_logs: config.chain.prove_logs };
-        let rpc = Rpc::connect_with(&config.chain.rpc, &fetcher, treatment).await?;
+        let chains = Followed::all(config);
+        let rpcs = connect(&chains, &fetcher).await?;
         let ledger = Ledger::open(&config.database).await?;
-        // Before the contracts: on another chain they are missing, which would say less.
-        ledger.read().await?.check_chain(rpc.chain_id(), rpc.genesis()).await?;
-        let collections = collections::look(&rpc, &ledger, &config.collection).await?;
+        let ids: Vec<_> = chains
+            .iter()
+            .zip(&rpcs)
+            .filter_map(|(chain, rpc)| rpc.as_ref().map(Rpc::chain_id).or(chain.id()))
+            .collect();
+        ledger.read().await?.check_chains(&ids).await?;
+        let looked = look(&chains, rpcs, &ledger).await?;
         let configured = nodes::configured(config, &fetcher);
         let resolver = Resolver::configured(config, &fetcher);
         let holders = holders(&configured).await;
         let mut tx = ledger.write().await?;
-        tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
         let mut active = Vec::new();
-        for new in &collections {
-            active.push(tx.add_collection(new).await?.id);
+        for (chain, found) in chains.iter().zip(looked) {
+            active.extend(enter(&mut tx, chain, found).await?);
         }
         let settings = Settings::new(config);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
@@ -192,14 +199,13 @@ impl Watch {
             rows.iter().filter_map(|row| Some((row.id, by_url.remove(&row.url)?))).collect();
         Ok(Self {
             ledger,
-            rpc,
+            chains,
             fetcher,
             nodes,
             resolver,
             sinks,
             repairer,
             settings,
-            told: Told::default(),
             told_odd: Mutex::default(),
         })
     }
@@ -208,6 +214,76 @@ impl Watch {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+}
+
+/// The endpoints of each chain; `None` of one that can't be reached now, though others can.
+async fn connect(chains: &[Followed], fetcher: &Fetcher) -> Result<Vec<Option<Rpc>>, WatchError> {
+    let results = join_all(chains.iter().map(|chain| chain.connect(fetcher))).await;
+    let none = results.iter().all(Result::is_err);
+    let mut rpcs = Vec::new();
+    for (chain, result) in chains.iter().zip(results) {
+        match result {
+            Ok(rpc) => rpcs.push(Some(rpc)),
+            Err(error) if none || !error.is_passing() => return Err(error.into()),
+            Err(error) => {
+                warn!("{}: {error}; it is tried again", chain.name);
+                rpcs.push(None);
+            }
+        }
+    }
+    Ok(rpcs)
+}
+
+/// What is found of each chain's collections.
+async fn look(
+    chains: &[Followed],
+    rpcs: Vec<Option<Rpc>>,
+    ledger: &Ledger,
+) -> Result<Vec<Option<(Rpc, Vec<NewCollection>)>>, WatchError> {
+    let mut looked = Vec::new();
+    for (chain, rpc) in chains.iter().zip(rpcs) {
+        let Some(rpc) = rpc else {
+            looked.push(None);
+            continue;
+        };
+        match chain.look(&rpc, ledger).await {
+            Ok(found) => looked.push(Some((rpc, found))),
+            // A wrong address is told at once; a chain that just went away holds up no other.
+            Err(error) if chains.len() > 1 && is_of_the_chain(&error) && !is_final(&error) => {
+                warn!("{}: {error}; it is tried again", chain.name);
+                looked.push(None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(looked)
+}
+
+/// Whether a contract is at fault, which is not mended by waiting.
+fn is_final(error: &WatchError) -> bool {
+    matches!(error, WatchError::Collection(inner) if inner.is_about_contract())
+}
+
+/// Enters a chain and its collections; gives the keys of these. Of a chain that can't be reached
+/// now, they are those that the ledger has already.
+async fn enter(
+    tx: &mut Tx,
+    chain: &Followed,
+    found: Option<(Rpc, Vec<NewCollection>)>,
+) -> Result<Vec<RowId>, LedgerError> {
+    let mut rows = Vec::new();
+    if let Some((rpc, collections)) = found {
+        tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
+        for new in &collections {
+            rows.push(tx.add_collection(new).await?.id);
+        }
+        chain.set_reached(rpc);
+    } else if let Some(id) = chain.id() {
+        for one in &chain.collections {
+            rows.extend(tx.known_collection(id, one.address).await?.map(|known| known.id));
+        }
+    }
+    Ok(rows)
 }
 
 fn invalid(text: &str) -> WatchError {

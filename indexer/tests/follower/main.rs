@@ -8,6 +8,7 @@ mod support;
 mod anvil;
 mod aside;
 mod burning;
+mod chains;
 mod endpoints;
 mod following;
 mod foreign;

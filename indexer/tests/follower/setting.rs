@@ -37,6 +37,7 @@ impl Setting {
     /// An indexer of these collections, from the first block on.
     pub(crate) async fn of(addresses: &[Address]) -> Self {
         let collections = addresses.iter().map(|address| CollectionConfig {
+            chain_id: None,
             address: *address,
             start_block: 0,
             standard: None,
@@ -61,13 +62,13 @@ impl Setting {
     pub(crate) fn config(&self, database: &str, rpc: &[&Url]) -> Config {
         Config {
             database: database.to_owned(),
-            chain: ChainConfig {
+            chain: vec![ChainConfig {
                 rpc: rpc.iter().map(|url| (*url).clone()).collect(),
                 confirmations: self.confirmations,
                 prove_logs: self.prove_logs,
                 poll: self.poll,
                 ..ChainConfig::default()
-            },
+            }],
             collection: self.collections.clone(),
             aleph: AlephConfig {
                 nodes: vec![NodeConfig { url: self.node.url.clone(), operator: None }],
@@ -94,6 +95,26 @@ impl Setting {
                 .collect(),
             ..Config::default()
         }
+    }
+
+    /// The same on several chains: each collection is on every one of them.
+    pub(crate) fn several(&self, database: &str, chains: &[(u64, &Url)]) -> Config {
+        let mut config = self.config(database, &[]);
+        let [base] = config.chain.as_slice() else { panic!("one chain") };
+        let chain = |(id, url): &(u64, &Url)| ChainConfig {
+            chain_id: Some(*id),
+            rpc: vec![(*url).clone()],
+            ..base.clone()
+        };
+        config.chain = chains.iter().map(chain).collect();
+        let on_each = |one: &CollectionConfig| {
+            let one = one.clone();
+            chains
+                .iter()
+                .map(move |(id, _)| CollectionConfig { chain_id: Some(*id), ..one.clone() })
+        };
+        config.collection = self.collections.iter().flat_map(on_each).collect();
+        config
     }
 
     pub(crate) async fn start(&self, db: &Database, rpc: &[&Url]) -> Result<Watch, WatchError> {
