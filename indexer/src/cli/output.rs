@@ -93,6 +93,7 @@ fails_with! {
         WatchError::Rpc(inner) => rpc_code(inner),
         WatchError::Ledger(inner) => ledger_code(inner),
         WatchError::Collection(inner) => collection_code(inner),
+        WatchError::Factory(inner) => deploy_code(inner),
         _ => 1,
     },
     ReindexError => |error| match error {

@@ -55,11 +55,14 @@ impl ReindexArgs {
             find_collection(&mut ledger.read().await?, self.collection, context.chain_id).await?;
         context.output.confirm(&question(&found))?;
         let done = reindex(&ledger, &config, self.collection, Some(found.chain_id)).await?;
-        ledger.close().await;
         let is_it = |one: &CollectionConfig| {
             one.address == found.address && one.chain_id.is_none_or(|id| id == found.chain_id)
         };
-        let configured = config.collection.iter().any(is_it);
+        // A factory, and what it made, is read as long as it is followed.
+        let followed = ledger.read().await?.followed(Some(found.chain_id)).await?;
+        let used = followed.iter().any(|one| one.id == found.id);
+        let configured = used || config.collection.iter().any(is_it);
+        ledger.close().await;
         context.output.result(&Answer::new(&done), || people(&done, configured))?;
         Ok(ExitCode::SUCCESS)
     }

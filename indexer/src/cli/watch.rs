@@ -69,8 +69,9 @@ impl WatchArgs {
             None => None,
         };
         info!(
-            "watching ({} of [[collection]], {} nodes); Ctrl-C stops",
+            "watching ({} of [[collection]], {} of [[factory]], {} nodes); Ctrl-C stops",
             config.collection.len(),
+            config.factory.len(),
             config.node_count()
         );
         let serving = async {
@@ -100,7 +101,9 @@ impl WatchArgs {
 /// nothing was looked at.
 async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failure> {
     let round = watch.index_once().await?;
-    let collections = watch.ledger().read().await?.collections().await?;
+    let mut tx = watch.ledger().read().await?;
+    let (collections, followed) = (tx.collections().await?, tx.followed(None).await?);
+    drop(tx);
     let mut text = format!("{} events, {} reorgs\n", round.events, round.reorgs);
     let positions: Vec<_> = collections
         .iter()
@@ -126,7 +129,7 @@ async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failur
     let printed = context.output.result(&value, || text);
     watch.ledger().close().await;
     printed?;
-    let halted = say_halted(&collections);
+    let halted = say_halted(&followed);
     if say_failed(round) {
         return Ok(ExitCode::FAILURE);
     }
@@ -156,7 +159,7 @@ fn say_halted(collections: &[Collection]) -> bool {
 async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCode, Failure> {
     let healthy = watch.picture().await?.all_healthy();
     let mut tx = watch.ledger().read().await?;
-    let collections = tx.collections().await?;
+    let followed = tx.followed(None).await?;
     let status = Status::read(&mut tx, watch.policy(), ledger::now()).await?;
     drop(tx);
     let text = format!(
@@ -171,7 +174,7 @@ async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCo
     let printed = context.output.result(&Watched { round, status }, || text);
     watch.ledger().close().await;
     printed?;
-    let halted = say_halted(&collections);
+    let halted = say_halted(&followed);
     if say_failed(round) {
         return Ok(ExitCode::FAILURE);
     }

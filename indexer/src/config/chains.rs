@@ -11,7 +11,7 @@ use serde::{
 };
 use url::Url;
 
-use super::{ChainConfig, CollectionConfig, Config, ConfigError};
+use super::{ChainConfig, CollectionConfig, Config, ConfigError, FactoryConfig};
 
 /// Reads one table, or an array of tables. No untagged enum: its errors know neither line nor key.
 pub(super) fn one_or_several<'de, D: Deserializer<'de>>(
@@ -94,6 +94,14 @@ impl Config {
         self.collection.iter().filter(its).cloned().collect()
     }
 
+    /// The factories of a chain; of the only one where they name none.
+    pub fn factories_of(&self, chain: &ChainConfig) -> Vec<FactoryConfig> {
+        let its = |one: &&FactoryConfig| {
+            self.chain.len() < 2 || (one.chain_id.is_some() && one.chain_id == chain.chain_id)
+        };
+        self.factory.iter().filter(its).cloned().collect()
+    }
+
     /// Finds chains that can't be told apart, and what is of none of them.
     pub(super) fn check_chains(&self) -> Result<(), ConfigError> {
         if self.chain.is_empty() {
@@ -122,6 +130,10 @@ impl Config {
         }
         for collection in &self.collection {
             self.check_chain_of("collection", &collection.address, collection.chain_id)?;
+        }
+        for factory in &self.factory {
+            let address = factory.address.map_or_else(String::new, |address| address.to_string());
+            self.check_chain_of("factory", &address, factory.chain_id)?;
         }
         Ok(())
     }
@@ -227,6 +239,11 @@ mod tests {
         assert!(missing.contains(A) && missing.contains("add chain_id = N"), "{missing}");
         let other = error(&two(&collection("chain_id = 5")));
         assert!(other.contains("chain_id = 5") && other.contains("1, 10"), "{other}");
+        let factory = error(&two("[[factory]]\n"));
+        assert!(factory.contains("[[factory]]") && factory.contains("add chain_id"), "{factory}");
+        let config = parse(&two("[[factory]]\nchain_id = 10\nstart_block = 7\n")).unwrap();
+        let of = |place: usize| config.factories_of(&config.chain[place]);
+        assert_eq!((of(0).len(), of(1)[0].start_block), (0, 7));
         let other = error(&format!("[chain]\nchain_id = 1\n{}", collection("chain_id = 5")));
         assert!(other.contains("no [[chain]] has that"), "{other}");
         let one = parse(&collection("")).unwrap();

@@ -3,8 +3,8 @@
 use std::{fmt::Display, str::FromStr};
 
 use super::{
-    AlertConfig, ChainConfig, CollectionConfig, Config, ConfigError, Finality, History, NodeConfig,
-    Payment,
+    AlertConfig, ChainConfig, CollectionConfig, Config, ConfigError, FactoryConfig, Finality,
+    History, NodeConfig, Payment,
 };
 
 type Setter = fn(&mut Config, &str) -> Result<(), String>;
@@ -29,6 +29,7 @@ const SETTINGS: &[(&str, Setter)] = &[
     }),
     ("EVERHOLD_CHAIN_POLL", |c, v| set(&mut only_chain(c)?.poll, v)),
     ("EVERHOLD_COLLECTION", |c, v| set_list(&mut c.collection, v)),
+    ("EVERHOLD_FACTORY", |c, v| set_list(&mut c.factory, v)),
     ("EVERHOLD_ALEPH_NODES", |c, v| set_list(&mut c.aleph.nodes, v)),
     ("EVERHOLD_ALEPH_CHANNEL", |c, v| set(&mut c.aleph.channel, v)),
     ("EVERHOLD_ALEPH_PAYMENT", |c, v| {
@@ -153,6 +154,16 @@ impl FromStr for CollectionConfig {
     }
 }
 
+/// As a collection.
+impl FromStr for FactoryConfig {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let CollectionConfig { chain_id, address, start_block, .. } = text.parse()?;
+        Ok(Self { chain_id, address: Some(address), start_block, creators: Vec::new() })
+    }
+}
+
 impl FromStr for NodeConfig {
     type Err = url::ParseError;
 
@@ -195,9 +206,11 @@ mod tests {
         let config = with(&[
             ("EVERHOLD_CHAIN_CHAIN_ID", "5"),
             ("EVERHOLD_COLLECTION", "5:0x5FbDB2315678afecb367f032d93F642f64180aa3@7"),
+            ("EVERHOLD_FACTORY", "5:0x5FbDB2315678afecb367f032d93F642f64180aa3@9"),
         ])
         .unwrap();
         assert_eq!((config.chain[0].chain_id, config.collection[0].chain_id), (Some(5), Some(5)));
+        assert_eq!((config.factory[0].chain_id, config.factory[0].start_block), (Some(5), 9));
         for name in ["RPC", "CHAIN_ID", "POLL", "FINALITY", "CONFIRMATIONS", "PROVE_LOGS"] {
             let mut several = Config::default();
             several.chain.push(ChainConfig::default());

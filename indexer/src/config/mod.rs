@@ -29,6 +29,8 @@ pub struct Config {
     pub chain: Vec<ChainConfig>,
     /// The collections to watch.
     pub collection: Vec<CollectionConfig>,
+    /// The factories whose collections are watched as they are made.
+    pub factory: Vec<FactoryConfig>,
     /// aleph.im Core Channel Nodes.
     pub aleph: AlephConfig,
     /// IPFS gateways.
@@ -101,6 +103,21 @@ pub struct CollectionConfig {
     /// What the contract is; absent: it is found out.
     #[serde(default)]
     pub standard: Option<Standard>,
+}
+
+/// `[[factory]]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct FactoryConfig {
+    /// EIP-155 id of the chain it is on; needed where there are several.
+    pub chain_id: Option<u64>,
+    /// The contract; absent: the one that `everhold deploy` goes by, at the same address on every
+    /// chain.
+    pub address: Option<Address>,
+    /// The first block to read: the one it was deployed in, or one before the collections that matter.
+    pub start_block: u64,
+    /// Whose collections are watched; empty: everybody's. Anyone may make collections.
+    pub creators: Vec<Address>,
 }
 
 /// `[aleph]`
@@ -257,6 +274,7 @@ impl Default for Config {
             database: "sqlite://everhold.db".to_owned(),
             chain: vec![ChainConfig::default()],
             collection: Vec::new(),
+            factory: Vec::new(),
             aleph: AlephConfig::default(),
             ipfs: IpfsConfig::default(),
             replicas: ReplicasConfig::default(),

@@ -21,6 +21,13 @@ poll = "2s"                             # how often the head is asked for
 # start_block = 0                       # the block it was deployed in, or an earlier one
 # standard = "erc721"                   # or "erc1155", "everhold"; left out: found out by asking the contract
 
+# Collections of a factory are picked up as they are made.
+# [[factory]]
+# address = "0x…"                       # left out: the one that `everhold deploy` goes by
+# chain_id = 1                          # only where there are several chains
+# start_block = 0                       # the block it was deployed in, or a later one
+# creators = ["0x…"]                    # whose collections are watched; left out: everybody's
+
 [aleph]
 nodes = []                              # e.g. ["http://node-a:4024", { url = "http://node-b:4024", operator = "acme" }]
 channel = "EVERHOLD"

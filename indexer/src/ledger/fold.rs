@@ -105,6 +105,7 @@ impl Fold {
                 }
             }
             TokenEventKind::Moved { .. }
+            | TokenEventKind::Created(_)
             | TokenEventKind::TransferRange { .. }
             | TokenEventKind::MetadataChanged { .. }
             | TokenEventKind::Odd(_) => {}

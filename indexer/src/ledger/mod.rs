@@ -9,6 +9,7 @@ mod alerts;
 mod bulk;
 mod collections;
 mod contents;
+mod factories;
 mod fold;
 mod follow;
 mod halts;
@@ -37,6 +38,7 @@ use sqlx::{
 pub use alerts::PendingAlert;
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Known};
+pub use factories::NewFactory;
 pub use follow::Commit;
 pub use halts::{Fork, ForkVerdict, Halt};
 pub use heads::{ChainHead, Head};

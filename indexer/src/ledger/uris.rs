@@ -130,7 +130,7 @@ impl Tx {
         now: Millis,
     ) -> Result<bool> {
         let select = "SELECT c.id FROM collections c
-             WHERE c.standard <> 'everhold' AND c.active = 1 AND c.chain_id = $4
+             WHERE c.standard NOT IN ('everhold', 'factory') AND c.active = 1 AND c.chain_id = $4
                 AND c.indexed_block = $1 AND (
                 c.uris_read < $2 OR EXISTS (SELECT 1 FROM token_uris u
                     WHERE u.collection_id = c.id AND u.due_at <= $3)) LIMIT 1";
@@ -189,9 +189,9 @@ impl Tx {
     ) -> Result<Option<RowId>> {
         self.among_others().await?;
         let sql = self.sql(
-            "SELECT id FROM collections WHERE standard <> 'everhold' AND active = 1
+            "SELECT id FROM collections WHERE standard NOT IN ('everhold', 'factory') AND active = 1
                 AND chain_id = $3 AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1",
-            "SELECT id FROM collections WHERE standard <> 'everhold' AND active = 1
+            "SELECT id FROM collections WHERE standard NOT IN ('everhold', 'factory') AND active = 1
                 AND chain_id = $3 AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1
              FOR UPDATE SKIP LOCKED",
         );

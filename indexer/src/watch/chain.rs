@@ -6,11 +6,15 @@ use futures::future::join_all;
 use tokio::sync::OnceCell;
 use tracing::{info, warn};
 
-use super::{Watch, WatchError, collections, heads::Told};
+use super::{
+    Watch, WatchError,
+    collections::{self, Found},
+    heads::Told,
+};
 use crate::{
-    chain::{CollectionError, Rpc, RpcError, Treatment, View},
-    config::{ChainConfig, CollectionConfig, Config, Finality},
-    ledger::{Ledger, NewCollection},
+    chain::{CollectionError, DeployError, Rpc, RpcError, Treatment, View},
+    config::{ChainConfig, CollectionConfig, Config, FactoryConfig, Finality},
+    ledger::{self, Ledger, RowId, Tx},
     nodes::Fetcher,
 };
 
@@ -25,7 +29,8 @@ pub(super) struct Followed {
     /// How it is called in a log.
     pub(super) name: String,
     config: ChainConfig,
-    pub(super) collections: Vec<CollectionConfig>,
+    collections: Vec<CollectionConfig>,
+    factories: Vec<FactoryConfig>,
     /// Between looks at it.
     pub(super) poll: Duration,
     reached: OnceCell<Chain>,
@@ -64,6 +69,7 @@ impl Followed {
             },
             config: chain.clone(),
             collections: config.collections_of(chain),
+            factories: config.factories_of(chain),
             poll: chain.poll.0.max(SHORTEST_POLL),
             reached: OnceCell::new(),
         };
@@ -100,31 +106,41 @@ impl Followed {
         Ok(rpc)
     }
 
-    /// Looks at its collections, once the ledger and the endpoints are found to be of one chain.
-    pub(super) async fn look(
-        &self,
-        rpc: &Rpc,
-        ledger: &Ledger,
-    ) -> Result<Vec<NewCollection>, WatchError> {
+    /// Looks at its collections and factories, once the ledger and the endpoints are found to be of one chain.
+    pub(super) async fn look(&self, rpc: &Rpc, ledger: &Ledger) -> Result<Found, WatchError> {
         // Before the contracts: on another chain they are missing, which would say less.
         ledger.read().await?.check_genesis(rpc.chain_id(), rpc.genesis()).await?;
-        if let Some(other) = self.collections.iter().find(|one| is_elsewhere(one, rpc.chain_id())) {
-            let (expected, found) = (other.chain_id.unwrap_or_default(), rpc.chain_id());
-            return Err(RpcError::OtherChain { expected, found }.into());
+        let collections = self.collections.iter().map(|one| one.chain_id);
+        for chain_id in collections.chain(self.factories.iter().map(|one| one.chain_id)) {
+            rpc.must_be(chain_id)?;
         }
-        collections::look(rpc, ledger, &self.collections).await
+        collections::look(rpc, ledger, &self.collections, &self.factories).await
     }
-}
 
-fn is_elsewhere(collection: &CollectionConfig, chain_id: u64) -> bool {
-    collection.chain_id.is_some_and(|its| its != chain_id)
+    /// What the ledger has already of its collections and factories.
+    pub(super) async fn known(&self, tx: &mut Tx) -> Result<Vec<RowId>, WatchError> {
+        let Some(id) = self.id() else { return Ok(Vec::new()) };
+        let mut addresses: Vec<_> = self.collections.iter().map(|one| one.address).collect();
+        for factory in &self.factories {
+            addresses.push(collections::address_of(factory)?);
+        }
+        let mut rows = Vec::new();
+        for address in addresses {
+            rows.extend(tx.known_collection(id, address).await?.map(|known| known.id));
+        }
+        Ok(rows)
+    }
 }
 
 /// Whether only one chain is concerned: the others can go on.
 pub(super) fn is_of_the_chain(error: &WatchError) -> bool {
     match error {
         WatchError::Rpc(inner) => inner.is_passing(),
-        WatchError::Collection(CollectionError::Rpc(inner)) => inner.is_passing(),
+        WatchError::Collection(CollectionError::Rpc(inner))
+        | WatchError::Factory(DeployError::Collection(CollectionError::Rpc(inner))) => {
+            inner.is_passing()
+        }
+        WatchError::Factory(DeployError::Collection(_)) => true,
         WatchError::Collection(_) | WatchError::Unconfirmed { .. } => true,
         _ => false,
     }
@@ -139,12 +155,12 @@ impl Watch {
     /// Reaches a chain that could not be reached at the start.
     async fn begin(&self, followed: &Followed) -> Result<Chain, WatchError> {
         let rpc = followed.connect(&self.fetcher).await?;
-        let collections = followed.look(&rpc, &self.ledger).await?;
+        let found = followed.look(&rpc, &self.ledger).await?;
         let mut tx = self.ledger.write().await?;
-        tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
-        for new in &collections {
-            tx.add_collection(new).await?;
-        }
+        let mut rows = found.enter(&mut tx, &rpc).await?;
+        // The others, as they were at the start.
+        rows.extend(tx.configured().await?);
+        tx.set_active(&rows, self.settings.keep_history, ledger::now()).await?;
         tx.commit().await?;
         info!("{}: reached", followed.name);
         Ok(followed.chain(rpc))

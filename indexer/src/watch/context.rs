@@ -15,13 +15,14 @@ use url::{Host, Url};
 
 use super::{
     chain::{Followed, is_of_the_chain},
+    collections::Found,
     halt,
 };
 use crate::{
-    chain::{CollectionError, KeyError, Oddity, Rpc, RpcError},
+    chain::{CollectionError, DeployError, KeyError, Oddity, Rpc, RpcError},
     config::{Config, ConfigError, History, Payment},
     health::{Holder, Policy, Schedule, independent},
-    ledger::{self, Ledger, LedgerError, NewCollection, Node, RowId, Tx},
+    ledger::{self, Ledger, LedgerError, Node, RowId},
     nodes::{self, Configured, FetchError, Fetcher, Resolver},
 };
 
@@ -40,6 +41,9 @@ pub enum WatchError {
     /// A collection.
     #[error(transparent)]
     Collection(#[from] CollectionError),
+    /// A factory.
+    #[error(transparent)]
+    Factory(#[from] DeployError),
     /// The repairer's key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -161,8 +165,10 @@ impl Watch {
         repairer: Option<PrivateKeySigner>,
     ) -> Result<Self, WatchError> {
         config.check()?;
-        if config.collection.is_empty() {
-            return Err(invalid("no [[collection]] is configured: there is nothing to watch"));
+        if config.collection.is_empty() && config.factory.is_empty() {
+            return Err(invalid(
+                "no [[collection]] and no [[factory]] is configured: there is nothing to watch",
+            ));
         }
         if let Some(shortage) = shortage(config) {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
@@ -185,7 +191,13 @@ impl Watch {
         let mut tx = ledger.write().await?;
         let mut active = Vec::new();
         for (chain, found) in chains.iter().zip(looked) {
-            active.extend(enter(&mut tx, chain, found).await?);
+            match found {
+                Some((rpc, found)) => {
+                    active.extend(found.enter(&mut tx, &rpc).await?);
+                    chain.set_reached(rpc);
+                }
+                None => active.extend(chain.known(&mut tx).await?),
+            }
         }
         let settings = Settings::new(config);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
@@ -239,7 +251,7 @@ async fn look(
     chains: &[Followed],
     rpcs: Vec<Option<Rpc>>,
     ledger: &Ledger,
-) -> Result<Vec<Option<(Rpc, Vec<NewCollection>)>>, WatchError> {
+) -> Result<Vec<Option<(Rpc, Found)>>, WatchError> {
     let mut looked = Vec::new();
     for (chain, rpc) in chains.iter().zip(rpcs) {
         let Some(rpc) = rpc else {
@@ -261,29 +273,11 @@ async fn look(
 
 /// Whether a contract is at fault, which is not mended by waiting.
 fn is_final(error: &WatchError) -> bool {
-    matches!(error, WatchError::Collection(inner) if inner.is_about_contract())
-}
-
-/// Enters a chain and its collections; gives the keys of these. Of a chain that can't be reached
-/// now, they are those that the ledger has already.
-async fn enter(
-    tx: &mut Tx,
-    chain: &Followed,
-    found: Option<(Rpc, Vec<NewCollection>)>,
-) -> Result<Vec<RowId>, LedgerError> {
-    let mut rows = Vec::new();
-    if let Some((rpc, collections)) = found {
-        tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
-        for new in &collections {
-            rows.push(tx.add_collection(new).await?.id);
-        }
-        chain.set_reached(rpc);
-    } else if let Some(id) = chain.id() {
-        for one in &chain.collections {
-            rows.extend(tx.known_collection(id, one.address).await?.map(|known| known.id));
-        }
+    match error {
+        WatchError::Collection(inner) => inner.is_about_contract(),
+        WatchError::Factory(inner) => !matches!(inner, DeployError::Collection(_)),
+        _ => false,
     }
-    Ok(rows)
 }
 
 fn invalid(text: &str) -> WatchError {

@@ -106,7 +106,7 @@ fn told(
 /// At the start of the indexer: says which collections are halted, and brings incidents in line
 /// with what the configuration has made of them.
 pub(super) async fn settle(tx: &mut Tx, sinks: &[Sink], now: Millis) -> Result<(), LedgerError> {
-    let collections = tx.collections().await?;
+    let collections = tx.followed(None).await?;
     for incident in tx.incidents(Millis::MAX).await? {
         if incident.subject != Subject::Halted {
             continue;

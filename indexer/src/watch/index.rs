@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, time::Instant};
 
 use alloy::primitives::Bloom;
 use futures::{StreamExt, TryStreamExt, stream};
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{
     Watch, WatchError,
     chain::{Chain, Followed},
 };
 use crate::{
-    chain::{BlockRef, RpcError, TokenEvent, View, Watched, may_concern},
+    chain::{BlockRef, Creation, RpcError, TokenEvent, TokenEventKind, View, Watched, may_concern},
     ledger::{self, Collection, Commit, LedgerError},
 };
 
@@ -68,7 +68,7 @@ impl Watch {
         }
         let window_start = window_start(chain, &view);
         loop {
-            let collections = self.ledger.read().await?.followed(chain.id()).await?;
+            let collections = self.ledger.read().await?.followed(Some(chain.id())).await?;
             let Some(stretch) = next_stretch(&collections, view.head.number) else {
                 return self.at_head(chain, &view.head, &collections).await;
             };
@@ -145,7 +145,29 @@ impl Watch {
         tx.see_head(commit.chain_id, &view.head, commit.now).await?;
         tx.commit().await?;
         chain.told.head_is_written(Instant::now());
+        say_creations(events);
         Ok(())
+    }
+}
+
+/// Creations that are told one by one; of more at once, only their number is.
+const FEW: usize = 5;
+
+/// Says which collections were made.
+fn say_creations(events: &[TokenEvent]) {
+    let made = |event: &TokenEvent| match &event.kind {
+        TokenEventKind::Created(made) => Some((event.block_number, made.clone())),
+        _ => None,
+    };
+    let made: Vec<_> = events.iter().filter_map(made).collect();
+    if made.len() > FEW {
+        info!("factory: {} collections were made", made.len());
+        return;
+    }
+    for (block, Creation { name, collection, creator, .. }) in
+        made.iter().map(|(block, made)| (block, made.as_ref()))
+    {
+        info!("factory: {name} at {collection} was made in block {block}, for {creator}");
     }
 }
 

@@ -40,7 +40,7 @@ impl Watch {
 
     async fn read_uris_once(&self, chain: &Chain) -> Result<u64, WatchError> {
         let mut tx = self.ledger.read().await?;
-        let foreign = tx.followed(chain.id()).await?.iter().any(|c| c.standard.is_foreign());
+        let foreign = tx.followed(Some(chain.id())).await?.iter().any(|c| c.standard.is_foreign());
         let top = tx.window(chain.id()).await?.first().copied();
         drop(tx);
         let Some(top) = top.filter(|_| foreign) else { return Ok(0) };
@@ -175,7 +175,7 @@ impl Watch {
     pub(super) async fn tell_odd_logs(&self) -> Result<(), WatchError> {
         let mut tx = self.ledger.read().await?;
         let odd = tx.odd_logs().await?;
-        let collections = tx.collections().await?;
+        let collections = tx.followed(None).await?;
         drop(tx);
         for one in odd {
             let known = collections.iter().find(|c| c.id == one.collection);

@@ -10,6 +10,7 @@ mod aside;
 mod burning;
 mod chains;
 mod endpoints;
+mod factories;
 mod following;
 mod foreign;
 mod gas;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use alloy::primitives::Address;
 use everhold::{
     config::{
-        AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, LimitsConfig, NodeConfig,
-        ReplicasConfig, Span,
+        AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, FactoryConfig,
+        LimitsConfig, NodeConfig, ReplicasConfig, Span,
     },
     ledger::Ledger,
     watch::{Round, Watch, WatchError},
@@ -25,6 +25,7 @@ const POLL: Span = Span(Duration::from_millis(50));
 pub(crate) struct Setting {
     node: Server,
     collections: Vec<CollectionConfig>,
+    pub(crate) factories: Vec<FactoryConfig>,
     pub(crate) confirmations: u64,
     pub(crate) grace_secs: u64,
     pub(crate) webhooks: Vec<Url>,
@@ -45,6 +46,7 @@ impl Setting {
         Self {
             node: Server::empty_node().await,
             collections: collections.collect(),
+            factories: Vec::new(),
             confirmations: 12,
             grace_secs: 600,
             webhooks: Vec::new(),
@@ -70,6 +72,7 @@ impl Setting {
                 ..ChainConfig::default()
             }],
             collection: self.collections.clone(),
+            factory: self.factories.clone(),
             aleph: AlephConfig {
                 nodes: vec![NodeConfig { url: self.node.url.clone(), operator: None }],
                 ..AlephConfig::default()
@@ -114,6 +117,11 @@ impl Setting {
                 .map(move |(id, _)| CollectionConfig { chain_id: Some(*id), ..one.clone() })
         };
         config.collection = self.collections.iter().flat_map(on_each).collect();
+        let on_each = |one: &FactoryConfig| {
+            let one = one.clone();
+            chains.iter().map(move |(id, _)| FactoryConfig { chain_id: Some(*id), ..one.clone() })
+        };
+        config.factory = self.factories.iter().flat_map(on_each).collect();
         config
     }
 

@@ -250,7 +250,15 @@ async fn survives_events_in_no_sensible_order(db: Database) {
     let content = |content, revision| TokenEventKind::Content { digest: digest(content), revision };
     let burn = TokenEventKind::Transfer { to: alloy::primitives::Address::ZERO };
     let give = TokenEventKind::Transfer { to: person(4) };
-    let kinds = [burn, TokenEventKind::Frozen, content(1, 9), burn, content(2, 3), give, burn];
+    let kinds = [
+        burn.clone(),
+        TokenEventKind::Frozen,
+        content(1, 9),
+        burn.clone(),
+        content(2, 3),
+        give,
+        burn,
+    ];
     for kind in kinds {
         story.tell(vec![said(kind)]).await;
     }
