@@ -44,8 +44,8 @@ pub enum RpcError {
     },
     /// Endpoints of another chain than the configuration says.
     #[error(
-        "the RPC serves chain {found}, but chain {expected} is what it should be (`[chain] chain_id`, \
-         or --chain-id)"
+        "the RPC serves chain {found}, but chain {expected} is what it should be (by a `chain_id` of \
+         the settings, or --chain-id)"
     )]
     OtherChain {
         /// The chain id that was asked for.

@@ -79,6 +79,13 @@ impl Config {
     /// # Errors
     /// As [`Config::chain_of`].
     pub fn set_rpc(&mut self, rpc: &[Url], chain_id: Option<u64>) -> Result<(), ConfigError> {
+        if chain_id.is_none() && self.chain.len() > 1 {
+            return invalid(format!(
+                "several [[chain]] are configured ({}), and --rpc is of one: commands that are about \
+                 one chain take --chain-id N beside it; for the others, write it into the file",
+                self.chain_ids()
+            ));
+        }
         let its_id = self.chain_of(chain_id)?.chain_id;
         if let Some(chain) = self.chain.iter_mut().find(|chain| chain.chain_id == its_id) {
             chain.rpc = rpc.to_vec();
@@ -267,7 +274,8 @@ mod tests {
         assert!(config.chain_of(None).unwrap_err().to_string().contains("--chain-id N"));
         assert!(config.chain_of(Some(5)).unwrap_err().to_string().contains("chain_id = 5"));
         assert_eq!(config.chain_of(Some(10)).unwrap().rpc, [url("http://b:2")]);
-        assert!(config.set_rpc(&[url("http://c:3")], None).is_err());
+        let unclear = config.set_rpc(&[url("http://c:3")], None).unwrap_err().to_string();
+        assert!(unclear.contains("--rpc is of one"), "{unclear}");
         config.set_rpc(&[url("http://c:3")], Some(1)).unwrap();
         assert_eq!(config.chain_of(Some(1)).unwrap().rpc, [url("http://c:3")]);
         assert_eq!(config.chain_of(Some(10)).unwrap().rpc, [url("http://b:2")]);

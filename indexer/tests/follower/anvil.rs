@@ -24,7 +24,7 @@ use tokio::{
 use url::Url;
 
 /// The first account of anvil's well-known mnemonic.
-const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+pub(crate) const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
 sol! {
     // What the product has no command for.

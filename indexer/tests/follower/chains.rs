@@ -1,12 +1,18 @@
 //! Several chains in one process, with the same contract on each.
 
-use std::{future::Future, time::Duration};
+use std::{fs, future::Future, net::TcpListener, process::Output, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use everhold::{
+    api::Api,
     ledger::{self, Collection, Ledger, LedgerError},
     report::{Status, TokenReport, collection_at},
     watch::{ReindexError, Watch, WatchError, reindex},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::Command,
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -15,7 +21,7 @@ use crate::{
     anvil::{self, Anvil, digest},
     proxy::Proxy,
     setting::Setting,
-    support::database::{Database, on_both_engines},
+    support::database::{Database, Engine, on_both_engines},
 };
 
 on_both_engines!(
@@ -262,4 +268,100 @@ async fn refuses_chains_that_are_not_what_they_should_be(db: Database) {
     assert_eq!(collections(watch.ledger()).await.len(), 2);
     let token = U256::from(1);
     assert!(two.on(&two.b).contract.owner_of(token).await.is_err(), "nothing was minted");
+}
+
+/// What the HTTP interface answers: status and body.
+async fn get(port: u16, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_http_a_token_is_asked_for_with_its_chain() {
+    let two = Two::start().await;
+    two.on(&two.a).mint(&[1]).await;
+    two.on(&two.b).mint(&[2]).await;
+    let setting = Setting::of(&[two.address]).await;
+    let db = Database::fresh(Engine::Sqlite).await;
+    let watch = start(&setting, &db, &two.a.url, &two.b.url).await.unwrap();
+    watch.once(false).await.unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let (api, stop) = (Api::listen(address).await.unwrap(), CancellationToken::new());
+    let serving = api.serve(watch.ledger().clone(), *watch.policy(), stop.clone());
+    let asking = async {
+        let path = format!("/api/v1/collections/{}/tokens/1", two.address);
+        let (status, body) = get(address.port(), &path).await;
+        assert!(status == 400 && body.contains("?chain_id=N says which"), "{status} {body}");
+        for (chain, content) in [(A, 1), (B, 2)] {
+            let (status, body) = get(address.port(), &format!("{path}?chain_id={chain}")).await;
+            assert!(status == 200 && body.contains(&digest(content).to_string()), "{body}");
+        }
+        let (status, body) = get(address.port(), &format!("{path}?chain_id=5")).await;
+        assert!(status == 404 && body.contains("is not in the ledger"), "{status} {body}");
+        let (status, _) = get(address.port(), &format!("{path}?chain_id=x")).await;
+        assert_eq!(status, 400);
+        stop.cancel();
+    };
+    let (served, ()) = tokio::join!(serving, asking);
+    served.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_of_one_chain_ask_which() {
+    let two = Two::start().await;
+    two.on(&two.a).mint(&[1]).await;
+    two.on(&two.b).mint(&[2]).await;
+    let setting = Setting::of(&[two.address]).await;
+    let db = Database::fresh(Engine::Sqlite).await;
+    let watch = start(&setting, &db, &two.a.url, &two.b.url).await.unwrap();
+    watch.once(false).await.unwrap();
+    watch.ledger().close().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("everhold.toml");
+    let chain = |id, url: &Url| format!("[[chain]]\nchain_id = {id}\nrpc = [\"{url}\"]\n");
+    let text =
+        format!("database = \"{}\"\n", db.url) + &chain(A, &two.a.url) + &chain(B, &two.b.url);
+    fs::write(&file, text).unwrap();
+    let run = async |arguments: &[&str]| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_everhold"));
+        command.arg("--config").arg(&file).args(arguments).current_dir(dir.path());
+        command.output().await.unwrap()
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let address = two.address.to_string();
+    let unclear = run(&["token", &address, "1"]).await;
+    assert_eq!(unclear.status.code(), Some(2), "{}", said(&unclear));
+    assert!(said(&unclear).contains("--chain-id N says which"), "{}", said(&unclear));
+    let clear = run(&["token", &address, "1", "--chain-id", "31338", "--json"]).await;
+    let value: serde_json::Value = serde_json::from_slice(&clear.stdout).unwrap();
+    assert_eq!((&value["chain_id"], &value["digest"]), (&B.into(), &digest(2).to_string().into()));
+    assert_eq!(run(&["reindex", &address]).await.status.code(), Some(2));
+    let again = run(&["reindex", &address, "--chain-id", "31337"]).await;
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+
+    let key = dir.path().join("key");
+    fs::write(&key, anvil::KEY).unwrap();
+    let key = ["--private-key-file", key.to_str().unwrap()];
+    let freeze = ["freeze", "--collection", &address, "--token", "1", key[0], key[1]];
+    let unclear = run(&freeze).await;
+    assert_eq!(unclear.status.code(), Some(2), "{}", said(&unclear));
+    assert!(said(&unclear).contains("chain_id 31337, 31338"), "{}", said(&unclear));
+    let frozen = run(&[&freeze[..], &["--chain-id", "31338"]].concat()).await;
+    assert_eq!(frozen.status.code(), Some(0), "{}", said(&frozen));
+    let is_frozen = async |anvil| two.on(anvil).contract.is_frozen(U256::from(1)).await.unwrap();
+    assert_eq!((is_frozen(&two.a).await, is_frozen(&two.b).await), (false, true));
+    // Endpoints of another chain than the one that is named.
+    let rpc = ["--chain-id", "31337", "--rpc", two.b.url.as_str()];
+    let mistaken = run(&[&freeze[..], &rpc].concat()).await;
+    assert_eq!(mistaken.status.code(), Some(2), "{}", said(&mistaken));
+    assert!(said(&mistaken).contains("serves chain 31338"), "{}", said(&mistaken));
+    let unclear = run(&["status", "--rpc", two.b.url.as_str()]).await;
+    assert!(said(&unclear).contains("--rpc is of one"), "{}", said(&unclear));
 }
