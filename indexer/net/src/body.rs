@@ -24,6 +24,9 @@ use crate::{
 /// Of the body of an error, this many bytes are read.
 const MAX_ERROR: usize = 1200;
 
+/// Memory that is taken at once for a body that says that it is so long, in bytes.
+const MOST_BELIEVED: usize = 4 << 20;
+
 /// An answer whose body is on its way. Its place among the requests under way is held until the
 /// body has ended, failed, or is dropped.
 pub struct Body {
@@ -156,7 +159,9 @@ impl Body {
     /// # Errors
     /// As [`Body::chunk`].
     pub async fn collect(&mut self) -> Result<Bytes, FetchError> {
-        let mut all = Vec::new();
+        // What it says of its length may be a lie.
+        let told = self.header(CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+        let mut all = Vec::with_capacity(told.unwrap_or(0).min(MOST_BELIEVED));
         while let Some(chunk) = self.chunk().await? {
             all.extend_from_slice(&chunk);
         }

@@ -50,6 +50,8 @@ const MOST_TRANSACTIONS: usize = 100_000;
 pub(super) struct Endpoint {
     shown: String,
     pub(super) provider: RootProvider<Ethereum>,
+    /// The way to it, where that is HTTP.
+    http: Option<RpcTransport>,
     /// Whether it serves the chain that the majority does; unset until it has answered.
     ours: OnceLock<bool>,
     span: Mutex<Span>,
@@ -67,15 +69,17 @@ pub(super) struct Chain {
 
 impl Endpoint {
     pub(super) fn new(url: &Url, fetcher: &Fetcher, pause: Duration, wake: &Arc<Notify>) -> Self {
-        let (client, heads) = if matches!(url.scheme(), "ws" | "wss") {
+        let (client, http, heads) = if matches!(url.scheme(), "ws" | "wss") {
             let (transport, heads) = super::socket::open(fetcher, url, wake.clone());
-            (RpcClient::new(transport, false), Some(heads))
+            (RpcClient::new(transport, false), None, Some(heads))
         } else {
-            (RpcClient::new(RpcTransport::new(fetcher.clone(), url.clone()), false), None)
+            let http = RpcTransport::new(fetcher.clone(), url.clone());
+            (RpcClient::new(http.clone(), false), Some(http), None)
         };
         Self {
             shown: without_secrets(url),
             provider: RootProvider::new(client.with_poll_interval(RECEIPT_POLL)),
+            http,
             ours: OnceLock::new(),
             span: Mutex::default(),
             standing: Mutex::new(Standing::new(pause.min(FIRST_PAUSE))),
@@ -286,8 +290,11 @@ impl Endpoint {
     ) -> Result<Vec<TokenEvent>, Unanswered> {
         let addresses: Vec<_> = watched.iter().map(|one| one.address).collect();
         let filter = blocks.address(addresses).event_signature(topics(watched));
-        let asked = self.provider.client().request("eth_getLogs", (filter,));
-        let logs: Vec<RpcLog> = asked.await.map_err(|error| {
+        let logs: Result<Vec<RpcLog>, _> = match &self.http {
+            Some(http) => http.request("eth_getLogs", (filter,)).await,
+            None => self.provider.client().request("eth_getLogs", (filter,)).await,
+        };
+        let logs = logs.map_err(|error| {
             let refusal = Refusal::of(&error);
             let too_much = matches!(refusal, Refusal::TooMuch(_) | Refusal::Silent);
             Unanswered { error: self.described(&error, too_much), refusal }

@@ -78,15 +78,70 @@ where
             end = end.min(Instant::now() + GRACE);
         }
     }
-    for late in open {
-        let waited = begun.elapsed().as_secs_f64();
-        let error = endpoints[late].unusable(&format!("no answer within {waited:.1} s"));
-        endpoints[late].set_aside(&error, None);
-        failures.push(error);
-    }
+    failures.extend(set_late_aside(endpoints, &open, begun.elapsed()));
     good.sort_by_key(|(index, _)| *index);
     let good = good.into_iter().map(|(index, answer)| (endpoints[index].clone(), answer));
     Answers { good: good.collect(), failures }
+}
+
+/// What the first of these endpoints says that knows: the next one is asked when one does not know,
+/// fails, or hesitates. Who hesitated while another one knew is set aside. `Ok(None)` where some
+/// answer and none knows.
+///
+/// # Errors
+/// The last failure, where none answers; nothing where there are no endpoints.
+pub(super) async fn first<T, F>(
+    endpoints: &[Arc<Endpoint>],
+    question: impl Fn(Arc<Endpoint>) -> F,
+) -> Result<Option<T>, Option<RpcError>>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let ask = |index: usize| {
+        let answer = endpoints.get(index).map(|endpoint| question(endpoint.clone()));
+        answer.map(|answer| async move { (index, answer.await) })
+    };
+    let (mut open, mut next) = (Vec::new(), 0);
+    let mut asked = FuturesUnordered::new();
+    let (mut failure, mut unknown, mut hesitates) = (None, false, true);
+    loop {
+        if let Some(question) = ask(next).filter(|_| hesitates || open.is_empty()) {
+            open.push(next);
+            asked.push(question);
+            next += 1;
+        }
+        let answered = timeout_at(Instant::now() + GRACE, asked.next()).await;
+        hesitates = answered.is_err();
+        match answered {
+            Ok(Some((index, answer))) => {
+                open.retain(|other| *other != index);
+                match answer {
+                    Ok(Some(found)) => {
+                        open.retain(|other| *other < index);
+                        set_late_aside(endpoints, &open, GRACE);
+                        return Ok(Some(found));
+                    }
+                    Ok(None) => unknown = true,
+                    Err(error) => failure = Some(error),
+                }
+            }
+            Ok(None) if unknown => return Ok(None),
+            Ok(None) => return Err(failure),
+            // The others are asked beside it; the last is waited for as long as it takes.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Sets those aside that did not answer; gives why.
+fn set_late_aside(endpoints: &[Arc<Endpoint>], late: &[usize], waited: Duration) -> Vec<RpcError> {
+    let late = late.iter().map(|index| {
+        let waited = waited.as_secs_f64();
+        let error = endpoints[*index].unusable(&format!("no answer within {waited:.1} s"));
+        endpoints[*index].set_aside(&error, None);
+        error
+    });
+    late.collect()
 }
 
 /// What at least so many say.

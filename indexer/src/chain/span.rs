@@ -34,6 +34,11 @@ impl Span {
         self.blocks
     }
 
+    /// How many blocks to ask for where one answer should bring all.
+    pub(super) fn reach(&self) -> u64 {
+        self.blocks.saturating_mul(4).min(self.ceiling)
+    }
+
     /// The most that may be asked for.
     pub(super) fn ceiling(&self) -> u64 {
         self.ceiling

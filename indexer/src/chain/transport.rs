@@ -7,10 +7,12 @@ use std::{
 };
 
 use alloy::{
-    rpc::json_rpc::{RequestPacket, ResponsePacket},
+    rpc::json_rpc::{ErrorPayload, RequestPacket, ResponsePacket},
     transports::{TransportError, TransportErrorKind, TransportFut},
 };
-use everhold_net::{Fetcher, Url};
+use bytes::Bytes;
+use everhold_net::{Body, FetchError, Fetcher, HeaderMap, Url};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tower_service::Service;
 
 /// Until an endpoint has answered one request.
@@ -42,12 +44,54 @@ impl RpcTransport {
         Self { fetcher, url }
     }
 
+    /// Asks one question and takes the answer apart in one pass: through alloy a long one would be
+    /// copied out of its envelope first.
+    ///
+    /// # Errors
+    /// As of any request; that of the endpoint is an `ErrorResp`.
+    pub(super) async fn request<P, T>(
+        &self,
+        method: &'static str,
+        params: P,
+    ) -> Result<T, TransportError>
+    where
+        P: Serialize,
+        T: DeserializeOwned,
+    {
+        let body = Question { jsonrpc: "2.0", id: 0, method, params };
+        let (answer, bytes) = self.post(&body, HeaderMap::new()).await?;
+        if !(200..300).contains(&answer.status()) {
+            let packet = refusal(&answer, &bytes)?;
+            let error = packet.as_error().cloned().ok_or(TransportError::NullResp)?;
+            return Err(TransportError::ErrorResp(error));
+        }
+        let bytes = bytes.map_err(TransportErrorKind::custom)?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Told { error: Some(error), .. }) => Err(TransportError::ErrorResp(error)),
+            Ok(Told { result, .. }) => result.ok_or(TransportError::NullResp),
+            Err(error) => Err(TransportError::deser_err(error, start(&bytes))),
+        }
+    }
+
     async fn ask(self, packet: RequestPacket) -> Result<ResponsePacket, TransportError> {
-        let headers = packet.headers();
+        let (answer, bytes) = self.post(&packet, packet.headers()).await?;
+        if !(200..300).contains(&answer.status()) {
+            return refusal(&answer, &bytes);
+        }
+        let bytes = bytes.map_err(TransportErrorKind::custom)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| TransportError::deser_err(error, start(&bytes)))
+    }
+
+    async fn post(
+        &self,
+        body: &impl Serialize,
+        headers: HeaderMap,
+    ) -> Result<(Body, Result<Bytes, FetchError>), TransportError> {
         let request = self
             .fetcher
-            .post(self.url)
-            .json(&packet)
+            .post(self.url.clone())
+            .json(body)
             .headers(headers)
             .first_byte(TIMEOUT)
             .idle(TIMEOUT)
@@ -55,27 +99,45 @@ impl RpcTransport {
             .limit(MAX_ANSWER);
         let mut answer = request.send().await.map_err(TransportErrorKind::custom)?;
         let bytes = answer.collect().await;
-        if (200..300).contains(&answer.status()) {
-            let bytes = bytes.map_err(TransportErrorKind::custom)?;
-            return serde_json::from_slice(&bytes)
-                .map_err(|error| TransportError::deser_err(error, start(&bytes)));
-        }
-        let (status, wait) = (answer.status(), answer.retry_after());
-        // An error of JSON-RPC says more than that of HTTP which it comes with, but not when to
-        // come back.
-        let text = match &bytes {
-            Ok(bytes) => {
-                let packet = serde_json::from_slice::<ResponsePacket>(bytes).ok();
-                let packet = packet.filter(|packet| packet.is_error() && wait.is_none());
-                if let Some(packet) = packet {
-                    return Ok(packet);
-                }
-                start(bytes)
-            }
-            Err(error) => format!("<failed to read response body: {error}>"),
-        };
-        Err(TransportErrorKind::http_error_with_retry_after(status, text, wait))
+        Ok((answer, bytes))
     }
+}
+
+#[derive(Serialize)]
+struct Question<P> {
+    jsonrpc: &'static str,
+    id: u64,
+    method: &'static str,
+    params: P,
+}
+
+#[derive(Deserialize)]
+struct Told<T> {
+    #[serde(default = "Option::default")]
+    result: Option<T>,
+    #[serde(default)]
+    error: Option<ErrorPayload>,
+}
+
+/// What an answer says whose status is none of success. An error of JSON-RPC says more than that of
+/// HTTP which it comes with, but not when to come back.
+fn refusal(
+    answer: &Body,
+    bytes: &Result<Bytes, FetchError>,
+) -> Result<ResponsePacket, TransportError> {
+    let (status, wait) = (answer.status(), answer.retry_after());
+    let text = match bytes {
+        Ok(bytes) => {
+            let packet = serde_json::from_slice::<ResponsePacket>(bytes).ok();
+            let packet = packet.filter(|packet| packet.is_error() && wait.is_none());
+            if let Some(packet) = packet {
+                return Ok(packet);
+            }
+            start(bytes)
+        }
+        Err(error) => format!("<failed to read response body: {error}>"),
+    };
+    Err(TransportErrorKind::http_error_with_retry_after(status, text, wait))
 }
 
 fn start(bytes: &[u8]) -> String {

@@ -12,7 +12,7 @@ use super::{
     endpoint::{Endpoint, block_ref},
     events::{BlockRef, TokenEvent},
     linked::Linked,
-    quorum::{agreed, ask},
+    quorum::{agreed, ask, first},
     reader::Reader,
     rpc::Rpc,
     rpc_error::{Result, RpcError},
@@ -91,34 +91,29 @@ impl View<'_> {
     /// # Errors
     /// Where no endpoint of the view answers.
     pub async fn fresh_header(&self, number: u64) -> Result<Option<(BlockRef, Bloom)>> {
-        let (mut failure, mut unknown) = (None, false);
-        for endpoint in &self.endpoints {
-            if !endpoint.standing().is_fine() {
-                continue;
-            }
-            match endpoint.header(BlockNumberOrTag::Number(number)).await {
-                Ok(Some(header)) => {
-                    let block = self.linked(block_ref(&header))?;
-                    return Ok(Some((block, header.logs_bloom)));
-                }
-                Ok(None) => unknown = true,
-                Err(error) => failure = Some(error),
-            }
-        }
-        match failure {
-            _ if unknown => Ok(None),
-            Some(failure) => Err(failure),
-            None => Err(self.rpc.too_few(0)),
+        let tag = BlockNumberOrTag::Number(number);
+        let fine = self.fine();
+        let known = first(&fine, |endpoint| async move { endpoint.header(tag).await });
+        match known.await {
+            Ok(Some(header)) => Ok(Some((self.linked(block_ref(&header))?, header.logs_bloom))),
+            Ok(None) => Ok(None),
+            Err(failure) => Err(failure.unwrap_or_else(|| self.rpc.too_few(0))),
         }
     }
 
-    /// How many blocks each of the endpoints answers well at once.
-    pub fn span(&self) -> u64 {
-        self.endpoints.iter().map(|endpoint| endpoint.span().blocks()).min().unwrap_or(1)
+    fn fine(&self) -> Vec<Arc<Endpoint>> {
+        let fine = self.endpoints.iter().filter(|endpoint| endpoint.standing().is_fine());
+        fine.cloned().collect()
+    }
+
+    /// How many blocks each of the endpoints answers at once: more than is read fastest, since what
+    /// is around them takes longer.
+    pub fn reach(&self) -> u64 {
+        self.endpoints.iter().map(|endpoint| endpoint.span().reach()).min().unwrap_or(1)
     }
 
     /// What the logs of these contracts say between two blocks, both included, in one request to
-    /// each endpoint that is asked. Where that is too much, [`View::span`] is less afterwards.
+    /// each endpoint that is asked. Where that is too much, [`View::reach`] is less afterwards.
     ///
     /// # Errors
     /// Those of the endpoints; [`RpcError::Changed`] where they are of several forks;
@@ -151,17 +146,20 @@ impl View<'_> {
         block: B256,
     ) -> Result<Vec<TokenEvent>> {
         let filter = Filter::new().at_block_hash(block);
-        let mut failure = None;
-        for endpoint in &self.endpoints {
-            match endpoint.events(filter.clone(), collections).await {
-                Ok(mut events) => {
-                    events.retain(|event| event.block_hash == block);
-                    return Ok(events);
-                }
-                Err(unanswered) => failure = Some(unanswered.error),
+        let fine = self.fine();
+        let known = first(&fine, |endpoint| {
+            let filter = filter.clone();
+            async move {
+                let events = endpoint.events(filter, collections).await;
+                Ok(Some(events.map_err(|unanswered| unanswered.error)?))
             }
-        }
-        Err(failure.unwrap_or_else(|| self.rpc.too_few(0)))
+        });
+        let mut events = match known.await {
+            Ok(events) => events.unwrap_or_default(),
+            Err(failure) => return Err(failure.unwrap_or_else(|| self.rpc.too_few(0))),
+        };
+        events.retain(|event| event.block_hash == block);
+        Ok(events)
     }
 
     /// The number of the chain's own `safe` or `finalized` block: the highest that enough
@@ -184,8 +182,7 @@ impl View<'_> {
     /// # Errors
     /// Where all are set aside by now.
     pub(super) fn spokesman(&self) -> Result<Arc<Endpoint>> {
-        let fine = self.endpoints.iter().find(|endpoint| endpoint.standing().is_fine());
-        fine.cloned().ok_or_else(|| self.rpc.too_few(0))
+        self.fine().into_iter().next().ok_or_else(|| self.rpc.too_few(0))
     }
 
     fn source(&self, collections: &[Watched]) -> Source {

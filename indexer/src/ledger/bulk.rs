@@ -29,20 +29,43 @@ macro_rules! insert_rows {
     };
 }
 
+/// `VALUES` of so many tuples of so many parameters.
+pub(super) fn values(columns: usize, rows: usize) -> String {
+    let tuple = format!("({})", vec!["?"; columns].join(", "));
+    format!("VALUES {}", vec![tuple; rows].join(", "))
+}
+
 /// [`insert_rows`] for SQLite.
 macro_rules! insert_tuples {
     ($c:expr, $head:expr, $rows:expr, |$row:ident| ($($bind:expr),+ $(,)?), $tail:expr) => {
+        use sqlx::Arguments as _;
+        let columns = [$(stringify!($bind)),+].len();
+        let statement = |rows| {
+            let values = $crate::ledger::bulk::values(columns, rows);
+            std::sync::Arc::<str>::from([$head, &values, $tail].concat())
+        };
+        let mut whole = None;
         let mut chunks = $rows.chunks($crate::ledger::bulk::CHUNK).map(|chunk| {
-            let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
-            query.push_values(chunk, |mut columns, $row| { $(columns.push_bind($bind);)+ });
-            query.push($tail);
-            query
+            let sql = match chunk.len() {
+                $crate::ledger::bulk::CHUNK => {
+                    std::sync::Arc::clone(whole.get_or_insert_with(|| statement(chunk.len())))
+                }
+                fewer => statement(fewer),
+            };
+            let mut arguments = sqlx::sqlite::SqliteArguments::default();
+            arguments.reserve(chunk.len() * columns, 0);
+            for $row in chunk {
+                $(arguments.add($bind)?;)+
+            }
+            Ok::<_, sqlx::error::BoxDynError>((sql, arguments))
         });
         let mut next = chunks.next();
-        while let Some(mut query) = next {
+        while let Some(ready) = next {
+            let (sql, arguments) = ready.map_err(sqlx::Error::Encode)?;
+            let query = sqlx::query_with(sqlx::AssertSqlSafe(sql), arguments);
             // While SQLite works on one statement, the next is put together.
             let (done, following) =
-                futures::join!(query.build().execute(&mut **$c), async { chunks.next() });
+                futures::join!(query.execute(&mut **$c), async { chunks.next() });
             done?;
             next = following;
         }

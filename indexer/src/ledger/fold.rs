@@ -53,7 +53,9 @@ pub(super) struct Fold {
     pub(super) tokens: BTreeMap<TokenKey, Option<State>>,
     pub(super) former: BTreeSet<Former>,
     pub(super) ended: Vec<Ended>,
-    /// Tokens that came to be, whether they still are or not.
+    /// Collections whose tokens have URIs in place of digests.
+    pub(super) foreign: BTreeSet<RowId>,
+    /// Tokens of those that came to be, whether they still are or not.
     pub(super) begun: BTreeSet<TokenKey>,
     /// Each touched token as it was before the first event of a block, by block.
     pub(super) before: BTreeMap<(u64, TokenKey), Option<State>>,
@@ -110,7 +112,7 @@ impl Fold {
             | TokenEventKind::MetadataChanged { .. }
             | TokenEventKind::Odd(_) => {}
         }
-        if !was && token.is_some() {
+        if !was && token.is_some() && self.foreign.contains(&key.0) {
             self.begun.insert(key);
         }
     }

@@ -6,16 +6,16 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
 };
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{B256, map::AddressMap};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
     bulk::fetch_in,
     execute, fetch,
-    fold::{Fold, Former, TokenKey},
+    fold::{Fold, Former, State, TokenKey},
     int,
     spread::spread,
     states::{Rows, by_collection, time},
@@ -49,7 +49,7 @@ pub struct Commit<'a> {
 }
 
 /// The collections of a stretch, by their contracts.
-pub(super) type ByAddress<'a> = HashMap<Address, &'a super::Collection>;
+pub(super) type ByAddress<'a> = AddressMap<&'a super::Collection>;
 
 impl Tx {
     /// Writes a stretch of the chain and the checkpoint after it. [`LedgerError::Unlinked`] where
@@ -98,7 +98,10 @@ impl Tx {
         };
         let keys: BTreeSet<_> = events.iter().filter_map(|event| key(event)).collect();
         let mut rows = Rows::new();
-        let mut fold = Fold { tokens: self.states(&keys, &mut rows).await?, ..Fold::default() };
+        let tokens = self.states(&keys, &mut rows).await?;
+        let known = known_of(&tokens);
+        let foreign = commit.collections.iter().filter(|c| c.standard.is_foreign()).map(|c| c.id);
+        let mut fold = Fold { tokens, foreign: foreign.collect(), ..Fold::default() };
         for event in events {
             let (Some(key), Some(collection)) = (key(event), by_address.get(&event.collection))
             else {
@@ -115,13 +118,12 @@ impl Tx {
         if commit.keep_history {
             doubtful.extend(self.former_of(&keys).await?);
         }
-        let foreign = commit.collections.iter().filter(|c| c.standard.is_foreign()).map(|c| c.id);
-        let foreign: BTreeSet<RowId> = foreign.collect();
         // What a URI led to is known only if it was read in time, so it is no part of history: else two
         // ledgers of one chain would differ.
-        fold.former.retain(|former| !foreign.contains(&former.token.0));
-        self.write_fold(&fold, &rows).await?;
-        doubtful.append(&mut self.follow_uris(&fold, &foreign, commit.now).await?);
+        let Fold { former, foreign, .. } = &mut fold;
+        former.retain(|former| !foreign.contains(&former.token.0));
+        self.write_fold(&fold, &known, &rows).await?;
+        doubtful.append(&mut self.follow_uris(&fold, commit.now).await?);
         Ok(doubtful)
     }
 
@@ -136,12 +138,12 @@ impl Tx {
         self.alone().await?;
         let (chain, above) = (int(chain_id), int(ancestor));
         let (mut contents, mut rows) = (BTreeSet::new(), Rows::new());
-        let mut fold = Fold::default();
+        let (mut fold, mut known) = (Fold::default(), BTreeSet::new());
         for collection in self.followed_collections(chain_id).await? {
             let before = self.before(collection, above, &mut rows).await?;
             let keys: BTreeSet<TokenKey> = before.keys().map(|id| (collection, *id)).collect();
             // What they have now may be wanted no longer.
-            self.states(&keys, &mut rows).await?;
+            known.append(&mut known_of(&self.states(&keys, &mut rows).await?));
             let then = before.into_iter().map(|(id, state)| ((collection, id), state));
             fold.tokens.extend(then);
             let former = "SELECT DISTINCT content_id FROM former_contents
@@ -160,7 +162,7 @@ impl Tx {
             contents.extend(self.former_of(&fold.tokens.keys().copied().collect()).await?);
         }
         contents.extend(rows.values().copied());
-        self.write_fold(&fold, &rows).await?;
+        self.write_fold(&fold, &known, &rows).await?;
         contents.append(&mut self.revert_uris(&fold, chain, above, now).await?);
         execute!(self, "DELETE FROM blocks WHERE chain_id = $1 AND number > $2", chain, above)?;
         execute!(
@@ -333,6 +335,11 @@ impl Tx {
         )?;
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
+}
+
+/// Those of the tokens that are.
+fn known_of(tokens: &BTreeMap<TokenKey, Option<State>>) -> BTreeSet<TokenKey> {
+    tokens.iter().filter(|(_, state)| state.is_some()).map(|(key, _)| *key).collect()
 }
 
 /// Contents of which it must be worked out whether they are wanted: those that were there

@@ -9,6 +9,7 @@ mod alerts;
 mod bulk;
 mod collections;
 mod contents;
+mod copy;
 mod factories;
 mod fold;
 mod follow;

@@ -8,6 +8,7 @@ use super::{
     LedgerError, Result, RowId, Tx,
     bulk::{fetch_in, insert_rows},
     contents::content_id,
+    copy::copy_rows,
     execute, fetch,
     fold::{Ended, Fold, Former, State, TokenKey},
     int, uint,
@@ -138,11 +139,17 @@ impl Tx {
         found.into_iter().map(|row| state(row, rows)).collect()
     }
 
-    pub(super) async fn write_fold(&mut self, fold: &Fold, rows: &Rows) -> Result<()> {
+    /// Writes what was folded. `known` are the tokens that have a row.
+    pub(super) async fn write_fold(
+        &mut self,
+        fold: &Fold,
+        known: &BTreeSet<TokenKey>,
+        rows: &Rows,
+    ) -> Result<()> {
         let content_of = |state: Option<&State>| {
             state.and_then(|state| state.content).and_then(|content| rows.get(&content).copied())
         };
-        self.write_tokens(&fold.tokens, rows).await?;
+        self.write_tokens(&fold.tokens, known, rows).await?;
         let former: Vec<&Former> = fold.former.iter().collect();
         insert_rows!(
             self,
@@ -203,34 +210,40 @@ impl Tx {
     async fn write_tokens(
         &mut self,
         tokens: &BTreeMap<TokenKey, Option<State>>,
+        known: &BTreeSet<TokenKey>,
         rows: &Rows,
     ) -> Result<()> {
-        let gone = tokens.iter().filter(|(_, state)| state.is_none());
+        let gone = tokens.iter().filter(|(key, state)| state.is_none() && known.contains(*key));
         for ((collection, id), _) in gone {
             let delete = "DELETE FROM tokens WHERE collection_id = $1 AND token_id = $2";
             execute!(self, delete, *collection, id.as_slice())?;
         }
-        let live: Vec<(&TokenKey, &State)> =
-            tokens.iter().filter_map(|(key, state)| Some((key, state.as_ref()?))).collect();
-        insert_rows!(
-            self,
-            "INSERT INTO tokens (collection_id, token_id, owner, content_id, revision, frozen,
-                minted_block, minted_hash, content_block, content_hash, content_time, supply) ",
-            live,
-            |row| (
-                row.0.0,
-                row.0.1.as_slice(),
-                row.1.owner.as_slice(),
-                row.1.content.and_then(|content| rows.get(&content).copied()),
-                int(row.1.revision),
-                i64::from(row.1.frozen),
-                int(row.1.minted.0),
-                row.1.minted.1.as_slice(),
-                row.1.content_set.map(|set| int(set.0)),
-                row.1.content_set.map(|set| set.1.to_vec()),
-                row.1.content_time.map(time),
-                supply(row.1),
+        let live = tokens.iter().filter_map(|(key, state)| Some((key, state.as_ref()?)));
+        let mut live: Vec<(&TokenKey, &State)> = live.collect();
+        if let Self::Postgres(c) = self {
+            let new: Vec<_> = live.extract_if(.., |(key, _)| !known.contains(*key)).collect();
+            token_rows!(
+                copy_rows,
+                (
+                    c,
+                    "COPY tokens (collection_id, token_id, owner, content_id, revision, frozen,
+                        minted_block, minted_hash, content_block, content_hash, content_time,
+                        supply) FROM STDIN (FORMAT binary)",
+                    new
+                ),
+                rows
+            );
+        }
+        token_rows!(
+            insert_rows,
+            (
+                self,
+                "INSERT INTO tokens (collection_id, token_id, owner, content_id, revision, frozen,
+                    minted_block, minted_hash, content_block, content_hash, content_time,
+                    supply) ",
+                live
             ),
+            rows,
             " ON CONFLICT (collection_id, token_id) DO UPDATE SET owner = excluded.owner,
                 content_id = excluded.content_id, revision = excluded.revision,
                 frozen = excluded.frozen, minted_block = excluded.minted_block,
@@ -241,6 +254,31 @@ impl Tx {
         Ok(())
     }
 }
+
+/// Writes tokens by one of the macros for many rows.
+macro_rules! token_rows {
+    ($write:ident, ($($what:expr),+), $rows:expr $(, $tail:expr)?) => {
+        $write!(
+            $($what),+,
+            |row| (
+                row.0.0,
+                row.0.1.as_slice(),
+                row.1.owner.as_slice(),
+                row.1.content.and_then(|content| $rows.get(&content).copied()),
+                int(row.1.revision),
+                i64::from(row.1.frozen),
+                int(row.1.minted.0),
+                row.1.minted.1.as_slice(),
+                row.1.content_set.map(|set| int(set.0)),
+                row.1.content_set.map(|set| set.1.to_vec()),
+                row.1.content_time.map(time),
+                supply(row.1),
+            )
+            $(, $tail)?
+        )
+    };
+}
+use token_rows;
 
 fn supply(state: &State) -> Option<Vec<u8>> {
     state.supply.map(|supply| supply.to_be_bytes::<32>().to_vec())

@@ -90,23 +90,27 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let Stretch { collections, from, .. } = stretch;
         let watched: Vec<_> = collections.iter().map(Collection::watched).collect();
-        // No more than one request brings: what was read is kept, whatever comes then.
-        let (before, mut events) = loop {
-            let to = stretch.to.min(from.saturating_add(view.span() - 1));
-            let before = view.settled_block(to).await?;
-            match view.events(&watched, *from, to).await {
-                Ok(events) => break (before, events),
-                Err(error) if to > *from && error.may_be_too_much() => {}
-                Err(error) => return Err(error.into()),
-            }
-        };
-        let to = &before.number;
         // Where none is remembered right below the stretch, those below it are remembered too: a
         // reorg may reach there.
         let known = self.ledger.read().await?.window(chain.id()).await?;
         let below = known.iter().any(|block| block.number.checked_add(1) == Some(*from));
         let lowest = if below { *from } else { window_start(chain, view) };
-        let headers = recent_headers(view, lowest, *to).await?;
+        // No more than one request brings: what was read is kept, whatever comes then.
+        let (before, headers, mut events) = loop {
+            let to = stretch.to.min(from.saturating_add(view.reach() - 1));
+            let before = view.settled_block(to).await?;
+            let below = recent_headers(view, lowest, to);
+            let (events, headers) = tokio::join!(view.events(&watched, *from, to), below);
+            match events {
+                Ok(events) => break (before, headers?, events),
+                Err(error) if to > *from && error.may_be_too_much() => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let to = &before.number;
+        // After the logs, since all others are linked to it.
+        let last = view.fresh_header(*to).await?.ok_or(RpcError::Changed)?;
+        let headers = [headers, vec![last]].concat();
         complete(view, &watched, &headers, *from, &mut events).await?;
         let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
         check(&before, &blocks, &events)?;
@@ -193,13 +197,13 @@ fn next_stretch(collections: &[Collection], head: u64) -> Option<Stretch> {
     Some(Stretch { collections, from, to })
 }
 
-/// The headers of a range, and always that of its last block, read after its logs were.
+/// The headers from a block to below another.
 async fn recent_headers(
     view: &View<'_>,
     from: u64,
     to: u64,
 ) -> Result<Vec<(BlockRef, Bloom)>, RpcError> {
-    stream::iter(from.min(to)..=to)
+    stream::iter(from..to)
         .map(|number| async move { view.fresh_header(number).await?.ok_or(RpcError::Changed) })
         .buffered(HEADERS)
         .try_collect()

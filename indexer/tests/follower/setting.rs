@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use everhold::{
+    chain::RpcError,
     config::{
         AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, FactoryConfig,
         LimitsConfig, NodeConfig, ReplicasConfig, Span,
@@ -173,4 +174,19 @@ pub(crate) async fn seen_in(db: &Database) -> Seen {
     let seen = seen(&ledger).await;
     ledger.close().await;
     seen
+}
+
+/// Tries again until the endpoints that were set aside are asked again.
+pub(crate) async fn once_they_are_back<T, F>(mut round: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, WatchError>>,
+{
+    for _ in 0..100 {
+        match round().await {
+            Err(WatchError::Rpc(RpcError::TooFew { .. })) => {}
+            done => return done.unwrap(),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the endpoints are not asked again");
 }

@@ -7,7 +7,7 @@ use super::{
         Millis, Result, RowId, Tx,
         bulk::{fetch_in, insert_rows},
         execute, fetch,
-        fold::{Fold, TokenKey},
+        fold::{Fold, State, TokenKey},
         follow::ByAddress,
         states::{by_collection, time},
     },
@@ -28,10 +28,10 @@ impl Tx {
     pub(in super::super) async fn follow_uris(
         &mut self,
         fold: &Fold,
-        foreign: &BTreeSet<RowId>,
         now: Millis,
     ) -> Result<BTreeSet<RowId>> {
-        let tokens = fold.tokens.iter().filter(|((collection, _), _)| foreign.contains(collection));
+        let is_foreign = |(key, _): &(&TokenKey, &Option<State>)| fold.foreign.contains(&key.0);
+        let tokens = fold.tokens.iter().filter(is_foreign);
         let (mut begun, mut gone) = (Vec::new(), BTreeSet::new());
         for (key, state) in tokens {
             match state {
