@@ -5,13 +5,16 @@
 //! | `GET /healthz` | `{"ok":true}` while the ledger can be read, else 503 |
 //! | `GET /api/v1/status` | as `everhold status --json` |
 //! | `GET /api/v1/collections/{address}/tokens/{id}` | as `everhold token --json`; 404 where unknown or burned |
+//!
+//! `?chain_id=N` says on which chain a token is; without it, an address that collections of several
+//! chains have is refused (400).
 
 use std::{net::SocketAddr, sync::Arc};
 
 use alloy::primitives::{Address, U256};
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
@@ -24,7 +27,7 @@ use tracing::{error, info};
 use crate::{
     health::Policy,
     ledger::{self, Ledger, LedgerError},
-    report::{Absent, Status, TokenReport},
+    report::{Absent, Status, TokenReport, collection_at},
 };
 
 /// What the routes read.
@@ -105,21 +108,37 @@ async fn status(State(shared): State<Arc<Shared>>) -> Answer<Status> {
     Ok(Json(Status::read(&mut tx, &shared.policy, ledger::now()).await?))
 }
 
+/// The chain that `chain_id=N` in a query names.
+fn chain_of(query: Option<&str>) -> Result<Option<u64>, Refusal> {
+    let query = query.unwrap_or_default().as_bytes();
+    let named = url::form_urlencoded::parse(query).find(|(name, _)| name == "chain_id");
+    let parsed = named.map(|(_, id)| id.parse()).transpose();
+    parsed.map_err(|_| Refusal::Wrong("chain_id must be a decimal number".into()))
+}
+
 async fn token(
     State(shared): State<Arc<Shared>>,
     Path((address, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Answer<TokenReport> {
     let address: Address = address
         .parse()
         .map_err(|_| Refusal::Wrong("the collection must be an address: 0x and 40 hex".into()))?;
     let id = U256::from_str_radix(&id, 10)
         .map_err(|_| Refusal::Wrong("the token id must be a decimal number".into()))?;
+    let chain_id = chain_of(query.as_deref())?;
     let mut tx = shared.ledger.read().await?;
-    let report = TokenReport::read(&mut tx, &shared.policy, address, id, ledger::now()).await?;
+    let known = tx.collections().await?;
+    let found = collection_at(&known, address, chain_id)
+        .map_err(|several| Refusal::Wrong(format!("{several}: ?chain_id=N says which")))?;
+    let Some(collection) = found else {
+        return Err(Refusal::Absent(Absent::NoCollection.text(address, id)));
+    };
+    let report = TokenReport::read(&mut tx, &shared.policy, collection, id, ledger::now()).await?;
     match report {
         Some(report) => Ok(Json(report)),
         None => {
-            let absent = Absent::read(&mut tx, address, id).await?;
+            let absent = Absent::read(&mut tx, collection, id).await?;
             Err(Refusal::Absent(absent.text(address, id)))
         }
     }

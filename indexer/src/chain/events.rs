@@ -6,7 +6,10 @@ use alloy::{
 };
 
 use super::standards::{Oddity, tokens_of};
-use crate::{config::Standard, content::Digest};
+use crate::{
+    config::Standard,
+    content::{Codec, Digest},
+};
 
 /// A block as far as following a chain goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +47,23 @@ pub struct TokenEvent {
     pub kind: TokenEventKind,
 }
 
+/// A collection that a factory announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creation {
+    /// Where it is.
+    pub collection: Address,
+    /// Who may mint.
+    pub creator: Address,
+    /// How its digests name content.
+    pub codec: Codec,
+    /// Whether owners may change their tokens' content.
+    pub editable: bool,
+    /// Its name, fit to be shown; the beginning of a long one.
+    pub name: String,
+}
+
 /// What happened to a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenEventKind {
     /// ERC-721 `Transfer`: minted, moved, or (to the zero address) burned.
     Transfer {
@@ -89,6 +107,8 @@ pub enum TokenEventKind {
         /// The last of them; 2^256-1 for all.
         last: U256,
     },
+    /// A factory made a collection. It is about no token.
+    Created(Box<Creation>),
     /// A log of a contract that is not ours, to be passed over. It is about no token.
     Odd(Oddity),
 }

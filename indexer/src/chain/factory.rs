@@ -244,7 +244,13 @@ const NO_ANSWER: &str = "it does not answer as one";
 
 /// Whether there is a factory at an address where there is code. Of the standard address nothing
 /// but our own code can be the code; of another one it is taken that its user knows it.
-async fn check_factory(provider: &RootProvider<Ethereum>, factory: Address) -> Result<()> {
+///
+/// # Errors
+/// [`DeployError::NotAFactory`], or what went wrong between us and the chain.
+pub async fn check_factory(provider: &RootProvider<Ethereum>, factory: Address) -> Result<()> {
+    if !has_code(provider, factory).await? {
+        return Err(DeployError::NotAFactory(factory, "there is no code"));
+    }
     let asked = IEverholdFactory::new(factory, provider).implementation().call().await;
     let implementation = answered(asked)?.ok_or(DeployError::NotAFactory(factory, NO_ANSWER))?;
     if !has_code(provider, implementation).await? {

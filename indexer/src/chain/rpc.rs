@@ -92,6 +92,19 @@ impl Rpc {
         Ok(Self { endpoints, chain, wake, linked })
     }
 
+    /// Refuses to be of another chain than this.
+    ///
+    /// # Errors
+    /// [`RpcError::OtherChain`].
+    pub fn must_be(&self, chain_id: Option<u64>) -> Result<()> {
+        match chain_id {
+            Some(expected) if expected != self.chain.id => {
+                Err(RpcError::OtherChain { expected, found: self.chain.id })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// EIP-155 chain id.
     pub fn chain_id(&self) -> u64 {
         self.chain.id

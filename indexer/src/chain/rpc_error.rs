@@ -42,6 +42,17 @@ pub enum RpcError {
         /// Its chain id.
         b_id: u64,
     },
+    /// Endpoints of another chain than the configuration says.
+    #[error(
+        "the RPC serves chain {found}, but chain {expected} is what it should be (by a `chain_id` of \
+         the settings, or --chain-id)"
+    )]
+    OtherChain {
+        /// The chain id that was asked for.
+        expected: u64,
+        /// The one that the endpoints have.
+        found: u64,
+    },
     /// No majority for any block.
     #[error("the RPC endpoints disagree about block {number}; waiting until a majority agrees")]
     Disagree {
@@ -78,7 +89,7 @@ pub(super) type Result<T, E = RpcError> = std::result::Result<T, E>;
 impl RpcError {
     /// Whether the same request may work a moment later.
     pub fn is_passing(&self) -> bool {
-        !matches!(self, Self::None | Self::ChainsDiffer { .. })
+        !matches!(self, Self::None | Self::ChainsDiffer { .. } | Self::OtherChain { .. })
     }
 
     /// Whether an endpoint may answer if it is asked for less.

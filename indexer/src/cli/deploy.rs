@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use super::{Context, keys::KeyArgs, output::Failure};
+use super::{Context, OneChain, keys::KeyArgs, output::Failure};
 use crate::{
-    chain::{self, CollectionSettings, DEPLOYER, DEPLOYER_ACCOUNT, Deployed, Deployment, Rpc},
+    chain::{self, CollectionSettings, DEPLOYER, DEPLOYER_ACCOUNT, Deployed, Deployment},
     content::{Codec, ContentId, Digest},
 };
 use terms::Terms;
@@ -29,6 +29,8 @@ pub(super) struct Deploy {
     #[arg(long, value_name = "ADDRESS")]
     factory: Option<Address>,
     #[command(flatten)]
+    pub(super) chain: OneChain,
+    #[command(flatten)]
     key: KeyArgs,
 }
 
@@ -38,7 +40,7 @@ impl Deploy {
         let signer = self.key.load("deploy").await?;
         let settings = self.terms.settings(signer.address())?;
         let fetcher = config.fetcher()?;
-        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
+        let rpc = context.connect(&config, &fetcher).await?;
         let provider = rpc.provider().await?;
         let (account, salt) = (signer.address(), self.salt);
         let deployment =
@@ -52,7 +54,10 @@ impl Deploy {
         }
         info!("the collection will be at {}", deployment.collection);
         let deployed = chain::deploy(&provider, &signer, &deployment).await?;
-        context.output.result(&self.value(&deployment, &deployed), || self.people(&deployed))?;
+        // What is printed fits into the settings as they are.
+        let named = (config.chain.len() > 1).then(|| rpc.chain_id());
+        let value = self.value(&deployment, &deployed, rpc.chain_id());
+        context.output.result(&value, || self.people(&deployed, named))?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -88,13 +93,14 @@ impl Deploy {
         text
     }
 
-    fn value(&self, deployment: &Deployment, deployed: &Deployed) -> Value {
+    fn value(&self, deployment: &Deployment, deployed: &Deployed, chain_id: u64) -> Value {
         let settings = &deployment.settings;
         let codec = self.terms.codec;
         let address = |address: Address| address.to_checksum(None);
         let digest = settings.contractDigest;
         let contract_uri = ContentId::new(codec, Digest(digest.0)).uri();
         json!({
+            "chain_id": chain_id,
             "address": address(deployed.address),
             "transaction": deployed.transaction.to_string(),
             "block": deployed.block,
@@ -116,13 +122,14 @@ impl Deploy {
         })
     }
 
-    fn people(&self, deployed: &Deployed) -> String {
+    fn people(&self, deployed: &Deployed, chain_id: Option<u64>) -> String {
+        let chain = chain_id.map_or_else(String::new, |id| format!("chain_id = {id}\n"));
         let address = deployed.address.to_checksum(None);
         let Deployed { block, transaction, .. } = deployed;
         format!(
             "{} is deployed at {address} (block {block}, transaction {transaction})\n\n\
              To watch it, put this into everhold.toml:\n\n\
-             [[collection]]\naddress = \"{address}\"\nstart_block = {block}\n",
+             [[collection]]\n{chain}address = \"{address}\"\nstart_block = {block}\n",
             self.terms.name
         )
     }

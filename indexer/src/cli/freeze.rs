@@ -6,9 +6,9 @@ use alloy::primitives::{Address, U256};
 use clap::Args;
 use serde_json::json;
 
-use super::{Context, keys::KeyArgs, output::Failure};
+use super::{Context, OneChain, keys::KeyArgs, output::Failure};
 use crate::{
-    chain::{self, Contract, EDITS_ARE_OFF, Rpc},
+    chain::{self, Contract, EDITS_ARE_OFF},
     publish::check_owner,
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Freeze {
     #[arg(long, value_name = "ID")]
     token: U256,
     #[command(flatten)]
+    pub(super) chain: OneChain,
+    #[command(flatten)]
     key: KeyArgs,
 }
 
@@ -30,7 +32,7 @@ impl Freeze {
         let config = context.config()?;
         let owner = self.key.load("freeze").await?;
         let fetcher = config.fetcher()?;
-        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
+        let rpc = context.connect(&config, &fetcher).await?;
         let provider = rpc.provider().await?;
         let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         let contract = Contract::new(provider, self.collection);

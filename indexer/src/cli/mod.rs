@@ -23,7 +23,7 @@ use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use crate::{config::Config, watch::shortage};
+use crate::{chain::Rpc, config::Config, nodes::Fetcher, watch::shortage};
 use output::{Failure, Output};
 
 /// Keeps NFT collections provable and alive.
@@ -43,7 +43,8 @@ struct Global {
     /// Settings [default: everhold.toml, where there is one]
     #[arg(long, global = true, value_name = "FILE", env = "EVERHOLD_CONFIG")]
     config: Option<PathBuf>,
-    /// JSON-RPC endpoint of the chain; repeatable, instead of `[chain] rpc`
+    /// JSON-RPC endpoint of the chain; repeatable, instead of `[chain] rpc`. Where several chains are
+    /// configured, of the one that --chain-id names
     #[arg(long, global = true, value_name = "URL")]
     rpc: Vec<Url>,
     /// Print one JSON document on stdout, everything else on stderr
@@ -86,10 +87,37 @@ enum Command {
     Hash(hash::HashArgs),
 }
 
+/// Which chain a command is about.
+#[derive(Clone, Copy, Debug, Args)]
+struct OneChain {
+    /// Id of the chain (EIP-155) it is about; needed where that is not clear
+    #[arg(long, value_name = "N")]
+    chain_id: Option<u64>,
+}
+
+impl Command {
+    /// The chain that a command of one chain names.
+    fn chain_id(&self) -> Option<u64> {
+        let chain = match self {
+            Self::Deploy(args) => args.chain,
+            Self::Publish(args) => args.chain,
+            Self::Update(args) => args.chain,
+            Self::Freeze(args) => args.chain,
+            Self::Token(args) => args.chain,
+            Self::Reindex(args) => args.chain,
+            Self::Init(_) | Self::Watch(_) | Self::Status(_) | Self::Check(_) | Self::Hash(_) => {
+                return None;
+            }
+        };
+        chain.chain_id
+    }
+}
+
 /// What a command works with.
 pub(crate) struct Context {
     global: Global,
     output: Output,
+    chain_id: Option<u64>,
     stop: CancellationToken,
 }
 
@@ -109,13 +137,21 @@ impl Context {
         shortage(&config).map_or(Ok(config), |shortage| Err(Failure::usage(shortage)))
     }
 
+    /// The endpoints of the chain that the command is about.
+    async fn connect(&self, config: &Config, fetcher: &Fetcher) -> Result<Rpc, Failure> {
+        let chain = config.chain_of(self.chain_id)?;
+        let rpc = Rpc::connect(&chain.rpc, fetcher).await?;
+        rpc.must_be(self.chain_id.or(chain.chain_id))?;
+        Ok(rpc)
+    }
+
     /// File, environment, command line.
     fn read_config(&self) -> Result<Config, Failure> {
         let named = self.global.config.as_deref();
         let path = named.unwrap_or(std::path::Path::new("everhold.toml"));
         let mut config = Config::load(path, named.is_some())?;
         if !self.global.rpc.is_empty() {
-            config.chain.rpc.clone_from(&self.global.rpc);
+            config.set_rpc(&self.global.rpc, self.chain_id)?;
         }
         config.check()?;
         Ok(config)
@@ -131,6 +167,7 @@ pub async fn run() -> ExitCode {
     let context = Context {
         output: Output::new(cli.global.json, cli.global.yes),
         global: cli.global,
+        chain_id: cli.command.chain_id(),
         stop: CancellationToken::new(),
     };
     let stop = context.stop.clone();

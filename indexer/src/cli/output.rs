@@ -93,10 +93,12 @@ fails_with! {
         WatchError::Rpc(inner) => rpc_code(inner),
         WatchError::Ledger(inner) => ledger_code(inner),
         WatchError::Collection(inner) => collection_code(inner),
+        WatchError::Factory(inner) => deploy_code(inner),
         _ => 1,
     },
     ReindexError => |error| match error {
         ReindexError::Unknown(_) => 1,
+        ReindexError::Several(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
     },
     std::io::Error => |_| 1,

@@ -8,13 +8,13 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use super::{
-    Context,
+    Context, OneChain,
     deploy::RAW_WARNING,
     keys::KeyArgs,
     output::{Failure, SHORT, bytes_text, table},
 };
 use crate::{
-    chain::{self, CollectionInfo, Contract, Rpc},
+    chain::{self, CollectionInfo, Contract},
     content::Codec,
     publish::{self, Folder, MintState, Minted, NodeReport, Plan, StoreReport, Storer},
 };
@@ -33,6 +33,8 @@ pub(super) struct Publish {
     /// Say what would happen, and do nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    pub(super) chain: OneChain,
     #[command(flatten)]
     key: KeyArgs,
 }
@@ -60,7 +62,7 @@ impl Publish {
         let config = context.config_with_nodes()?;
         let signer = self.key.load("publish").await?;
         let fetcher = config.fetcher()?;
-        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
+        let rpc = context.connect(&config, &fetcher).await?;
         let provider = rpc.provider().await?;
         let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         if info.creator != signer.address() {

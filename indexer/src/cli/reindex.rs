@@ -7,10 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Context,
+    Context, OneChain,
     output::{Failure, plain},
 };
 use crate::{
+    config::CollectionConfig,
     ledger::{Collection, Ledger},
     report::HaltStatus,
     watch::{Reindexed, find_collection, reindex},
@@ -23,6 +24,8 @@ pub(super) struct ReindexArgs {
     /// The collection's address
     #[arg(value_name = "ADDRESS")]
     collection: Address,
+    #[command(flatten)]
+    pub(super) chain: OneChain,
 }
 
 /// What `reindex --json` prints.
@@ -48,11 +51,18 @@ impl ReindexArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config()?;
         let ledger = Ledger::open_existing(&config.database).await?;
-        let found = find_collection(&mut ledger.read().await?, self.collection).await?;
+        let found =
+            find_collection(&mut ledger.read().await?, self.collection, context.chain_id).await?;
         context.output.confirm(&question(&found))?;
-        let done = reindex(&ledger, &config, self.collection).await?;
+        let done = reindex(&ledger, &config, self.collection, Some(found.chain_id)).await?;
+        let is_it = |one: &CollectionConfig| {
+            one.address == found.address && one.chain_id.is_none_or(|id| id == found.chain_id)
+        };
+        // A factory, and what it made, is read as long as it is followed.
+        let followed = ledger.read().await?.followed(Some(found.chain_id)).await?;
+        let used = followed.iter().any(|one| one.id == found.id);
+        let configured = used || config.collection.iter().any(is_it);
         ledger.close().await;
-        let configured = config.collection.iter().any(|one| one.address == self.collection);
         context.output.result(&Answer::new(&done), || people(&done, configured))?;
         Ok(ExitCode::SUCCESS)
     }

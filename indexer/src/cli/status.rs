@@ -11,7 +11,7 @@ use super::{
 use crate::{
     health::{Health, ReplicaState},
     ledger::{self, Ledger},
-    report::{ChainStatus, CollectionStatus, IncidentStatus, Status},
+    report::{ChainStatus, CollectionStatus, FactoryStatus, IncidentStatus, Status},
     span_text,
     watch::policy,
 };
@@ -36,13 +36,14 @@ impl StatusArgs {
 
 /// The status as tables.
 pub(super) fn people(status: &Status) -> String {
-    if status.collections.is_empty() {
-        return "nothing is indexed yet: put a [[collection]] into everhold.toml and run \
-                `everhold watch`\n"
+    if status.collections.is_empty() && status.factories.is_empty() {
+        return "nothing is indexed yet: put a [[collection]] or a [[factory]] into everhold.toml and \
+                run `everhold watch`\n"
             .to_owned();
     }
     let mut text = format!("{}\n", collections(status));
     status.chains.iter().filter_map(chain).for_each(|line| text += &line);
+    status.factories.iter().for_each(|one| text += &factory(one));
     status.collections.iter().for_each(|collection| text += &remarks(collection));
     for collection in &status.collections {
         for odd in &collection.odd_logs {
@@ -81,8 +82,9 @@ fn incident_text(incident: &IncidentStatus) -> String {
         Some(content) => format!("{health} since {since}: {content} ({summary})\n"),
         None => format!(
             "halted since {since}: {address} ({summary}); when the chain is as it will stay, run: \
-             everhold reindex {address}\n",
-            address = incident.collection
+             everhold reindex {address} --chain-id {chain}\n",
+            address = incident.collection,
+            chain = incident.chain_id
         ),
     }
 }
@@ -111,6 +113,20 @@ fn chain(chain: &ChainStatus) -> Option<String> {
     Some(format!("chain {}: block {head}, seen {} ago{hint}\n", chain.chain_id, span_text(age)))
 }
 
+fn factory(factory: &FactoryStatus) -> String {
+    let FactoryStatus { address, chain_id, collections, .. } = factory;
+    let read = match (&factory.halted, factory.indexed_block, factory.lag_blocks) {
+        (Some(_), ..) => "halted".to_owned(),
+        (None, Some(block), lag) => match lag {
+            Some(lag) if lag > 0 => format!("read up to block {block}, {lag} behind"),
+            _ => format!("read up to block {block}"),
+        },
+        (None, None, _) => format!("not begun; it starts at block {}", factory.start_block),
+    };
+    let anew = if factory.rereading { "; it is being read again from its start" } else { "" };
+    format!("factory {address} on chain {chain_id}: {collections} collections; {read}{anew}\n")
+}
+
 /// What the table has no room for.
 fn remarks(collection: &CollectionStatus) -> String {
     let name = plain(&collection.name);
@@ -132,6 +148,10 @@ fn remarks(collection: &CollectionStatus) -> String {
 
 fn collections(status: &Status) -> String {
     let mut header = vec!["collection", "address", "tokens", "block", "behind by", "final"];
+    let from = status.collections.iter().any(|collection| collection.factory.is_some());
+    if from {
+        header.push("from");
+    }
     header.extend(Health::ALL.iter().map(|health| health.as_str()));
     let mut table = table(&header);
     let block = |number: Option<u64>| number.map_or("–".to_owned(), |number| number.to_string());
@@ -144,6 +164,10 @@ fn collections(status: &Status) -> String {
             behind(collection),
             block(collection.finalized_block),
         ];
+        if from {
+            let made = collection.factory.is_some();
+            row.push(if made { "factory" } else { "[[collection]]" }.to_owned());
+        }
         row.extend(collection.health.values().map(usize::to_string));
         table.add_row(row);
     }

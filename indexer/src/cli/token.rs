@@ -6,12 +6,12 @@ use alloy::primitives::{Address, U256};
 use clap::Args;
 
 use super::{
-    Context,
+    Context, OneChain,
     output::{Failure, bytes_text, plain, table},
 };
 use crate::{
     ledger::{self, Ledger},
-    report::{Absent, ContentReport, TokenReport},
+    report::{Absent, ContentReport, TokenReport, collection_at},
     watch::policy,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct TokenArgs {
     /// The token's id
     #[arg(value_name = "ID")]
     token: U256,
+    #[command(flatten)]
+    pub(super) chain: OneChain,
 }
 
 impl TokenArgs {
@@ -33,10 +35,17 @@ impl TokenArgs {
         let mut tx = ledger.read().await?;
         let (address, id) = (self.collection, self.token);
         let policy = policy(&config);
-        let report = TokenReport::read(&mut tx, &policy, address, id, ledger::now()).await?;
-        let report = match report {
-            Some(report) => Ok(report),
-            None => Err(failure(Absent::read(&mut tx, address, id).await?, address, id)),
+        let known = tx.collections().await?;
+        let report = match collection_at(&known, address, self.chain.chain_id) {
+            Err(several) => Err(Failure::usage(format!("{several}: --chain-id N says which"))),
+            Ok(None) => Err(failure(Absent::NoCollection, address, id)),
+            Ok(Some(collection)) => {
+                let now = ledger::now();
+                match TokenReport::read(&mut tx, &policy, collection, id, now).await? {
+                    Some(report) => Ok(report),
+                    None => Err(failure(Absent::read(&mut tx, collection, id).await?, address, id)),
+                }
+            }
         };
         drop(tx);
         ledger.close().await;

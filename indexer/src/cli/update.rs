@@ -8,12 +8,12 @@ use serde_json::json;
 use tracing::warn;
 
 use super::{
-    Context,
+    Context, OneChain,
     keys::{KeyArgs, load_either},
     output::{Failure, SHORT},
 };
 use crate::{
-    chain::{self, Contract, Rpc},
+    chain::{self, Contract},
     publish::{self, Document, Storer},
 };
 
@@ -35,6 +35,8 @@ pub(super) struct Update {
     #[arg(long, value_name = "FILE", requires = "payer")]
     payer_password_file: Option<PathBuf>,
     #[command(flatten)]
+    pub(super) chain: OneChain,
+    #[command(flatten)]
     key: KeyArgs,
 }
 
@@ -50,7 +52,7 @@ impl Update {
             None => owner.clone(),
         };
         let fetcher = config.fetcher()?;
-        let rpc = Rpc::connect(&config.chain.rpc, &fetcher).await?;
+        let rpc = context.connect(&config, &fetcher).await?;
         let provider = rpc.provider().await?;
         let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         let document = Document::read(&self.file, 0)?;

@@ -23,7 +23,8 @@ use crate::{
 /// Follows the chain, verifies, repairs, alerts, until it is stopped.
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
-    /// One round, then end: 0 if all is healthy and nothing halted, else 3
+    /// One round, then end: 0 if all is healthy and nothing halted, else 3; 1 if a chain of several
+    /// could not be followed
     #[arg(long)]
     pub(super) once: bool,
     /// Only look
@@ -68,8 +69,9 @@ impl WatchArgs {
             None => None,
         };
         info!(
-            "watching ({} of [[collection]], {} nodes); Ctrl-C stops",
+            "watching ({} of [[collection]], {} of [[factory]], {} nodes); Ctrl-C stops",
             config.collection.len(),
+            config.factory.len(),
             config.node_count()
         );
         let serving = async {
@@ -99,7 +101,9 @@ impl WatchArgs {
 /// nothing was looked at.
 async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failure> {
     let round = watch.index_once().await?;
-    let collections = watch.ledger().read().await?.collections().await?;
+    let mut tx = watch.ledger().read().await?;
+    let (collections, followed) = (tx.collections().await?, tx.followed(None).await?);
+    drop(tx);
     let mut text = format!("{} events, {} reorgs\n", round.events, round.reorgs);
     let positions: Vec<_> = collections
         .iter()
@@ -125,7 +129,21 @@ async fn index_only(context: &Context, watch: &Watch) -> Result<ExitCode, Failur
     let printed = context.output.result(&value, || text);
     watch.ledger().close().await;
     printed?;
-    Ok(if say_halted(&collections) { ExitCode::from(SHORT) } else { ExitCode::SUCCESS })
+    let halted = say_halted(&followed);
+    if say_failed(round) {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(if halted { ExitCode::from(SHORT) } else { ExitCode::SUCCESS })
+}
+
+/// Says that not every chain could be followed; gives whether that is so.
+fn say_failed(round: Round) -> bool {
+    match round.failed_chains {
+        0 => return false,
+        1 => warn!("one chain could not be followed; what is told of it is as of before"),
+        many => warn!("{many} chains could not be followed; what is told of them is as of before"),
+    }
+    true
 }
 
 /// Says which collections are halted; gives whether one is.
@@ -141,7 +159,7 @@ fn say_halted(collections: &[Collection]) -> bool {
 async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCode, Failure> {
     let healthy = watch.picture().await?.all_healthy();
     let mut tx = watch.ledger().read().await?;
-    let collections = tx.collections().await?;
+    let followed = tx.followed(None).await?;
     let status = Status::read(&mut tx, watch.policy(), ledger::now()).await?;
     drop(tx);
     let text = format!(
@@ -156,7 +174,10 @@ async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCo
     let printed = context.output.result(&Watched { round, status }, || text);
     watch.ledger().close().await;
     printed?;
-    let halted = say_halted(&collections);
+    let halted = say_halted(&followed);
+    if say_failed(round) {
+        return Ok(ExitCode::FAILURE);
+    }
     if healthy && !halted {
         return Ok(ExitCode::SUCCESS);
     }

@@ -3,7 +3,8 @@
 use std::{fmt::Display, str::FromStr};
 
 use super::{
-    AlertConfig, CollectionConfig, Config, ConfigError, Finality, History, NodeConfig, Payment,
+    AlertConfig, ChainConfig, CollectionConfig, Config, ConfigError, FactoryConfig, Finality,
+    History, NodeConfig, Payment,
 };
 
 type Setter = fn(&mut Config, &str) -> Result<(), String>;
@@ -11,11 +12,12 @@ type Setter = fn(&mut Config, &str) -> Result<(), String>;
 /// A variable and what it sets.
 const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_DATABASE", |c, v| set(&mut c.database, v)),
-    ("EVERHOLD_CHAIN_RPC", |c, v| set_list(&mut c.chain.rpc, v)),
-    ("EVERHOLD_CHAIN_PROVE_LOGS", |c, v| set(&mut c.chain.prove_logs, v)),
-    ("EVERHOLD_CHAIN_CONFIRMATIONS", |c, v| set(&mut c.chain.confirmations, v)),
+    ("EVERHOLD_CHAIN_CHAIN_ID", |c, v| set_some(&mut only_chain(c)?.chain_id, v)),
+    ("EVERHOLD_CHAIN_RPC", |c, v| set_list(&mut only_chain(c)?.rpc, v)),
+    ("EVERHOLD_CHAIN_PROVE_LOGS", |c, v| set(&mut only_chain(c)?.prove_logs, v)),
+    ("EVERHOLD_CHAIN_CONFIRMATIONS", |c, v| set(&mut only_chain(c)?.confirmations, v)),
     ("EVERHOLD_CHAIN_FINALITY", |c, v| {
-        c.chain.finality = word(
+        only_chain(c)?.finality = word(
             v,
             &[
                 ("confirmations", Finality::Confirmations),
@@ -25,8 +27,9 @@ const SETTINGS: &[(&str, Setter)] = &[
         )?;
         Ok(())
     }),
-    ("EVERHOLD_CHAIN_POLL", |c, v| set(&mut c.chain.poll, v)),
+    ("EVERHOLD_CHAIN_POLL", |c, v| set(&mut only_chain(c)?.poll, v)),
     ("EVERHOLD_COLLECTION", |c, v| set_list(&mut c.collection, v)),
+    ("EVERHOLD_FACTORY", |c, v| set_list(&mut c.factory, v)),
     ("EVERHOLD_ALEPH_NODES", |c, v| set_list(&mut c.aleph.nodes, v)),
     ("EVERHOLD_ALEPH_CHANNEL", |c, v| set(&mut c.aleph.channel, v)),
     ("EVERHOLD_ALEPH_PAYMENT", |c, v| {
@@ -103,6 +106,16 @@ fn set_some<T: FromStr<Err: Display>>(field: &mut Option<T>, value: &str) -> Res
     Ok(())
 }
 
+/// The chain that `EVERHOLD_CHAIN_…` is about: there is no telling where there are several.
+fn only_chain(config: &mut Config) -> Result<&mut ChainConfig, String> {
+    match config.chain.as_mut_slice() {
+        [chain] => Ok(chain),
+        _ => Err("the file has several [[chain]], and a variable can't say which it is about: \
+                  write it there"
+            .to_owned()),
+    }
+}
+
 /// Comma-separated.
 fn set_list<T: FromStr<Err: Display>>(field: &mut Vec<T>, value: &str) -> Result<(), String> {
     let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -127,13 +140,27 @@ fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// `ADDRESS` or `ADDRESS@START_BLOCK`.
+/// `ADDRESS` or `ADDRESS@START_BLOCK`; `CHAIN_ID:` in front where there are several chains.
 impl FromStr for CollectionConfig {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let (chain_id, text) = match text.split_once(':') {
+            Some((chain_id, text)) => (Some(parse(chain_id)?), text),
+            None => (None, text),
+        };
         let (address, start) = text.split_once('@').unwrap_or((text, "0"));
-        Ok(Self { address: parse(address)?, start_block: parse(start)?, standard: None })
+        Ok(Self { chain_id, address: parse(address)?, start_block: parse(start)?, standard: None })
+    }
+}
+
+/// As a collection.
+impl FromStr for FactoryConfig {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let CollectionConfig { chain_id, address, start_block, .. } = text.parse()?;
+        Ok(Self { chain_id, address: Some(address), start_block, creators: Vec::new() })
     }
 }
 
@@ -172,6 +199,27 @@ mod tests {
         assert_eq!((config.replicas.min, config.aleph.nodes.len()), (5, 2));
         assert_eq!(config.collection[0].start_block, 7);
         assert!(config.alert[0].secret_file.is_some());
+    }
+
+    #[test]
+    fn a_variable_is_about_the_only_chain() {
+        let config = with(&[
+            ("EVERHOLD_CHAIN_CHAIN_ID", "5"),
+            ("EVERHOLD_COLLECTION", "5:0x5FbDB2315678afecb367f032d93F642f64180aa3@7"),
+            ("EVERHOLD_FACTORY", "5:0x5FbDB2315678afecb367f032d93F642f64180aa3@9"),
+        ])
+        .unwrap();
+        assert_eq!((config.chain[0].chain_id, config.collection[0].chain_id), (Some(5), Some(5)));
+        assert_eq!((config.factory[0].chain_id, config.factory[0].start_block), (Some(5), 9));
+        for name in ["RPC", "CHAIN_ID", "POLL", "FINALITY", "CONFIRMATIONS", "PROVE_LOGS"] {
+            let mut several = Config::default();
+            several.chain.push(ChainConfig::default());
+            let name = format!("EVERHOLD_CHAIN_{name}");
+            let value = if name.ends_with("FINALITY") { "safe" } else { "5" };
+            let set = |asked: &str| (asked == name).then(|| value.to_owned());
+            let error = apply(&mut several, set).unwrap_err().to_string();
+            assert!(error.contains(&name) && error.contains("several [[chain]]"), "{error}");
+        }
     }
 
     #[test]

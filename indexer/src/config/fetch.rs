@@ -20,7 +20,7 @@ impl Config {
         let nodes = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
         let nodes = nodes.into_iter().flatten().map(|node| &node.url);
         let webhooks = self.alert.iter().map(|alert| &alert.webhook);
-        self.chain.rpc.iter().chain(nodes).chain(webhooks).cloned()
+        self.chain.iter().flat_map(|chain| &chain.rpc).chain(nodes).chain(webhooks).cloned()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings: `everhold.toml`, then `EVERHOLD_…` variables over it, then the command line.
 
+mod chains;
 mod duration;
 mod env;
 mod fetch;
@@ -23,10 +24,13 @@ pub use template::TEMPLATE;
 pub struct Config {
     /// `sqlite://FILE` or `postgres://…`.
     pub database: String,
-    /// The chain that collections live on.
-    pub chain: ChainConfig,
+    /// The chains that collections live on: `[chain]`, or several `[[chain]]`.
+    #[serde(deserialize_with = "chains::one_or_several")]
+    pub chain: Vec<ChainConfig>,
     /// The collections to watch.
     pub collection: Vec<CollectionConfig>,
+    /// The factories whose collections are watched as they are made.
+    pub factory: Vec<FactoryConfig>,
     /// aleph.im Core Channel Nodes.
     pub aleph: AlephConfig,
     /// IPFS gateways.
@@ -53,10 +57,12 @@ pub struct WebConfig {
     pub private_hosts: Vec<Url>,
 }
 
-/// `[chain]`
+/// `[chain]`, or one of several `[[chain]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChainConfig {
+    /// EIP-155 chain id; needed where there are several chains. Endpoints of another one are refused.
+    pub chain_id: Option<u64>,
     /// JSON-RPC endpoints of one chain (`http`, `https`, `ws`, `wss`); several are compared.
     pub rpc: Vec<Url>,
     /// Whether every block that is read is proved, back from the head: headers by their hashes,
@@ -86,6 +92,9 @@ pub enum Finality {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct CollectionConfig {
+    /// EIP-155 id of the chain it is on; needed where there are several.
+    #[serde(default)]
+    pub chain_id: Option<u64>,
     /// The contract.
     pub address: Address,
     /// The first block to read: the one it was deployed in, or earlier.
@@ -94,6 +103,21 @@ pub struct CollectionConfig {
     /// What the contract is; absent: it is found out.
     #[serde(default)]
     pub standard: Option<Standard>,
+}
+
+/// `[[factory]]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct FactoryConfig {
+    /// EIP-155 id of the chain it is on; needed where there are several.
+    pub chain_id: Option<u64>,
+    /// The contract; absent: the one that `everhold deploy` goes by, at the same address on every
+    /// chain.
+    pub address: Option<Address>,
+    /// The first block to read: the one it was deployed in, or one before the collections that matter.
+    pub start_block: u64,
+    /// Whose collections are watched; empty: everybody's. Anyone may make collections.
+    pub creators: Vec<Address>,
 }
 
 /// `[aleph]`
@@ -248,8 +272,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             database: "sqlite://everhold.db".to_owned(),
-            chain: ChainConfig::default(),
+            chain: vec![ChainConfig::default()],
             collection: Vec::new(),
+            factory: Vec::new(),
             aleph: AlephConfig::default(),
             ipfs: IpfsConfig::default(),
             replicas: ReplicasConfig::default(),
@@ -266,6 +291,7 @@ impl Default for ChainConfig {
     fn default() -> Self {
         let rpc = Url::parse("http://127.0.0.1:8545").into_iter().collect();
         Self {
+            chain_id: None,
             rpc,
             prove_logs: false,
             confirmations: 12,
@@ -383,6 +409,7 @@ impl Config {
 
     /// Finds settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_chains()?;
         let all = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
         let mut seen = std::collections::HashSet::new();
         match all.into_iter().flatten().find(|node| !seen.insert(node.url.as_str())) {

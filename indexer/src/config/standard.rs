@@ -14,10 +14,13 @@ pub enum Standard {
     Erc721,
     /// ERC-1155: a token has a supply, and `uri`.
     Erc1155,
+    /// No collection, but a contract that makes ours and announces each: a `[[factory]]`.
+    #[serde(skip_deserializing)]
+    Factory,
 }
 
 impl Standard {
-    /// Every standard.
+    /// Every standard that a collection may be of.
     pub const ALL: [Self; 3] = [Self::Everhold, Self::Erc721, Self::Erc1155];
 
     /// The word for it, the same in settings, ledger and JSON.
@@ -26,12 +29,13 @@ impl Standard {
             Self::Everhold => "everhold",
             Self::Erc721 => "erc721",
             Self::Erc1155 => "erc1155",
+            Self::Factory => "factory",
         }
     }
 
     /// Whether it is somebody else's: its tokens have URIs, and no digests.
     pub const fn is_foreign(self) -> bool {
-        !matches!(self, Self::Everhold)
+        matches!(self, Self::Erc721 | Self::Erc1155)
     }
 }
 
@@ -45,7 +49,7 @@ impl FromStr for Standard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut all = Self::ALL.into_iter();
+        let mut all = Self::ALL.into_iter().chain([Self::Factory]);
         all.find(|standard| standard.as_str() == text)
             .ok_or_else(|| format!("`{text}` is none of everhold, erc721, erc1155"))
     }

@@ -6,7 +6,8 @@ pub const TEMPLATE: &str = r#"# Everhold's settings. What is commented out shows
 
 database = "sqlite://everhold.db"       # or "postgres://user:password@host/name"
 
-[chain]
+[chain]                                 # several chains: a block [[chain]] each, with its chain_id
+# chain_id = 1                          # endpoints of another chain are refused; needed where there are several
 rpc = ["http://127.0.0.1:8545"]         # several endpoints of one chain are compared; ws:// and wss:// tell of blocks at once
 prove_logs = false                      # or true: prove each block's logs by its header; many more requests
 confirmations = 12                      # blocks after which a block counts as final; never delays indexing
@@ -16,8 +17,16 @@ poll = "2s"                             # how often the head is asked for
 # One block a collection: ours (`everhold deploy` prints it), or any ERC-721 or ERC-1155.
 # [[collection]]
 # address = "0x…"
+# chain_id = 1                          # only where there are several chains
 # start_block = 0                       # the block it was deployed in, or an earlier one
 # standard = "erc721"                   # or "erc1155", "everhold"; left out: found out by asking the contract
+
+# Collections of a factory are picked up as they are made.
+# [[factory]]
+# address = "0x…"                       # left out: the one that `everhold deploy` goes by
+# chain_id = 1                          # only where there are several chains
+# start_block = 0                       # the block it was deployed in, or a later one
+# creators = ["0x…"]                    # whose collections are watched; left out: everybody's
 
 [aleph]
 nodes = []                              # e.g. ["http://node-a:4024", { url = "http://node-b:4024", operator = "acme" }]

@@ -1,7 +1,5 @@
 //! Chains, collections, and the window of recent blocks.
 
-use std::collections::BTreeSet;
-
 use alloy::primitives::{Address, B256};
 
 use super::{Halt, LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint};
@@ -60,10 +58,27 @@ pub struct Collection {
     pub halted: Option<Halt>,
     /// Whether it is being read again from its start.
     pub rereading: bool,
+    /// The factory that announced it, if one did that is followed.
+    pub factory: Option<RowId>,
 }
 
 /// What `codec` is of a collection whose tokens have no digests.
 const NO_CODEC: i64 = 0;
+
+/// Collections with what their chains say of them, as [`CollectionRow`]s.
+macro_rules! select_collections {
+    ($which:literal) => {
+        concat!(
+            "SELECT c.id, c.chain_id, c.address, c.standard, c.name, c.codec, c.editable,
+                    c.start_block, c.indexed_block, b.block_time, h.finalized_block, c.halted_at,
+                    c.halted_reason, c.halted_block, c.rereading,
+                    CASE WHEN c.made_block IS NULL THEN NULL ELSE c.factory_id END AS factory_id
+             FROM collections c JOIN chains h ON h.chain_id = c.chain_id
+             LEFT JOIN blocks b ON b.chain_id = c.chain_id AND b.number = c.indexed_block ",
+            $which
+        )
+    };
+}
 
 #[derive(sqlx::FromRow)]
 struct CollectionRow {
@@ -82,6 +97,7 @@ struct CollectionRow {
     halted_reason: Option<String>,
     halted_block: Option<i64>,
     rereading: i64,
+    factory_id: Option<i64>,
 }
 
 impl Collection {
@@ -118,6 +134,7 @@ impl Collection {
             finalized_block: block(row.finalized_block.min(indexed).min(shared)),
             halted,
             rereading: row.rereading != 0,
+            factory: row.factory_id,
         })
     }
 
@@ -135,44 +152,52 @@ impl Collection {
 }
 
 impl Tx {
-    /// Whether the ledger is tied to this chain (`true`) or to none yet; an error if to another.
-    pub async fn check_chain(&mut self, chain_id: u64, genesis: B256) -> Result<bool> {
-        let select = "SELECT chain_id, genesis FROM chains";
-        let known = fetch!(fetch_all, self, (i64, Vec<u8>), select)?;
-        match known.first() {
-            None => Ok(false),
-            Some((id, _)) if uint(*id) != chain_id => {
-                Err(LedgerError::OtherChain { ledger: uint(*id), rpc: chain_id })
+    /// Refuses a ledger that holds chains, and none of these: it is another's, or the RPC is. A ledger
+    /// that holds one of them may come to hold the others.
+    pub async fn check_chains(&mut self, chain_ids: &[u64]) -> Result<()> {
+        let select = "SELECT chain_id FROM chains ORDER BY chain_id";
+        let known = fetch!(fetch_all, self, (i64,), select)?;
+        match (known.first(), chain_ids.first()) {
+            (Some((ledger,)), Some(rpc))
+                if !known.iter().any(|(id,)| chain_ids.contains(&uint(*id))) =>
+            {
+                Err(LedgerError::OtherChain { ledger: uint(*ledger), rpc: *rpc })
             }
-            Some((_, hash)) if hash != genesis.as_slice() => {
-                Err(LedgerError::OtherGenesis(chain_id))
-            }
-            Some(_) => Ok(true),
+            _ => Ok(()),
         }
     }
 
-    /// Ties the ledger to a chain, or finds that it is tied to another.
+    /// Whether the ledger holds this chain; an error if another with its id.
+    pub async fn check_genesis(&mut self, chain_id: u64, genesis: B256) -> Result<bool> {
+        let select = "SELECT genesis FROM chains WHERE chain_id = $1";
+        match fetch!(fetch_optional, self, (Vec<u8>,), select, int(chain_id))? {
+            Some((hash,)) if hash != genesis.as_slice() => Err(LedgerError::OtherGenesis(chain_id)),
+            known => Ok(known.is_some()),
+        }
+    }
+
+    /// Ties the ledger to a chain, besides those it is tied to; or finds that it holds another with
+    /// the same id.
     pub async fn bind_chain(&mut self, chain_id: u64, genesis: B256) -> Result<()> {
-        if !self.check_chain(chain_id, genesis).await? {
+        if !self.check_genesis(chain_id, genesis).await? {
             // Another process may bind it at this very moment: who comes second reads the first.
             let insert = "INSERT INTO chains (chain_id, genesis) VALUES ($1, $2)
                           ON CONFLICT DO NOTHING";
             execute!(self, insert, int(chain_id), genesis.as_slice())?;
-            self.check_chain(chain_id, genesis).await?;
+            self.check_genesis(chain_id, genesis).await?;
         }
         Ok(())
     }
 
     /// Adds a collection, if it is not there. One whose `start_block` is lower than before, or that
-    /// is something else than it was taken for, is read again from there.
+    /// is something else than it was taken for, is read again from there; but there is nothing to
+    /// read of one before the block that its factory made it in.
     pub async fn add_collection(&mut self, new: &NewCollection) -> Result<Collection> {
-        let known = self.collections_with(true).await?;
-        let same = |c: &&Collection| c.chain_id == new.chain_id && c.address == new.address;
-        let known = known.iter().find(same);
-        let anew = |c: &&Collection| {
-            new.start_block < c.start_block || new.standard != c.standard || new.codec != c.codec
-        };
-        if let Some(known) = known.filter(anew) {
+        let known = self.known_collection(new.chain_id, new.address).await?;
+        let earlier = |c: &Collection| c.factory.is_none() && new.start_block < c.start_block;
+        let anew =
+            |c: &&Collection| earlier(c) || new.standard != c.standard || new.codec != c.codec;
+        if let Some(known) = known.as_ref().filter(anew) {
             let update = "UPDATE collections SET start_block = $2 WHERE id = $1";
             execute!(self, update, known.id, int(new.start_block.min(known.start_block)))?;
             self.begin_anew(known.id).await?;
@@ -193,14 +218,12 @@ impl Tx {
             i64::from(new.editable),
             new.standard.as_str(),
         )?;
-        let all = self.collections_with(true).await?;
-        all.into_iter()
-            .find(|c| c.chain_id == new.chain_id && c.address == new.address)
-            .ok_or_else(|| LedgerError::Corrupt(format!("collection {} vanished", new.address)))
+        let added = self.known_collection(new.chain_id, new.address).await?;
+        added.ok_or_else(|| LedgerError::Corrupt(format!("collection {} vanished", new.address)))
     }
 
-    /// Makes these, and no others, the collections of the configuration. What only those left
-    /// out name is no longer wanted.
+    /// Makes these, and no others, the collections and factories of the configuration. What only
+    /// those left out name is no longer wanted; what a factory made that is named stays in use.
     pub async fn set_active(
         &mut self,
         collections: &[RowId],
@@ -208,53 +231,66 @@ impl Tx {
         now: Millis,
     ) -> Result<()> {
         self.alone().await?;
-        let known = fetch!(fetch_all, self, (i64, i64), "SELECT id, active FROM collections")?;
-        let mut contents = BTreeSet::new();
-        for (id, was) in known {
-            let active = i64::from(collections.contains(&id));
-            if active != was {
-                let update = "UPDATE collections SET active = $2 WHERE id = $1";
-                execute!(self, update, id, active)?;
-                contents.extend(self.contents_of(id).await?);
-            }
+        execute!(self, "UPDATE collections SET configured = 0 WHERE configured = 1")?;
+        for id in collections {
+            execute!(self, "UPDATE collections SET configured = 1 WHERE id = $1", *id)?;
         }
+        let contents = self.settle_active().await?;
         self.refresh_wanted(&contents, keep_history, now).await
     }
 
-    /// A collection that is in the ledger, be it in the configuration or not.
+    /// The collections and factories that the configuration names.
+    pub async fn configured(&mut self) -> Result<Vec<RowId>> {
+        let select = "SELECT id FROM collections WHERE configured = 1 ORDER BY id";
+        let rows = fetch!(fetch_all, self, (i64,), select)?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// A collection or factory that is in the ledger, be it in use or not.
     pub async fn known_collection(
         &mut self,
         chain_id: u64,
         address: Address,
     ) -> Result<Option<Collection>> {
-        let all = self.collections_with(true).await?;
-        Ok(all.into_iter().find(|c| c.chain_id == chain_id && c.address == address))
+        let row = fetch!(
+            fetch_optional,
+            self,
+            CollectionRow,
+            select_collections!("WHERE c.chain_id = $1 AND c.address = $2"),
+            int(chain_id),
+            address.as_slice(),
+        )?;
+        row.map(Collection::from_row).transpose()
     }
 
-    /// The collections of the configuration, in the order they came.
+    /// The collections of the configuration and of its factories, in the order they came.
     pub async fn collections(&mut self) -> Result<Vec<Collection>> {
-        self.collections_with(false).await
-    }
-
-    /// Every collection of the ledger, also those left out of the configuration.
-    pub async fn all_collections(&mut self) -> Result<Vec<Collection>> {
-        self.collections_with(true).await
-    }
-
-    /// As [`Tx::collections`], and also those left out of the configuration if `all`.
-    async fn collections_with(&mut self, all: bool) -> Result<Vec<Collection>> {
         let rows = fetch!(
             fetch_all,
             self,
             CollectionRow,
-            "SELECT c.id, c.chain_id, c.address, c.standard, c.name, c.codec, c.editable,
-                    c.start_block, c.indexed_block, b.block_time, h.finalized_block, c.halted_at,
-                    c.halted_reason, c.halted_block, c.rereading
-             FROM collections c JOIN chains h ON h.chain_id = c.chain_id
-             LEFT JOIN blocks b ON b.chain_id = c.chain_id AND b.number = c.indexed_block
-             WHERE c.active = 1 OR $1 = 1 ORDER BY c.id",
-            i64::from(all),
+            select_collections!("WHERE c.active = 1 AND c.standard <> 'factory' ORDER BY c.id"),
         )?;
+        rows.into_iter().map(Collection::from_row).collect()
+    }
+
+    /// What is followed, of one chain or of all: collections and factories, in the order they came.
+    pub async fn followed(&mut self, chain_id: Option<u64>) -> Result<Vec<Collection>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            CollectionRow,
+            select_collections!(
+                "WHERE c.active = 1 AND c.chain_id = COALESCE($1, c.chain_id) ORDER BY c.id"
+            ),
+            chain_id.map(int),
+        )?;
+        rows.into_iter().map(Collection::from_row).collect()
+    }
+
+    /// Every collection and factory of the ledger, also those that are not in use.
+    pub async fn all_collections(&mut self) -> Result<Vec<Collection>> {
+        let rows = fetch!(fetch_all, self, CollectionRow, select_collections!("ORDER BY c.id"))?;
         rows.into_iter().map(Collection::from_row).collect()
     }
 

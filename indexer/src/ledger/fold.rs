@@ -107,6 +107,7 @@ impl Fold {
                 }
             }
             TokenEventKind::Moved { .. }
+            | TokenEventKind::Created(_)
             | TokenEventKind::TransferRange { .. }
             | TokenEventKind::MetadataChanged { .. }
             | TokenEventKind::Odd(_) => {}

@@ -64,7 +64,11 @@ impl Tx {
             let collection = by_address.get(&event.collection);
             collection.is_some_and(|c| c.indexed_block.is_none_or(|b| event.block_number > b))
         };
-        let events: Vec<_> = commit.events.iter().filter(new).collect();
+        let (made, events): (Vec<_>, Vec<_>) = commit
+            .events
+            .iter()
+            .filter(new)
+            .partition(|event| matches!(event.kind, TokenEventKind::Created(_)));
         if events.iter().any(|event| matches!(event.kind, TokenEventKind::TransferRange { .. })) {
             self.plan_anew().await?;
         }
@@ -74,6 +78,7 @@ impl Tx {
         }
         self.mark_changed(&by_address, &events).await?;
         self.count_odd_logs(&by_address, &events).await?;
+        doubtful.append(&mut self.commit_creations(&by_address, &made).await?);
         self.trim_window(commit.chain_id, commit.window_start).await?;
         doubtful.extend(self.advance_finality(commit.chain_id, commit.finalized).await?);
         self.refresh_wanted(&doubtful, commit.keep_history, commit.now).await
@@ -167,6 +172,7 @@ impl Tx {
             chain,
             above,
         )?;
+        contents.append(&mut self.revert_creations(chain, above).await?);
         // Blocks that come instead are not final because those they replace were.
         execute!(
             self,
@@ -321,9 +327,11 @@ impl Tx {
             self,
             (i64,),
             "SELECT DISTINCT content_id FROM former_contents
-             WHERE superseded_block > $1 AND superseded_block <= $2",
+             WHERE superseded_block > $1 AND superseded_block <= $2
+               AND collection_id IN (SELECT id FROM collections WHERE chain_id = $3)",
             old,
             new,
+            int(chain_id),
         )?;
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }

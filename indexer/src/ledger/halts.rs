@@ -1,6 +1,8 @@
 //! Collections that were read from blocks the chain gave up though they counted as final: halted,
 //! and read again from their start when a person says so.
 
+use std::collections::BTreeSet;
+
 use super::{Collection, Millis, Result, RowId, Tx, execute, fetch, int, uint};
 use crate::chain::BlockRef;
 
@@ -123,7 +125,7 @@ impl Tx {
             chain,
             back,
         )?;
-        let all = self.collections().await?;
+        let all = self.followed(Some(fork.chain_id)).await?;
         Ok(all.into_iter().filter(|collection| halted.contains(&collection.id)).collect())
     }
 
@@ -148,6 +150,7 @@ impl Tx {
             collection,
         )?;
         self.forget_collection(collection).await?;
+        self.doubt_creations(collection).await?;
         execute!(
             self,
             "UPDATE collections SET indexed_block = start_block - 1, rereading = 1,
@@ -182,7 +185,8 @@ impl Tx {
         }
         let kept = "DELETE FROM kept_contents WHERE collection_id = $1 RETURNING content_id";
         let kept = fetch!(fetch_all, self, (i64,), kept, seen.id)?;
-        let contents = kept.into_iter().map(|(id,)| id).collect();
+        let mut contents: BTreeSet<_> = kept.into_iter().map(|(id,)| id).collect();
+        contents.append(&mut self.settle_creations(seen.id).await?);
         self.refresh_wanted(&contents, keep_history, now).await?;
         Ok(true)
     }

@@ -2,7 +2,7 @@
 
 use alloy::primitives::Address;
 
-use super::{LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch};
+use super::{LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch, uint};
 use crate::{content::ContentId, health::Health};
 
 /// An incident in the ledger.
@@ -12,6 +12,8 @@ pub struct Incident {
     pub id: String,
     /// The collection it is about.
     pub collection_id: RowId,
+    /// The chain that the collection is on (EIP-155).
+    pub chain_id: u64,
     /// The collection's contract.
     pub collection: Address,
     /// What of it.
@@ -97,6 +99,7 @@ pub struct NewAlert {
 struct IncidentRow {
     id: String,
     collection_id: i64,
+    chain_id: i64,
     address: Vec<u8>,
     content_id: Option<i64>,
     codec: Option<i64>,
@@ -123,6 +126,7 @@ impl IncidentRow {
             health: self.health.parse().map_err(|_| corrupt("health"))?,
             id: self.id,
             collection_id: self.collection_id,
+            chain_id: uint(self.chain_id),
             subject,
             summary: self.summary,
             opened_at: self.opened_at,
@@ -177,7 +181,7 @@ impl Tx {
             fetch_all,
             self,
             IncidentRow,
-            "SELECT i.id, i.collection_id, c.address, i.content_id, t.codec, t.digest, i.health,
+            "SELECT i.id, i.collection_id, c.chain_id, c.address, i.content_id, t.codec, t.digest, i.health,
                     i.summary, i.opened_at, i.closed_at, i.close_reason
              FROM incidents i
              JOIN collections c ON c.id = i.collection_id

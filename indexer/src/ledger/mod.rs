@@ -10,6 +10,7 @@ mod bulk;
 mod collections;
 mod contents;
 mod copy;
+mod factories;
 mod fold;
 mod follow;
 mod halts;
@@ -38,6 +39,7 @@ use sqlx::{
 pub use alerts::PendingAlert;
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Known};
+pub use factories::NewFactory;
 pub use follow::Commit;
 pub use halts::{Fork, ForkVerdict, Halt};
 pub use heads::{ChainHead, Head};
@@ -79,15 +81,15 @@ pub enum LedgerError {
     /// A statement failed.
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),
-    /// The ledger belongs to another chain.
+    /// The ledger belongs to other chains: none of those that it holds is configured.
     #[error(
         "the ledger holds chain {ledger}, but the RPC serves chain {rpc}; \
          use another `database` for another chain"
     )]
     OtherChain {
-        /// Chain id in the ledger.
+        /// The first chain id in the ledger.
         ledger: u64,
-        /// Chain id of the RPC.
+        /// The first chain id that is configured.
         rpc: u64,
     },
     /// Same id, another genesis block: a development chain that was started anew.

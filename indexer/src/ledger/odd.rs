@@ -30,13 +30,13 @@ impl Tx {
         let mut odd: BTreeMap<(RowId, Oddity), (u64, u64, u64)> = BTreeMap::new();
         for event in events {
             let (TokenEventKind::Odd(oddity), Some(collection)) =
-                (event.kind, collections.get(&event.collection))
+                (&event.kind, collections.get(&event.collection))
             else {
                 continue;
             };
             let block = event.block_number;
             let (count, first, last) =
-                odd.entry((collection.id, oddity)).or_insert((0, block, block));
+                odd.entry((collection.id, *oddity)).or_insert((0, block, block));
             (*count, *first, *last) = (*count + 1, (*first).min(block), (*last).max(block));
         }
         for ((collection, oddity), (count, first, last)) in odd {

@@ -120,26 +120,37 @@ fn due(row: DueRow) -> Result<DueUri> {
 }
 
 impl Tx {
-    /// Whether any URI is due, by itself or with its collection, of those that were read up to `block`.
+    /// Whether any URI is due, by itself or with its collection, of those of a chain that were read up to `block`.
     /// A collection is where all of them were last read before `before`.
-    pub async fn has_due_uris(&mut self, block: u64, before: Millis, now: Millis) -> Result<bool> {
+    pub async fn has_due_uris(
+        &mut self,
+        chain_id: u64,
+        block: u64,
+        before: Millis,
+        now: Millis,
+    ) -> Result<bool> {
         let select = "SELECT c.id FROM collections c
-             WHERE c.standard <> 'everhold' AND c.active = 1 AND c.indexed_block = $1 AND (
+             WHERE c.standard NOT IN ('everhold', 'factory') AND c.active = 1 AND c.chain_id = $4
+                AND c.indexed_block = $1 AND (
                 c.uris_read < $2 OR EXISTS (SELECT 1 FROM token_uris u
                     WHERE u.collection_id = c.id AND u.due_at <= $3)) LIMIT 1";
-        Ok(fetch!(fetch_optional, self, (i64,), select, int(block), before, now)?.is_some())
+        Ok(fetch!(fetch_optional, self, (i64,), select, int(block), before, now, int(chain_id))?
+            .is_some())
     }
 
-    /// Makes due again what was taken until `lease`, and not brought back.
-    pub async fn give_back_uris(&mut self, lease: Millis) -> Result<()> {
-        execute!(self, "UPDATE token_uris SET due_at = 0 WHERE due_at = $1", lease)?;
+    /// Makes due again what was taken of a chain until `lease`, and not brought back.
+    pub async fn give_back_uris(&mut self, chain_id: u64, lease: Millis) -> Result<()> {
+        let update = "UPDATE token_uris SET due_at = 0 WHERE due_at = $1
+                      AND collection_id IN (SELECT id FROM collections WHERE chain_id = $2)";
+        execute!(self, update, lease, int(chain_id))?;
         Ok(())
     }
 
-    /// Takes URIs that are due by themselves, of collections that were read up to `block`; nobody
+    /// Takes URIs that are due by themselves, of a chain's collections that were read up to `block`; nobody
     /// else gets them before `lease`.
     pub async fn take_due_uris(
         &mut self,
+        chain_id: u64,
         block: u64,
         now: Millis,
         lease: Millis,
@@ -149,15 +160,16 @@ impl Tx {
         let sql = self.sql(
             "SELECT u.collection_id, c.address, c.standard, u.token_id
              FROM token_uris u JOIN collections c ON c.id = u.collection_id
-             WHERE u.due_at <= $1 AND c.active = 1 AND c.indexed_block = $2
+             WHERE u.due_at <= $1 AND c.active = 1 AND c.chain_id = $4 AND c.indexed_block = $2
              ORDER BY u.due_at, u.collection_id, u.token_id LIMIT $3",
             "SELECT u.collection_id, c.address, c.standard, u.token_id
              FROM token_uris u JOIN collections c ON c.id = u.collection_id
-             WHERE u.due_at <= $1 AND c.active = 1 AND c.indexed_block = $2
+             WHERE u.due_at <= $1 AND c.active = 1 AND c.chain_id = $4 AND c.indexed_block = $2
              ORDER BY u.due_at, u.collection_id, u.token_id LIMIT $3
              FOR UPDATE OF u SKIP LOCKED",
         );
-        let rows = fetch!(fetch_all, self, DueRow, sql, now, int(block), i64::from(limit))?;
+        let (block, limit) = (int(block), i64::from(limit));
+        let rows = fetch!(fetch_all, self, DueRow, sql, now, block, limit, int(chain_id))?;
         for (collection, _, _, token) in &rows {
             let update = "UPDATE token_uris SET due_at = $3
                           WHERE collection_id = $1 AND token_id = $2";
@@ -166,23 +178,24 @@ impl Tx {
         rows.into_iter().map(due).collect()
     }
 
-    /// Takes a collection whose URIs were all last read before `before`, which is not after `now`, and
+    /// Takes a collection of a chain whose URIs were all last read before `before`, which is not after `now`, and
     /// that was read up to `block`.
     pub async fn take_due_collection(
         &mut self,
+        chain_id: u64,
         block: u64,
         before: Millis,
         now: Millis,
     ) -> Result<Option<RowId>> {
         self.among_others().await?;
         let sql = self.sql(
-            "SELECT id FROM collections WHERE standard <> 'everhold' AND active = 1
-                AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1",
-            "SELECT id FROM collections WHERE standard <> 'everhold' AND active = 1
-                AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1
+            "SELECT id FROM collections WHERE standard NOT IN ('everhold', 'factory') AND active = 1
+                AND chain_id = $3 AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1",
+            "SELECT id FROM collections WHERE standard NOT IN ('everhold', 'factory') AND active = 1
+                AND chain_id = $3 AND indexed_block = $1 AND uris_read < $2 ORDER BY uris_read, id LIMIT 1
              FOR UPDATE SKIP LOCKED",
         );
-        let found = fetch!(fetch_optional, self, (i64,), sql, int(block), before)?;
+        let found = fetch!(fetch_optional, self, (i64,), sql, int(block), before, int(chain_id))?;
         if let Some((id,)) = found {
             execute!(self, "UPDATE collections SET uris_read = $2 WHERE id = $1", id, now)?;
         }

@@ -53,6 +53,7 @@ mod tests {
             finalized_block: None,
             halted: None,
             rereading: false,
+            factory: None,
         };
         let head = head.map(|(block, time)| Head { block, time, seen_at: 0 });
         Lag::of(&collection, head.as_ref())

@@ -5,7 +5,9 @@ mod status;
 mod token;
 
 pub use status::{
-    ChainStatus, CollectionStatus, HaltStatus, IncidentStatus, NodeStatus, OddLogStatus,
-    RepairStatus, Status,
+    ChainStatus, CollectionStatus, FactoryStatus, HaltStatus, IncidentStatus, NodeStatus,
+    OddLogStatus, RepairStatus, Status,
 };
-pub use token::{Absent, ChangeReport, ContentReport, ReplicaReport, TokenReport};
+pub use token::{
+    Absent, ChangeReport, ContentReport, ReplicaReport, SeveralChains, TokenReport, collection_at,
+};

@@ -8,7 +8,9 @@ use super::lag::Lag;
 use crate::{
     config::Standard,
     health::{Health, Policy, ReplicaState},
-    ledger::{ChainHead, Halt, Incident, LedgerError, Millis, NodeKind, OddLogs, Repair, Tx},
+    ledger::{
+        ChainHead, Collection, Halt, Incident, LedgerError, Millis, NodeKind, OddLogs, Repair, Tx,
+    },
     picture::{CollectionPicture, Picture},
     time_text,
 };
@@ -21,6 +23,8 @@ const RECENT: Millis = 24 * 60 * 60 * 1000;
 pub struct Status {
     /// Each collection.
     pub collections: Vec<CollectionStatus>,
+    /// Each factory that is followed.
+    pub factories: Vec<FactoryStatus>,
     /// Each chain.
     pub chains: Vec<ChainStatus>,
     /// Each node.
@@ -58,6 +62,29 @@ pub struct HaltStatus {
     pub shared_block: Option<u64>,
 }
 
+/// A factory, and how far it was read.
+#[derive(Clone, Debug, Serialize)]
+pub struct FactoryStatus {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// EIP-55 address.
+    pub address: String,
+    /// How many of the collections it made are watched.
+    pub collections: usize,
+    /// First block to read.
+    pub start_block: u64,
+    /// Last block read; null before the first.
+    pub indexed_block: Option<u64>,
+    /// Last final block among those read.
+    pub finalized_block: Option<u64>,
+    /// Blocks still to be read; null before the first look at the chain.
+    pub lag_blocks: Option<u64>,
+    /// Whether it is being read again from its start.
+    pub rereading: bool,
+    /// Why it is not read any further, if it is not.
+    pub halted: Option<HaltStatus>,
+}
+
 /// A collection and the health of its tokens.
 #[derive(Clone, Debug, Serialize)]
 pub struct CollectionStatus {
@@ -69,6 +96,8 @@ pub struct CollectionStatus {
     pub standard: Standard,
     /// `name()`, or what stands for it.
     pub name: String,
+    /// EIP-55 address of the factory that it came from, if a `[[factory]]` announced it.
+    pub factory: Option<String>,
     /// Whether owners may change their tokens' content; if not, all tokens are frozen. Null where the
     /// contract is not ours.
     pub editable: Option<bool>,
@@ -130,6 +159,8 @@ pub struct NodeStatus {
 pub struct IncidentStatus {
     /// Its id.
     pub id: String,
+    /// EIP-155 chain id of the collection.
+    pub chain_id: u64,
     /// EIP-55 address of the collection.
     pub collection: String,
     /// `content`: one that is not well; `halted`: the collection is not read any further.
@@ -222,21 +253,52 @@ impl Status {
         }
         let odd = tx.odd_logs().await?;
         let heads = tx.chain_heads().await?;
+        let followed = tx.followed(None).await?;
+        let factories: Vec<_> =
+            followed.into_iter().filter(|one| one.standard == Standard::Factory).collect();
         let mut collections = Vec::new();
         for one in &picture.collections {
             let (id, finalized) = (one.collection.id, one.collection.finalized_block);
             let not_final = tx.tokens_above(id, finalized).await?;
             let chain = heads.iter().find(|chain| chain.chain_id == one.collection.chain_id);
             let lag = Lag::of(&one.collection, chain.and_then(|chain| chain.head.as_ref()));
-            collections.push(CollectionStatus::new(one, lag, not_final, &odd));
+            let factory = one.collection.factory;
+            let factory = factories.iter().find(|known| Some(known.id) == factory);
+            let factory = factory.map(|known| known.address.to_checksum(None));
+            let status = CollectionStatus::new(one, lag, not_final, &odd);
+            collections.push(CollectionStatus { factory, ..status });
         }
         let chains = heads.iter().map(|chain| ChainStatus::new(chain, now)).collect();
-        Ok(Self { collections, chains, nodes: nodes(&picture), incidents })
+        let factories = factories.iter().map(|factory| {
+            let made = picture.collections.iter();
+            let made = made.filter(|one| one.collection.factory == Some(factory.id)).count();
+            let chain = heads.iter().find(|chain| chain.chain_id == factory.chain_id);
+            let lag = Lag::of(factory, chain.and_then(|chain| chain.head.as_ref()));
+            FactoryStatus::new(factory, made, lag)
+        });
+        let factories = factories.collect();
+        Ok(Self { collections, factories, chains, nodes: nodes(&picture), incidents })
     }
 
     /// Incidents that are not over.
     pub fn open_incidents(&self) -> impl Iterator<Item = &IncidentStatus> {
         self.incidents.iter().filter(|incident| incident.closed_at.is_none())
+    }
+}
+
+impl FactoryStatus {
+    fn new(factory: &Collection, collections: usize, lag: Lag) -> Self {
+        Self {
+            chain_id: factory.chain_id,
+            address: factory.address.to_checksum(None),
+            collections,
+            start_block: factory.start_block,
+            indexed_block: factory.indexed_block,
+            finalized_block: factory.finalized_block,
+            lag_blocks: lag.blocks,
+            rereading: factory.rereading,
+            halted: factory.halted.as_ref().map(HaltStatus::from),
+        }
     }
 }
 
@@ -249,6 +311,7 @@ impl CollectionStatus {
             address: collection.address.to_checksum(None),
             standard: collection.standard,
             name: collection.name.clone(),
+            factory: None,
             editable: (!collection.standard.is_foreign()).then_some(collection.editable),
             tokens: picture.tokens.len(),
             start_block: collection.start_block,
@@ -283,6 +346,7 @@ impl IncidentStatus {
         let repairs = repairs.into_iter().filter(|repair| repair.started_at <= closed);
         Self {
             id: incident.id,
+            chain_id: incident.chain_id,
             collection: incident.collection.to_checksum(None),
             kind: incident.subject.kind(),
             content: incident.subject.content().map(|(_, id)| id.to_string()),

@@ -8,7 +8,7 @@ use crate::{
     config::Standard,
     content::Codec,
     health::{Health, Policy, ReplicaState},
-    ledger::{Burn, LedgerError, Millis, RowId, StateChange, Token, TokenUri, Tx},
+    ledger::{Burn, Collection, LedgerError, Millis, RowId, StateChange, Token, TokenUri, Tx},
     picture::{ContentPicture, Picture, TokenPicture},
     time_text,
 };
@@ -139,17 +139,16 @@ impl From<StateChange> for ChangeReport {
 }
 
 impl TokenReport {
-    /// Reads one token; `None` where collection or token are not in the ledger. [`Absent`] knows
-    /// why.
+    /// Reads one token of a collection; `None` where it is not in the ledger. [`Absent`] knows why.
     pub async fn read(
         tx: &mut Tx,
         policy: &Policy,
-        address: Address,
+        collection: &Collection,
         id: U256,
         now: Millis,
     ) -> Result<Option<Self>, LedgerError> {
         let picture = Picture::take(tx, policy, now).await?;
-        let found = picture.collections.iter().find(|c| c.collection.address == address);
+        let found = picture.collections.iter().find(|c| c.collection.id == collection.id);
         let Some(collection) = found else {
             return Ok(None);
         };
@@ -195,7 +194,7 @@ impl TokenReport {
     }
 
     fn new(
-        collection: &crate::ledger::Collection,
+        collection: &Collection,
         token: &Token,
         seen: &TokenPicture,
         finalized: Option<u64>,
@@ -232,6 +231,37 @@ impl TokenReport {
     }
 }
 
+/// An address that collections of several chains have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address} is on several chains ({})", chains.iter().map(u64::to_string).collect::<Vec<_>>().join(", "))]
+pub struct SeveralChains {
+    /// The address.
+    pub address: Address,
+    /// Their chain ids (EIP-155).
+    pub chains: Vec<u64>,
+}
+
+/// The collection at an address, on the chain with this id if one is named.
+///
+/// # Errors
+/// Where no chain is named, and there is one on several.
+pub fn collection_at(
+    collections: &[Collection],
+    address: Address,
+    chain_id: Option<u64>,
+) -> Result<Option<&Collection>, SeveralChains> {
+    let is_it = |one: &&Collection| {
+        one.address == address && chain_id.is_none_or(|chain| one.chain_id == chain)
+    };
+    let found: Vec<_> = collections.iter().filter(is_it).collect();
+    match found.as_slice() {
+        [_, _, ..] => {
+            Err(SeveralChains { address, chains: found.iter().map(|one| one.chain_id).collect() })
+        }
+        one => Ok(one.first().copied()),
+    }
+}
+
 /// Why the ledger has no such token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
@@ -249,12 +279,8 @@ pub enum Absent {
 }
 
 impl Absent {
-    /// Looks for the reason, in the same transaction.
-    pub async fn read(tx: &mut Tx, address: Address, id: U256) -> Result<Self, LedgerError> {
-        let collections = tx.collections().await?;
-        let Some(collection) = collections.iter().find(|c| c.address == address) else {
-            return Ok(Self::NoCollection);
-        };
+    /// Looks for the reason why a collection has no such token, in the same transaction.
+    pub async fn read(tx: &mut Tx, collection: &Collection, id: U256) -> Result<Self, LedgerError> {
         let Some(burn) = tx.burn(collection.id, id).await? else { return Ok(Self::NotMinted) };
         let finalized = collection.finalized_block.is_some_and(|last| burn.block.0 <= last);
         Ok(Self::Burned { burn, finalized })

@@ -52,7 +52,7 @@ impl Watch {
             picture.collections.iter().any(|c| c.collection.id == id && c.collection.rereading)
         };
         for (_, incident) in open.into_iter().filter(|((id, _), _)| !rereading(*id)) {
-            self.abandon(&mut tx, &picture, incident, now).await?;
+            self.abandon(&mut tx, incident, now).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -108,7 +108,6 @@ impl Watch {
     async fn abandon(
         &self,
         tx: &mut Tx,
-        picture: &Picture,
         incident: Incident,
         now: Millis,
     ) -> Result<(), WatchError> {
@@ -116,13 +115,11 @@ impl Watch {
         let reason = "no token names this content any more";
         info!("incident over {content} is closed: {reason}");
         tx.close_incident(&incident.id, reason, now).await?;
-        let collection =
-            picture.collections.iter().find(|c| c.collection.id == incident.collection_id);
         let body = json!({
             "event": Transition::Recovered.event(),
             "at": time_text(now),
             "incident": incident.id,
-            "chain_id": collection.map(|c| c.collection.chain_id),
+            "chain_id": incident.chain_id,
             "collection": incident.collection.to_checksum(None),
             "kind": incident.subject.kind(),
             "content": { "id": content.to_string(), "cid": content.cid() },
@@ -162,6 +159,7 @@ impl Story<'_> {
         Incident {
             id: random_id(),
             collection_id: self.collection.collection.id,
+            chain_id: self.collection.collection.chain_id,
             collection: self.collection.collection.address,
             subject: Subject::Content {
                 row: self.content.content.row,

@@ -6,6 +6,7 @@ use tracing::{debug, info};
 
 use super::{
     Watch, WatchError,
+    chain::Chain,
     index::{Indexed, Stretch},
     progress::Progress,
 };
@@ -39,6 +40,7 @@ impl Watch {
     /// Reads many blocks at a time, up to `last`.
     pub(super) async fn backfill(
         &self,
+        chain: &Chain,
         view: &View<'_>,
         mut stretch: Stretch,
         last: u64,
@@ -53,7 +55,14 @@ impl Watch {
         while let Some(Batch { from, last, events }) = batch {
             // The next is read while this one is written.
             let (written, following) = tokio::join!(
-                self.write(view, &stretch.collections, last.number, from_ref(&last), &events),
+                self.write(
+                    chain,
+                    view,
+                    &stretch.collections,
+                    last.number,
+                    from_ref(&last),
+                    &events
+                ),
                 batches.next(),
             );
             written?;

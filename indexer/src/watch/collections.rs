@@ -1,18 +1,78 @@
 //! The collections of the configuration, as they are found on the chain.
 
+use alloy::primitives::Address;
 use tracing::{info, warn};
 
 use super::WatchError;
 use crate::{
-    chain::{self, Detected, Rpc},
-    config::CollectionConfig,
-    ledger::{Collection, Ledger, NewCollection},
+    chain::{self, DeployError, Detected, Rpc},
+    config::{CollectionConfig, FactoryConfig},
+    ledger::{Collection, Ledger, LedgerError, NewCollection, NewFactory, RowId, Tx},
 };
+
+/// What of the configuration is on one chain.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    collections: Vec<NewCollection>,
+    factories: Vec<NewFactory>,
+}
+
+impl Found {
+    /// Enters the chain and what is on it; gives the keys of that.
+    pub(super) async fn enter(&self, tx: &mut Tx, rpc: &Rpc) -> Result<Vec<RowId>, LedgerError> {
+        tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
+        let mut rows = Vec::new();
+        for new in &self.collections {
+            rows.push(tx.add_collection(new).await?.id);
+        }
+        for new in &self.factories {
+            rows.push(tx.add_factory(new).await?.id);
+        }
+        Ok(rows)
+    }
+}
+
+/// Looks at everything of the configuration that is on one chain.
+pub(super) async fn look(
+    rpc: &Rpc,
+    ledger: &Ledger,
+    collections: &[CollectionConfig],
+    factories: &[FactoryConfig],
+) -> Result<Found, WatchError> {
+    Ok(Found {
+        collections: look_at_collections(rpc, ledger, collections).await?,
+        factories: look_at_factories(rpc, ledger, factories).await?,
+    })
+}
+
+/// Where a factory is.
+pub(super) fn address_of(factory: &FactoryConfig) -> Result<Address, DeployError> {
+    factory.address.map_or_else(chain::factory_address, Ok)
+}
+
+/// Looks at each factory. Ours need not be there yet: nothing else can ever be in its place.
+async fn look_at_factories(
+    rpc: &Rpc,
+    ledger: &Ledger,
+    configured: &[FactoryConfig],
+) -> Result<Vec<NewFactory>, WatchError> {
+    let mut found = Vec::new();
+    for factory in configured {
+        let (address, chain_id) = (address_of(factory)?, rpc.chain_id());
+        let known = ledger.read().await?.known_collection(chain_id, address).await?;
+        if known.is_none() && address != chain::factory_address()? {
+            chain::check_factory(&rpc.provider().await?, address).await?;
+        }
+        let FactoryConfig { start_block, creators, .. } = factory.clone();
+        found.push(NewFactory { chain_id, address, start_block, creators });
+    }
+    Ok(found)
+}
 
 /// Looks at each collection of the configuration. One that is in the ledger, and of which the chain
 /// has nothing good to say any more (it destroyed itself, or answers otherwise), is what it was: it
 /// must not keep the others from being watched.
-pub(super) async fn look(
+async fn look_at_collections(
     rpc: &Rpc,
     ledger: &Ledger,
     configured: &[CollectionConfig],
@@ -20,7 +80,7 @@ pub(super) async fn look(
     let provider = rpc.provider().await?;
     let chain_id = rpc.chain_id();
     let mut collections = Vec::new();
-    for CollectionConfig { address, start_block, standard } in configured {
+    for CollectionConfig { address, start_block, standard, .. } in configured {
         let known = ledger.read().await?.known_collection(chain_id, *address).await?;
         // What it was found to be once, it stays: a contract could answer otherwise every day.
         let said = standard.or(known.as_ref().map(|known| known.standard));

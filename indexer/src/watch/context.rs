@@ -9,13 +9,18 @@ use std::{
 };
 
 use alloy::signers::local::PrivateKeySigner;
+use futures::future::join_all;
 use tracing::warn;
 use url::{Host, Url};
 
-use super::{collections, halt, heads::Told};
+use super::{
+    chain::{Followed, is_of_the_chain},
+    collections::Found,
+    halt,
+};
 use crate::{
-    chain::{CollectionError, KeyError, Oddity, Rpc, RpcError, Treatment},
-    config::{Config, ConfigError, Finality, History, Payment},
+    chain::{CollectionError, DeployError, KeyError, Oddity, Rpc, RpcError},
+    config::{Config, ConfigError, History, Payment},
     health::{Holder, Policy, Schedule, independent},
     ledger::{self, Ledger, LedgerError, Node, RowId},
     nodes::{self, Configured, FetchError, Fetcher, Resolver},
@@ -36,6 +41,9 @@ pub enum WatchError {
     /// A collection.
     #[error(transparent)]
     Collection(#[from] CollectionError),
+    /// A factory.
+    #[error(transparent)]
+    Factory(#[from] DeployError),
     /// The repairer's key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -72,11 +80,8 @@ pub struct Settings {
     pub policy: Policy,
     /// When replicas are probed.
     pub schedule: Schedule,
-    /// What marks a block final.
-    pub finality: Finality,
-    /// Blocks until then, where confirmations mark it.
-    pub confirmations: u64,
-    /// Between looks at the chain, the schedule and the outbox.
+    /// Between looks at the schedule and the outbox: as between those at the chain that is looked at
+    /// most often.
     pub poll: Duration,
     /// Whether content of earlier revisions stays wanted.
     pub keep_history: bool,
@@ -97,12 +102,12 @@ impl Settings {
     /// From the configuration.
     pub fn new(config: &Config) -> Self {
         let replicas = &config.replicas;
+        let polls = config.chain.iter().map(|chain| chain.poll.0);
+        let poll = polls.min().unwrap_or_default().max(Duration::from_millis(50));
         Self {
             policy: policy(config),
             schedule: Schedule { recheck: replicas.recheck.millis(), retry: RETRY },
-            finality: config.chain.finality,
-            confirmations: config.chain.confirmations,
-            poll: config.chain.poll.0.max(Duration::from_millis(50)),
+            poll,
             keep_history: replicas.history == History::Keep,
             wait: config.repair.wait.0,
             concurrency: config.limits.concurrency.max(1) as usize,
@@ -131,7 +136,7 @@ pub(super) struct Sink {
 /// The indexer: everything its stages share.
 pub struct Watch {
     pub(super) ledger: Ledger,
-    pub(super) rpc: Rpc,
+    pub(super) chains: Vec<Followed>,
     pub(super) fetcher: Fetcher,
     pub(super) nodes: HashMap<RowId, Configured>,
     /// Finds what lies at a path below a content address.
@@ -139,7 +144,6 @@ pub struct Watch {
     pub(super) sinks: Vec<Sink>,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
-    pub(super) told: Told,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
 }
@@ -151,34 +155,49 @@ impl std::fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Opens the ledger, looks at chain, collections and nodes, and ties them together.
+    /// Opens the ledger, looks at chains, collections and nodes, and ties them together. Of several
+    /// chains, those that can't be reached now are reached later.
+    ///
+    /// # Errors
+    /// Where the settings can't work, or no chain can be reached.
     pub async fn start(
         config: &Config,
         repairer: Option<PrivateKeySigner>,
     ) -> Result<Self, WatchError> {
-        if config.collection.is_empty() {
-            return Err(invalid("no [[collection]] is configured: there is nothing to watch"));
+        config.check()?;
+        if config.collection.is_empty() && config.factory.is_empty() {
+            return Err(invalid(
+                "no [[collection]] and no [[factory]] is configured: there is nothing to watch",
+            ));
         }
         if let Some(shortage) = shortage(config) {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
         }
         let sinks = sinks(config)?;
         let fetcher = config.fetcher()?;
-        let treatment =
-            Treatment { pause: config.chain.poll.0, prove_logs: config.chain.prove_logs };
-        let rpc = Rpc::connect_with(&config.chain.rpc, &fetcher, treatment).await?;
+        let chains = Followed::all(config);
+        let rpcs = connect(&chains, &fetcher).await?;
         let ledger = Ledger::open(&config.database).await?;
-        // Before the contracts: on another chain they are missing, which would say less.
-        ledger.read().await?.check_chain(rpc.chain_id(), rpc.genesis()).await?;
-        let collections = collections::look(&rpc, &ledger, &config.collection).await?;
+        let ids: Vec<_> = chains
+            .iter()
+            .zip(&rpcs)
+            .filter_map(|(chain, rpc)| rpc.as_ref().map(Rpc::chain_id).or(chain.id()))
+            .collect();
+        ledger.read().await?.check_chains(&ids).await?;
+        let looked = look(&chains, rpcs, &ledger).await?;
         let configured = nodes::configured(config, &fetcher);
         let resolver = Resolver::configured(config, &fetcher);
         let holders = holders(&configured).await;
         let mut tx = ledger.write().await?;
-        tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
         let mut active = Vec::new();
-        for new in &collections {
-            active.push(tx.add_collection(new).await?.id);
+        for (chain, found) in chains.iter().zip(looked) {
+            match found {
+                Some((rpc, found)) => {
+                    active.extend(found.enter(&mut tx, &rpc).await?);
+                    chain.set_reached(rpc);
+                }
+                None => active.extend(chain.known(&mut tx).await?),
+            }
         }
         let settings = Settings::new(config);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
@@ -192,14 +211,13 @@ impl Watch {
             rows.iter().filter_map(|row| Some((row.id, by_url.remove(&row.url)?))).collect();
         Ok(Self {
             ledger,
-            rpc,
+            chains,
             fetcher,
             nodes,
             resolver,
             sinks,
             repairer,
             settings,
-            told: Told::default(),
             told_odd: Mutex::default(),
         })
     }
@@ -207,6 +225,58 @@ impl Watch {
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+}
+
+/// The endpoints of each chain; `None` of one that can't be reached now, though others can.
+async fn connect(chains: &[Followed], fetcher: &Fetcher) -> Result<Vec<Option<Rpc>>, WatchError> {
+    let results = join_all(chains.iter().map(|chain| chain.connect(fetcher))).await;
+    let none = results.iter().all(Result::is_err);
+    let mut rpcs = Vec::new();
+    for (chain, result) in chains.iter().zip(results) {
+        match result {
+            Ok(rpc) => rpcs.push(Some(rpc)),
+            Err(error) if none || !error.is_passing() => return Err(error.into()),
+            Err(error) => {
+                warn!("{}: {error}; it is tried again", chain.name);
+                rpcs.push(None);
+            }
+        }
+    }
+    Ok(rpcs)
+}
+
+/// What is found of each chain's collections.
+async fn look(
+    chains: &[Followed],
+    rpcs: Vec<Option<Rpc>>,
+    ledger: &Ledger,
+) -> Result<Vec<Option<(Rpc, Found)>>, WatchError> {
+    let mut looked = Vec::new();
+    for (chain, rpc) in chains.iter().zip(rpcs) {
+        let Some(rpc) = rpc else {
+            looked.push(None);
+            continue;
+        };
+        match chain.look(&rpc, ledger).await {
+            Ok(found) => looked.push(Some((rpc, found))),
+            // A wrong address is told at once; a chain that just went away holds up no other.
+            Err(error) if chains.len() > 1 && is_of_the_chain(&error) && !is_final(&error) => {
+                warn!("{}: {error}; it is tried again", chain.name);
+                looked.push(None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(looked)
+}
+
+/// Whether a contract is at fault, which is not mended by waiting.
+fn is_final(error: &WatchError) -> bool {
+    match error {
+        WatchError::Collection(inner) => inner.is_about_contract(),
+        WatchError::Factory(inner) => !matches!(inner, DeployError::Collection(_)),
+        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use tracing::{debug, info, warn};
 
-use super::{Watch, WatchError, halt, index::Indexed};
+use super::{Watch, WatchError, chain::Chain, halt, index::Indexed};
 use crate::{
     chain::{BlockRef, RpcError, View},
     ledger::{self, Fork, ForkVerdict},
@@ -14,10 +14,11 @@ impl Watch {
     /// `false` where the endpoints are behind the ledger: then there is nothing to do but wait.
     pub(super) async fn follow_fork(
         &self,
+        chain: &Chain,
         view: &View<'_>,
         done: &mut Indexed,
     ) -> Result<bool, WatchError> {
-        let window = self.ledger.read().await?.window(self.rpc.chain_id()).await?;
+        let window = self.ledger.read().await?.window(chain.id()).await?;
         let Some(top) = window.first() else { return Ok(true) };
         let head = view.head.number;
         if head < unbroken(&window) {
@@ -45,19 +46,16 @@ impl Watch {
         {
             return Err(RpcError::Changed.into());
         }
-        let fork = Fork {
-            chain_id: self.rpc.chain_id(),
-            window: &window,
-            shared,
-            finalized: view.finalized,
-        };
-        self.settle_fork(&fork, replaced, done).await?;
+        let fork =
+            Fork { chain_id: chain.id(), window: &window, shared, finalized: view.finalized };
+        self.settle_fork(chain, &fork, replaced, done).await?;
         Ok(true)
     }
 
     /// Does about a fork what the ledger, as it is by then, asks for.
     async fn settle_fork(
         &self,
+        chain: &Chain,
         fork: &Fork<'_>,
         replaced: Option<BlockRef>,
         done: &mut Indexed,
@@ -65,7 +63,7 @@ impl Watch {
         let seems = self.ledger.read().await?.fork_verdict(fork).await?;
         let confirmed = seems == ForkVerdict::BeyondFinality;
         if confirmed {
-            self.confirm(replaced).await?;
+            confirm(chain, replaced).await?;
         }
         let mut tx = self.ledger.write().await?;
         let (top, now) = (fork.window.first().map_or(0, |top| top.number), ledger::now());
@@ -91,14 +89,14 @@ impl Watch {
         }
         Ok(())
     }
+}
 
-    /// Nothing is halted on the word of less than half of the endpoints, be they silent or not.
-    async fn confirm(&self, replaced: Option<BlockRef>) -> Result<(), WatchError> {
-        let Some(block) = replaced else { return Err(RpcError::Changed.into()) };
-        match self.rpc.most_have(&block).await {
-            true => Ok(()),
-            false => Err(WatchError::Unconfirmed { block: block.number }),
-        }
+/// Nothing is halted on the word of less than half of the endpoints, be they silent or not.
+async fn confirm(chain: &Chain, replaced: Option<BlockRef>) -> Result<(), WatchError> {
+    let Some(block) = replaced else { return Err(RpcError::Changed.into()) };
+    match chain.rpc.most_have(&block).await {
+        true => Ok(()),
+        false => Err(WatchError::Unconfirmed { block: block.number }),
     }
 }
 

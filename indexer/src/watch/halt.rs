@@ -15,7 +15,8 @@ use crate::{
 
 /// The command that ends a halt.
 pub(crate) fn remedy(collection: &Collection) -> String {
-    format!("everhold reindex {}", collection.address.to_checksum(None))
+    let (address, chain) = (collection.address.to_checksum(None), collection.chain_id);
+    format!("everhold reindex {address} --chain-id {chain}")
 }
 
 /// Says that a collection is halted, and what to do.
@@ -41,6 +42,7 @@ pub(super) async fn open(
     let incident = Incident {
         id: random_id(),
         collection_id: collection.id,
+        chain_id: collection.chain_id,
         collection: collection.address,
         subject: Subject::Halted,
         health: Health::Unverifiable,
@@ -89,7 +91,7 @@ fn told(
         "at": time_text(now),
         "incident": incident.id,
         "kind": incident.subject.kind(),
-        "chain_id": collection.map(|known| known.chain_id),
+        "chain_id": incident.chain_id,
         "collection": incident.collection.to_checksum(None),
         "content": null,
         "tokens": [],
@@ -104,7 +106,7 @@ fn told(
 /// At the start of the indexer: says which collections are halted, and brings incidents in line
 /// with what the configuration has made of them.
 pub(super) async fn settle(tx: &mut Tx, sinks: &[Sink], now: Millis) -> Result<(), LedgerError> {
-    let collections = tx.collections().await?;
+    let collections = tx.followed(None).await?;
     for incident in tx.incidents(Millis::MAX).await? {
         if incident.subject != Subject::Halted {
             continue;

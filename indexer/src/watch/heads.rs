@@ -8,7 +8,7 @@ use std::{
 
 use tracing::info;
 
-use super::{Watch, WatchError};
+use super::{Watch, WatchError, chain::Chain};
 use crate::{
     chain::BlockRef,
     ledger::{self, Collection, RowId},
@@ -17,7 +17,7 @@ use crate::{
 /// Where nothing else is written, the head is no more often than this.
 const HEAD: Duration = Duration::from_secs(5);
 
-/// What this process has said and written.
+/// What this process has said and written of a chain.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// When the head was last written.
@@ -52,11 +52,12 @@ impl Watch {
     /// Everything was read up to the head.
     pub(super) async fn at_head(
         &self,
+        chain: &Chain,
         head: &BlockRef,
         collections: &[Collection],
     ) -> Result<(), WatchError> {
         for collection in collections {
-            if collection.is_ahead_of(head.number) && self.told.begins_to_wait(collection.id) {
+            if collection.is_ahead_of(head.number) && chain.told.begins_to_wait(collection.id) {
                 let (name, start) = (&collection.name, collection.start_block);
                 info!("{name}: its start_block is {start}, the head is {}; waiting", head.number);
             }
@@ -64,7 +65,7 @@ impl Watch {
                 self.finish_rereading(collection).await?;
             }
         }
-        self.note_head(head).await
+        self.note_head(chain, head).await
     }
 
     async fn finish_rereading(&self, collection: &Collection) -> Result<(), WatchError> {
@@ -79,15 +80,15 @@ impl Watch {
     }
 
     /// Remembers the head, unless that was done a moment ago.
-    pub(super) async fn note_head(&self, head: &BlockRef) -> Result<(), WatchError> {
+    pub(super) async fn note_head(&self, chain: &Chain, head: &BlockRef) -> Result<(), WatchError> {
         let now = Instant::now();
-        if !self.told.head_is_due(now) {
+        if !chain.told.head_is_due(now) {
             return Ok(());
         }
         let mut tx = self.ledger.write().await?;
-        tx.see_head(self.rpc.chain_id(), head, ledger::now()).await?;
+        tx.see_head(chain.id(), head, ledger::now()).await?;
         tx.commit().await?;
-        self.told.head_is_written(now);
+        chain.told.head_is_written(now);
         Ok(())
     }
 }

@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, time::Instant};
 
 use alloy::primitives::Bloom;
 use futures::{StreamExt, TryStreamExt, stream};
-use tracing::debug;
+use tracing::{debug, info};
 
-use super::{Watch, WatchError};
+use super::{
+    Watch, WatchError,
+    chain::{Chain, Followed},
+};
 use crate::{
-    chain::{BlockRef, RpcError, TokenEvent, View, Watched, may_concern},
+    chain::{BlockRef, Creation, RpcError, TokenEvent, TokenEventKind, View, Watched, may_concern},
     ledger::{self, Collection, Commit, LedgerError},
 };
 
@@ -40,12 +43,13 @@ pub(super) struct Stretch {
 }
 
 impl Watch {
-    /// Reads the chain up to its head.
-    pub(super) async fn index(&self) -> Result<Indexed, WatchError> {
+    /// Reads a chain up to its head.
+    pub(super) async fn index(&self, followed: &Followed) -> Result<Indexed, WatchError> {
+        let chain = self.reach(followed).await?;
         let mut done = Indexed::default();
         let mut changes = 0;
         loop {
-            match self.index_view(&mut done).await {
+            match self.index_view(chain, &mut done).await {
                 Err(WatchError::Rpc(RpcError::Changed)) if changes < PATIENCE => {
                     changes += 1;
                     debug!("the chain moved while it was read; reading again");
@@ -55,38 +59,31 @@ impl Watch {
         }
     }
 
-    /// Reads one state of the chain up to its head.
-    async fn index_view(&self, done: &mut Indexed) -> Result<(), WatchError> {
-        let settings = &self.settings;
-        let view = self.rpc.view(settings.finality, settings.confirmations).await?;
+    /// Reads one state of a chain up to its head.
+    async fn index_view(&self, chain: &Chain, done: &mut Indexed) -> Result<(), WatchError> {
+        let view = chain.view().await?;
         done.head = view.head.number;
-        if !self.follow_fork(&view, done).await? {
-            return self.note_head(&view.head).await;
+        if !self.follow_fork(chain, &view, done).await? {
+            return self.note_head(chain, &view.head).await;
         }
-        let window_start = self.window_start(&view);
+        let window_start = window_start(chain, &view);
         loop {
-            let collections = self.ledger.read().await?.collections().await?;
+            let collections = self.ledger.read().await?.followed(Some(chain.id())).await?;
             let Some(stretch) = next_stretch(&collections, view.head.number) else {
-                return self.at_head(&view.head, &collections).await;
+                return self.at_head(chain, &view.head, &collections).await;
             };
             if stretch.from < window_start {
-                self.backfill(&view, stretch, window_start - 1, done).await?;
+                self.backfill(chain, &view, stretch, window_start - 1, done).await?;
             } else {
-                self.index_recent(&view, &stretch, done).await?;
+                self.index_recent(chain, &view, &stretch, done).await?;
             }
         }
-    }
-
-    /// The first block that a reorg may take back: what is not final, and more.
-    fn window_start(&self, view: &View<'_>) -> u64 {
-        let start = view.head.number.saturating_sub(WINDOW.max(self.settings.confirmations));
-        let final_until = view.finalized.map_or(start, |finalized| start.min(finalized));
-        final_until.max(view.head.number.saturating_sub(MOST_WINDOW))
     }
 
     /// Reads blocks that a reorg may take back, with their headers, and writes them.
     async fn index_recent(
         &self,
+        chain: &Chain,
         view: &View<'_>,
         stretch: &Stretch,
         done: &mut Indexed,
@@ -95,9 +92,9 @@ impl Watch {
         let watched: Vec<_> = collections.iter().map(Collection::watched).collect();
         // Where none is remembered right below the stretch, those below it are remembered too: a
         // reorg may reach there.
-        let known = self.ledger.read().await?.window(self.rpc.chain_id()).await?;
+        let known = self.ledger.read().await?.window(chain.id()).await?;
         let below = known.iter().any(|block| block.number.checked_add(1) == Some(*from));
-        let lowest = if below { *from } else { self.window_start(view) };
+        let lowest = if below { *from } else { window_start(chain, view) };
         // No more than one request brings: what was read is kept, whatever comes then.
         let (before, headers, mut events) = loop {
             let to = stretch.to.min(from.saturating_add(view.reach() - 1));
@@ -117,7 +114,7 @@ impl Watch {
         complete(view, &watched, &headers, *from, &mut events).await?;
         let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
         check(&before, &blocks, &events)?;
-        self.write(view, collections, *to, &blocks, &events).await?;
+        self.write(chain, view, collections, *to, &blocks, &events).await?;
         done.events += events.len() as u64;
         debug!("blocks {from} to {to}: {} events", events.len());
         Ok(())
@@ -126,6 +123,7 @@ impl Watch {
     /// Writes what was read, with its checkpoint.
     pub(super) async fn write(
         &self,
+        chain: &Chain,
         view: &View<'_>,
         collections: &[Collection],
         to: u64,
@@ -133,13 +131,13 @@ impl Watch {
         events: &[TokenEvent],
     ) -> Result<(), WatchError> {
         let commit = Commit {
-            chain_id: self.rpc.chain_id(),
+            chain_id: chain.id(),
             collections,
             to,
             blocks,
             events,
             finalized: view.finalized,
-            window_start: self.window_start(view),
+            window_start: window_start(chain, view),
             keep_history: self.settings.keep_history,
             now: ledger::now(),
         };
@@ -150,9 +148,38 @@ impl Watch {
         })?;
         tx.see_head(commit.chain_id, &view.head, commit.now).await?;
         tx.commit().await?;
-        self.told.head_is_written(Instant::now());
+        chain.told.head_is_written(Instant::now());
+        say_creations(events);
         Ok(())
     }
+}
+
+/// Creations that are told one by one; of more at once, only their number is.
+const FEW: usize = 5;
+
+/// Says which collections were made.
+fn say_creations(events: &[TokenEvent]) {
+    let made = |event: &TokenEvent| match &event.kind {
+        TokenEventKind::Created(made) => Some((event.block_number, made.clone())),
+        _ => None,
+    };
+    let made: Vec<_> = events.iter().filter_map(made).collect();
+    if made.len() > FEW {
+        info!("factory: {} collections were made", made.len());
+        return;
+    }
+    for (block, Creation { name, collection, creator, .. }) in
+        made.iter().map(|(block, made)| (block, made.as_ref()))
+    {
+        info!("factory: {name} at {collection} was made in block {block}, for {creator}");
+    }
+}
+
+/// The first block that a reorg may take back: what is not final, and more.
+fn window_start(chain: &Chain, view: &View<'_>) -> u64 {
+    let start = view.head.number.saturating_sub(WINDOW.max(chain.confirmations));
+    let final_until = view.finalized.map_or(start, |finalized| start.min(finalized));
+    final_until.max(view.head.number.saturating_sub(MOST_WINDOW))
 }
 
 /// The next blocks to read: from where the collections that are furthest behind stand, until

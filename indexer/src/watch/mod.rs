@@ -3,6 +3,7 @@
 mod alert;
 mod assess;
 mod backfill;
+mod chain;
 mod collections;
 mod context;
 mod fork;
@@ -20,6 +21,7 @@ mod verify;
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -28,6 +30,7 @@ pub use context::{Settings, Watch, WatchError, policy, shortage};
 pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
 
+use self::{chain::Followed, index::Indexed};
 use crate::{health::Policy, ledger, picture::Picture};
 
 /// What one round did.
@@ -49,6 +52,8 @@ pub struct Round {
     pub repaired: u64,
     /// Alerts that a sink took.
     pub alerts: u64,
+    /// Chains that could not be followed, though others could.
+    pub failed_chains: u64,
 }
 
 /// How long a single round waits for sinks before it leaves alerts in the outbox.
@@ -60,11 +65,11 @@ impl Watch {
     pub async fn once(&self, repair: bool) -> Result<Round, WatchError> {
         let mut round = Round::default();
         self.release_leases().await?;
-        let indexed = self.index().await?;
-        round.events = indexed.events;
-        round.reorgs = indexed.reorgs;
-        round.halted = indexed.halted;
-        round.uris = self.read_uris().await?;
+        self.index_all(&mut round).await?;
+        let (uris, failed) =
+            self.with_chains("reading URIs of", async |chain| self.read_uris(chain).await).await?;
+        round.uris = uris.iter().sum();
+        round.failed_chains = round.failed_chains.max(failed);
         round.probes = self.verify_settled().await?;
         // Documents that were read just now may refer to more, by paths, too.
         while self.follow_paths_settled().await? > 0 {
@@ -82,18 +87,34 @@ impl Watch {
         Ok(round)
     }
 
-    /// Follows the chain to its head, and does nothing else.
+    /// Follows every chain to its head, and does nothing else.
     pub async fn index_once(&self) -> Result<Round, WatchError> {
-        let indexed = self.index().await?;
-        let index::Indexed { events, reorgs, halted, .. } = indexed;
-        Ok(Round { events, reorgs, halted, ..Round::default() })
+        let mut round = Round::default();
+        self.index_all(&mut round).await?;
+        Ok(round)
     }
 
-    /// Rounds until `stop`: the chain, the replicas and the outbox each at their own pace.
+    async fn index_all(&self, round: &mut Round) -> Result<(), WatchError> {
+        let (indexed, failed) =
+            self.with_chains("following", async |chain| self.index(chain).await).await?;
+        round.failed_chains = failed;
+        for Indexed { events, reorgs, halted, .. } in indexed {
+            round.events += events;
+            round.reorgs += reorgs;
+            round.halted += halted;
+        }
+        Ok(())
+    }
+
+    /// Rounds until `stop`: each chain, the replicas and the outbox at their own pace.
     pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
         self.release_leases().await?;
         let work = async {
-            tokio::join!(self.follow(), self.read(), self.walk(), self.care(repair), self.post())
+            let chains = self.chains.iter();
+            let chains = join_all(chains.map(async |chain| {
+                tokio::join!(self.follow(chain), self.read(chain));
+            }));
+            tokio::join!(chains, self.walk(), self.care(repair), self.post())
         };
         tokio::select! {
             _ = work => {}
@@ -102,19 +123,23 @@ impl Watch {
         Ok(())
     }
 
-    /// Follows the chain; whatever goes wrong is said and tried again. An endpoint that tells of a
+    /// Follows a chain; whatever goes wrong is said and tried again. An endpoint that tells of a
     /// new block is listened to at once, and the chain is looked at every so often all the same.
-    async fn follow(&self) {
-        let mut pause = Pause::new(self.settings.poll);
+    async fn follow(&self, followed: &Followed) {
+        let mut pause = Pause::new(followed.poll);
+        let what = format!("following {}", followed.name);
         let mut bell = Bell::default();
         loop {
             let begun = Instant::now();
-            let indexed = self.index().await;
+            let indexed = self.index(followed).await;
             let head = indexed.as_ref().ok().map(|indexed| indexed.head);
-            let wait = pause.next("following the chain", indexed.map(|_| ()));
+            let wait = pause.next(&what, indexed.map(|_| ()));
             let wait = bell.shortened(head, wait);
             let rung = async {
-                self.rpc.new_head().await;
+                match followed.reached() {
+                    Some(chain) => chain.rpc.new_head().await,
+                    None => std::future::pending().await,
+                }
                 // However often it is rung.
                 tokio::time::sleep_until(begun + Bell::APART).await;
             };
@@ -125,12 +150,13 @@ impl Watch {
         }
     }
 
-    /// Reads the URIs of tokens that are not ours, as the chain is followed.
-    async fn read(&self) {
-        let mut pause = Pause::new(self.settings.poll);
+    /// Reads the URIs of tokens that are not ours, as their chain is followed.
+    async fn read(&self, followed: &Followed) {
+        let mut pause = Pause::new(followed.poll);
+        let what = format!("reading URIs of {}", followed.name);
         loop {
-            let done = self.read_uris().await.map(|_| ());
-            pause.after("reading URIs", done).await;
+            let done = self.read_uris(followed).await.map(|_| ());
+            pause.after(&what, done).await;
         }
     }
 

@@ -6,6 +6,7 @@ use super::halt;
 use crate::{
     config::Config,
     ledger::{self, Collection, Ledger, LedgerError, Millis, Subject, Tx},
+    report::{SeveralChains, collection_at},
 };
 
 /// Why a collection can't be read again.
@@ -17,6 +18,9 @@ pub enum ReindexError {
          `everhold watch` reads it"
     )]
     Unknown(Address),
+    /// There are several at this address.
+    #[error("{0}: --chain-id N says which")]
+    Several(#[from] SeveralChains),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -31,13 +35,18 @@ pub struct Reindexed {
     pub incident: Option<String>,
 }
 
-/// The collection at an address, whether it is configured or not.
+/// The collection at an address, on the chain with this id if one is named, whether it is configured
+/// or not.
 ///
 /// # Errors
 /// [`ReindexError`].
-pub async fn find(tx: &mut Tx, address: Address) -> Result<Collection, ReindexError> {
+pub async fn find(
+    tx: &mut Tx,
+    address: Address,
+    chain_id: Option<u64>,
+) -> Result<Collection, ReindexError> {
     let all = tx.all_collections().await?;
-    let found = all.into_iter().find(|collection| collection.address == address);
+    let found = collection_at(&all, address, chain_id)?.cloned();
     found.ok_or(ReindexError::Unknown(address))
 }
 
@@ -51,10 +60,11 @@ pub async fn reindex(
     ledger: &Ledger,
     config: &Config,
     address: Address,
+    chain_id: Option<u64>,
 ) -> Result<Reindexed, ReindexError> {
     let now = ledger::now();
     let mut tx = ledger.write().await?;
-    let before = find(&mut tx, address).await?;
+    let before = find(&mut tx, address, chain_id).await?;
     tx.begin_anew(before.id).await?;
     let mut closed = None;
     for incident in tx.incidents(Millis::MAX).await? {

@@ -3,7 +3,11 @@
 
 use tracing::{debug, warn};
 
-use super::{Watch, WatchError, meaning::meaning};
+use super::{
+    Watch, WatchError,
+    chain::{Chain, Followed},
+    meaning::meaning,
+};
 use crate::{
     chain::{BlockRef, Pinned, RpcError, UriAnswer, UriCall},
     ledger::{self, DueUri, LedgerError, Meaning, Millis, RowId, UriReading, UriRecord},
@@ -19,12 +23,13 @@ const RETRY: Millis = 60 * 1000;
 const PATIENCE: u32 = 5;
 
 impl Watch {
-    /// Reads every URI that is due, as it is at the last block that was read; gives how many are new
-    /// or others.
-    pub(super) async fn read_uris(&self) -> Result<u64, WatchError> {
+    /// Reads every URI of a chain that is due, as it is at the last block that was read; gives how
+    /// many are new or others. Nothing, where the chain was not reached yet.
+    pub(super) async fn read_uris(&self, followed: &Followed) -> Result<u64, WatchError> {
+        let Some(chain) = followed.reached() else { return Ok(0) };
         let mut changes = 0;
         let changed = loop {
-            match self.read_uris_once().await {
+            match self.read_uris_once(chain).await {
                 Err(WatchError::Rpc(RpcError::Changed)) if changes < PATIENCE => changes += 1,
                 other => break other?,
             }
@@ -33,39 +38,45 @@ impl Watch {
         Ok(changed)
     }
 
-    async fn read_uris_once(&self) -> Result<u64, WatchError> {
+    async fn read_uris_once(&self, chain: &Chain) -> Result<u64, WatchError> {
         let mut tx = self.ledger.read().await?;
-        let foreign = tx.collections().await?.iter().any(|c| c.standard.is_foreign());
-        let top = tx.window(self.rpc.chain_id()).await?.first().copied();
+        let foreign = tx.followed(Some(chain.id())).await?.iter().any(|c| c.standard.is_foreign());
+        let top = tx.window(chain.id()).await?.first().copied();
         drop(tx);
         let Some(top) = top.filter(|_| foreign) else { return Ok(0) };
-        if !self.has_due_uris(&top).await? {
+        if !self.has_due_uris(chain, &top).await? {
             return Ok(0);
         }
         // Before anything is taken, which is the endpoint's to fail at.
-        let view = self.rpc.view(self.settings.finality, self.settings.confirmations).await?;
+        let view = chain.view().await?;
         let pinned = view.pin(top).await?;
-        let mut changed = self.read_due(&pinned).await?;
-        for collection in self.take_collections(&top).await? {
-            changed += self.read_collection(&pinned, collection).await?;
+        let mut changed = self.read_due(chain, &pinned).await?;
+        for collection in self.take_collections(chain, &top).await? {
+            changed += self.read_collection(chain, &pinned, collection).await?;
         }
         Ok(changed)
     }
 
-    async fn has_due_uris(&self, top: &BlockRef) -> Result<bool, WatchError> {
+    async fn has_due_uris(&self, chain: &Chain, top: &BlockRef) -> Result<bool, WatchError> {
         let now = ledger::now();
         let before = now.saturating_sub(self.settings.schedule.recheck);
-        Ok(self.ledger.read().await?.has_due_uris(top.number, before, now).await?)
+        let mut tx = self.ledger.read().await?;
+        Ok(tx.has_due_uris(chain.id(), top.number, before, now).await?)
     }
 
     /// The collections whose time has come.
-    async fn take_collections(&self, top: &BlockRef) -> Result<Vec<RowId>, WatchError> {
+    async fn take_collections(
+        &self,
+        chain: &Chain,
+        top: &BlockRef,
+    ) -> Result<Vec<RowId>, WatchError> {
         // Of one moment: where every round rechecks, the next round does.
         let now = ledger::now();
         let before = now.saturating_sub(self.settings.schedule.recheck);
         let mut tx = self.ledger.write().await?;
         let mut taken = Vec::new();
-        while let Some(collection) = tx.take_due_collection(top.number, before, now).await? {
+        let (id, block) = (chain.id(), top.number);
+        while let Some(collection) = tx.take_due_collection(id, block, before, now).await? {
             taken.push(collection);
         }
         tx.commit().await?;
@@ -73,22 +84,23 @@ impl Watch {
     }
 
     /// Reads what is due by itself, and what becomes so meanwhile.
-    async fn read_due(&self, pinned: &Pinned<'_>) -> Result<u64, WatchError> {
+    async fn read_due(&self, chain: &Chain, pinned: &Pinned<'_>) -> Result<u64, WatchError> {
         let mut changed = 0;
         loop {
             let now = ledger::now();
             let lease = now.saturating_add(LEASE);
             let mut tx = self.ledger.write().await?;
-            let due = tx.take_due_uris(pinned.block().number, now, lease, PAGE).await?;
+            let (id, block) = (chain.id(), pinned.block().number);
+            let due = tx.take_due_uris(id, block, now, lease, PAGE).await?;
             tx.commit().await?;
             if due.is_empty() {
                 return Ok(changed);
             }
-            match self.read_page(pinned, &due, Some(lease)).await {
+            match self.read_page(chain, pinned, &due, Some(lease)).await {
                 Ok(more) => changed += more,
                 Err(error) => {
                     let mut tx = self.ledger.write().await?;
-                    tx.give_back_uris(lease).await?;
+                    tx.give_back_uris(chain.id(), lease).await?;
                     tx.commit().await?;
                     return Err(error);
                 }
@@ -99,6 +111,7 @@ impl Watch {
     /// Reads all URIs of a collection; only others are written down.
     async fn read_collection(
         &self,
+        chain: &Chain,
         pinned: &Pinned<'_>,
         collection: RowId,
     ) -> Result<u64, WatchError> {
@@ -109,12 +122,13 @@ impl Watch {
             drop(tx);
             let Some(last) = page.last() else { return Ok(changed) };
             after = Some(last.token);
-            changed += self.read_page(pinned, &page, None).await?;
+            changed += self.read_page(chain, pinned, &page, None).await?;
         }
     }
 
     async fn read_page(
         &self,
+        chain: &Chain,
         pinned: &Pinned<'_>,
         page: &[DueUri],
         lease: Option<Millis>,
@@ -134,7 +148,7 @@ impl Watch {
         };
         let records: Vec<_> = page.iter().zip(meanings).map(record).collect();
         let reading = UriReading {
-            chain_id: self.rpc.chain_id(),
+            chain_id: chain.id(),
             block: pinned.block(),
             records: &records,
             lease,
@@ -161,7 +175,7 @@ impl Watch {
     pub(super) async fn tell_odd_logs(&self) -> Result<(), WatchError> {
         let mut tx = self.ledger.read().await?;
         let odd = tx.odd_logs().await?;
-        let collections = tx.collections().await?;
+        let collections = tx.followed(None).await?;
         drop(tx);
         for one in odd {
             let known = collections.iter().find(|c| c.id == one.collection);

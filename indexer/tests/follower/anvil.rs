@@ -24,7 +24,7 @@ use tokio::{
 use url::Url;
 
 /// The first account of anvil's well-known mnemonic.
-const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+pub(crate) const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
 sol! {
     // What the product has no command for.
@@ -134,11 +134,13 @@ impl Anvil {
         let planned = plan_deployment(&self.provider, creator, settings, None, None).await.unwrap();
         let deployed = deploy(&self.provider, &self.signer, &planned).await.unwrap();
         assert_eq!(deployed.address, planned.collection);
-        Collection {
-            anvil: self,
-            address: deployed.address,
-            contract: Contract::new(self.provider.clone(), deployed.address),
-        }
+        self.collection_at(deployed.address)
+    }
+
+    /// A collection that is there.
+    pub(crate) fn collection_at(&self, address: Address) -> Collection<'_> {
+        let contract = Contract::new(self.provider.clone(), address);
+        Collection { anvil: self, address, contract }
     }
 }
 

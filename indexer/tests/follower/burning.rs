@@ -11,7 +11,10 @@ use everhold::{
 use crate::{
     anvil::{Anvil, digest},
     setting::{Setting, seen},
-    support::database::{Database, on_both_engines},
+    support::{
+        database::{Database, on_both_engines},
+        snapshot,
+    },
 };
 
 on_both_engines!(
@@ -36,12 +39,14 @@ async fn status(watch: &Watch) -> Status {
 async fn report(watch: &Watch, collection: Address, token: U256) -> Option<TokenReport> {
     let mut tx = watch.ledger().read().await.unwrap();
     let now = ledger::now();
-    TokenReport::read(&mut tx, watch.policy(), collection, token, now).await.unwrap()
+    let of = snapshot::collection(&mut tx, collection).await.unwrap();
+    TokenReport::read(&mut tx, watch.policy(), &of, token, now).await.unwrap()
 }
 
 async fn absent(watch: &Watch, collection: Address, token: U256) -> Absent {
     let mut tx = watch.ledger().read().await.unwrap();
-    Absent::read(&mut tx, collection, token).await.unwrap()
+    let of = snapshot::collection(&mut tx, collection).await.unwrap();
+    Absent::read(&mut tx, &of, token).await.unwrap()
 }
 
 /// The contents of open incidents.

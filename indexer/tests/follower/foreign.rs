@@ -22,7 +22,10 @@ use crate::{
     anvil::Anvil,
     proxy::Proxy,
     setting::{Setting, once_they_are_back},
-    support::database::{Database, Engine, on_both_engines},
+    support::{
+        database::{Database, Engine, on_both_engines},
+        snapshot::collection,
+    },
 };
 
 on_both_engines!(reads_what_foreign_contracts_say, follows_editions_of_an_1155);
@@ -108,7 +111,8 @@ impl Foreign<'_> {
 async fn report(watch: &Watch, address: Address, token: u64) -> TokenReport {
     let mut tx = watch.ledger().read().await.unwrap();
     let (policy, now) = (watch.policy(), ledger::now());
-    let report = TokenReport::read(&mut tx, policy, address, U256::from(token), now).await;
+    let of = collection(&mut tx, address).await.unwrap();
+    let report = TokenReport::read(&mut tx, policy, &of, U256::from(token), now).await;
     report.unwrap().unwrap_or_else(|| panic!("no token {token}"))
 }
 
@@ -371,7 +375,8 @@ async fn follows_a_contract_older_than_the_standard() {
     watch.once(false).await.unwrap();
     let mut tx = watch.ledger().read().await.unwrap();
     let (policy, now) = (watch.policy(), ledger::now());
-    let token = TokenReport::read(&mut tx, policy, contract.address, U256::MAX, now).await;
+    let of = collection(&mut tx, contract.address).await.unwrap();
+    let token = TokenReport::read(&mut tx, policy, &of, U256::MAX, now).await;
     let token = token.unwrap().unwrap();
     assert_eq!(token.owner, Some(anvil.signer.address().to_string()));
     assert_eq!(token.uri.as_deref(), Some("https://old.example/"));

@@ -85,7 +85,7 @@ async fn halts_within_the_window_and_tells_of_it(db: Database) {
     assert_eq!(incident.summary, halted.reason);
 
     let config = setting.config(&db.url, &[&anvil.url]);
-    reindex(watch.ledger(), &config, collection.address).await.unwrap();
+    reindex(watch.ledger(), &config, collection.address, None).await.unwrap();
     let round = watch.once(false).await.unwrap();
     assert_eq!((round.halted, round.alerts), (0, 1));
     assert_eq!(seen(watch.ledger()).await, setting.fresh(&anvil.url).await);
@@ -95,7 +95,8 @@ async fn halts_within_the_window_and_tells_of_it(db: Database) {
     assert!(came.iter().all(|body| body["kind"] == "halted"), "{came:?}");
     assert_eq!(came[0]["incident"], came[1]["incident"]);
     assert_eq!((&came[0]["content"], &came[0]["health"]), (&Value::Null, &"unverifiable".into()));
-    let command = format!("everhold reindex {}", collection.address.to_checksum(None));
+    let command =
+        format!("everhold reindex {} --chain-id 31337", collection.address.to_checksum(None));
     assert_eq!(came[0]["command"], command);
     assert_eq!((&came[1]["previous"], &came[1]["health"]), (&"unverifiable".into(), &Value::Null));
 }
@@ -119,9 +120,9 @@ async fn halts_where_nothing_remembered_is_left(db: Database) {
     assert!(halt.reason.contains("the oldest one remembered"), "{halt:?}");
     let config = setting.config(&db.url, &[&anvil.url]);
     let unknown = alloy::primitives::Address::repeat_byte(9);
-    let refused = reindex(&ledger, &config, unknown).await;
+    let refused = reindex(&ledger, &config, unknown, None).await;
     assert!(matches!(refused, Err(ReindexError::Unknown(address)) if address == unknown));
-    reindex(&ledger, &config, collection.address).await.unwrap();
+    reindex(&ledger, &config, collection.address, None).await.unwrap();
     ledger.close().await;
     setting.round(&db, &[&anvil.url]).await.unwrap();
     assert_eq!(seen_in(&db).await, setting.fresh(&anvil.url).await);
@@ -217,7 +218,7 @@ async fn reads_again_without_alarms_in_between(db: Database) {
     assert_eq!(open_incidents(watch.ledger()).await.len(), 3);
 
     let config = setting.config(&db.url, &[&anvil.url]);
-    reindex(watch.ledger(), &config, collection.address).await.unwrap();
+    reindex(watch.ledger(), &config, collection.address, None).await.unwrap();
     // Another process looks at the contents before this one reads the chain again.
     assert!(seen(watch.ledger()).await.snapshot.tokens.is_empty());
     let proxy = Proxy::start(&anvil.url).await;
@@ -268,7 +269,7 @@ async fn notices_a_reindex_while_it_runs(db: Database) {
         };
         until(|collection| collection.halted.is_some()).await;
         let config = setting.config(&db.url, &[&anvil.url]);
-        reindex(&ledger, &config, collection.address).await.unwrap();
+        reindex(&ledger, &config, collection.address, None).await.unwrap();
         until(|collection| !collection.rereading).await;
         ledger.close().await;
         stop.cancel();

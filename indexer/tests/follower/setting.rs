@@ -6,8 +6,8 @@ use alloy::primitives::Address;
 use everhold::{
     chain::RpcError,
     config::{
-        AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, LimitsConfig, NodeConfig,
-        ReplicasConfig, Span,
+        AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, FactoryConfig,
+        LimitsConfig, NodeConfig, ReplicasConfig, Span,
     },
     ledger::Ledger,
     watch::{Round, Watch, WatchError},
@@ -26,6 +26,7 @@ const POLL: Span = Span(Duration::from_millis(50));
 pub(crate) struct Setting {
     node: Server,
     collections: Vec<CollectionConfig>,
+    pub(crate) factories: Vec<FactoryConfig>,
     pub(crate) confirmations: u64,
     pub(crate) grace_secs: u64,
     pub(crate) webhooks: Vec<Url>,
@@ -38,6 +39,7 @@ impl Setting {
     /// An indexer of these collections, from the first block on.
     pub(crate) async fn of(addresses: &[Address]) -> Self {
         let collections = addresses.iter().map(|address| CollectionConfig {
+            chain_id: None,
             address: *address,
             start_block: 0,
             standard: None,
@@ -45,6 +47,7 @@ impl Setting {
         Self {
             node: Server::empty_node().await,
             collections: collections.collect(),
+            factories: Vec::new(),
             confirmations: 12,
             grace_secs: 600,
             webhooks: Vec::new(),
@@ -62,14 +65,15 @@ impl Setting {
     pub(crate) fn config(&self, database: &str, rpc: &[&Url]) -> Config {
         Config {
             database: database.to_owned(),
-            chain: ChainConfig {
+            chain: vec![ChainConfig {
                 rpc: rpc.iter().map(|url| (*url).clone()).collect(),
                 confirmations: self.confirmations,
                 prove_logs: self.prove_logs,
                 poll: self.poll,
                 ..ChainConfig::default()
-            },
+            }],
             collection: self.collections.clone(),
+            factory: self.factories.clone(),
             aleph: AlephConfig {
                 nodes: vec![NodeConfig { url: self.node.url.clone(), operator: None }],
                 ..AlephConfig::default()
@@ -95,6 +99,31 @@ impl Setting {
                 .collect(),
             ..Config::default()
         }
+    }
+
+    /// The same on several chains: each collection is on every one of them.
+    pub(crate) fn several(&self, database: &str, chains: &[(u64, &Url)]) -> Config {
+        let mut config = self.config(database, &[]);
+        let [base] = config.chain.as_slice() else { panic!("one chain") };
+        let chain = |(id, url): &(u64, &Url)| ChainConfig {
+            chain_id: Some(*id),
+            rpc: vec![(*url).clone()],
+            ..base.clone()
+        };
+        config.chain = chains.iter().map(chain).collect();
+        let on_each = |one: &CollectionConfig| {
+            let one = one.clone();
+            chains
+                .iter()
+                .map(move |(id, _)| CollectionConfig { chain_id: Some(*id), ..one.clone() })
+        };
+        config.collection = self.collections.iter().flat_map(on_each).collect();
+        let on_each = |one: &FactoryConfig| {
+            let one = one.clone();
+            chains.iter().map(move |(id, _)| FactoryConfig { chain_id: Some(*id), ..one.clone() })
+        };
+        config.factory = self.factories.iter().flat_map(on_each).collect();
+        config
     }
 
     pub(crate) async fn start(&self, db: &Database, rpc: &[&Url]) -> Result<Watch, WatchError> {

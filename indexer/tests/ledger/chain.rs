@@ -200,8 +200,9 @@ async fn refuses_another_chain(db: Database) {
         tx.commit().await.unwrap();
     }
     let mut tx = ledger.write().await.unwrap();
-    let other = tx.bind_chain(1, hash("genesis")).await;
+    let other = tx.check_chains(&[1]).await;
     assert!(matches!(other, Err(LedgerError::OtherChain { ledger: CHAIN, rpc: 1 })));
+    tx.check_chains(&[1, CHAIN]).await.unwrap();
     let anew = tx.bind_chain(CHAIN, hash("another genesis")).await;
     assert!(matches!(anew, Err(LedgerError::OtherGenesis(CHAIN))));
     tx.bind_chain(CHAIN, hash("genesis")).await.unwrap();

@@ -13,7 +13,9 @@ use everhold::{
 };
 
 use crate::{
-    story::{NOW, Said, Story, burn, digest, give, new_foreign, person, raw, set_nodes, take_all},
+    story::{
+        CHAIN, NOW, Said, Story, burn, digest, give, new_foreign, person, raw, set_nodes, take_all,
+    },
     support::{
         database::{Database, on_both_engines},
         snapshot::Snapshot,
@@ -80,7 +82,7 @@ pub(crate) async fn look(
     let head = story.blocks.last().unwrap().reference;
     let lease = at + MINUTE;
     let mut tx = story.ledger.write().await.unwrap();
-    let due = tx.take_due_uris(head.number, at, lease, 1000).await.unwrap();
+    let due = tx.take_due_uris(CHAIN, head.number, at, lease, 1000).await.unwrap();
     let record = |due: &everhold::ledger::DueUri| UriRecord {
         collection: due.collection,
         token: due.token,
@@ -105,7 +107,7 @@ fn reading<'a>(
     now: Millis,
 ) -> UriReading<'a> {
     UriReading {
-        chain_id: crate::story::CHAIN,
+        chain_id: CHAIN,
         block: story.blocks.last().unwrap().reference,
         records,
         lease,
@@ -229,7 +231,7 @@ async fn loses_no_change_that_comes_while_it_reads(db: Database) {
     let mut story = begin(&db, Standard::Erc721).await;
     story.tell(give(0, 1, 1)).await;
     let mut tx = story.ledger.write().await.unwrap();
-    let due = tx.take_due_uris(1, NOW, NOW + MINUTE, 10).await.unwrap();
+    let due = tx.take_due_uris(CHAIN, 1, NOW, NOW + MINUTE, 10).await.unwrap();
     tx.commit().await.unwrap();
     let read_at = story.blocks.last().unwrap().reference;
     story.tell(said(1, TokenEventKind::MetadataChanged { last: U256::ONE })).await;
@@ -392,10 +394,10 @@ async fn tries_what_cannot_be_verified_again_and_again(db: Database) {
     assert_eq!(look(&story, at, |_, _| unverifiable("it reverts")).await.len(), 1);
     assert!(look(&story, at + 1000 * MINUTE, |_, _| names(1)).await.is_empty());
     let mut tx = story.ledger.write().await.unwrap();
-    let collection = tx.take_due_collection(1, at, at).await.unwrap().unwrap();
-    assert_eq!(tx.take_due_collection(1, at, at).await.unwrap(), None);
-    assert!(tx.has_due_uris(1, at + 1, at).await.unwrap());
-    assert!(!tx.has_due_uris(1, at, at).await.unwrap());
+    let collection = tx.take_due_collection(CHAIN, 1, at, at).await.unwrap().unwrap();
+    assert_eq!(tx.take_due_collection(CHAIN, 1, at, at).await.unwrap(), None);
+    assert!(tx.has_due_uris(CHAIN, 1, at + 1, at).await.unwrap());
+    assert!(!tx.has_due_uris(CHAIN, 1, at, at).await.unwrap());
     let page = tx.uris_after(collection, None, 2, 10).await.unwrap();
     assert_eq!(page.iter().map(|uri| uri.token).collect::<Vec<_>>(), [U256::ONE]);
     assert!(tx.uris_after(collection, Some(U256::ONE), 2, 10).await.unwrap().is_empty());

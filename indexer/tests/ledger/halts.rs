@@ -205,6 +205,7 @@ async fn opens_one_incident_for_a_halt(db: Database) {
     let about = |id: &str, index: usize| Incident {
         id: id.to_owned(),
         collection_id: story.collections[index].id,
+        chain_id: CHAIN,
         collection: contract(index),
         subject: Subject::Halted,
         health: Health::Unverifiable,

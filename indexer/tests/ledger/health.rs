@@ -17,7 +17,10 @@ use crate::{
         HOUR, NOW, Story, burn, contract, mint, mint_batch, raw, record, row_of, seen, set_nodes,
         update,
     },
-    support::database::{Database, on_both_engines},
+    support::{
+        database::{Database, on_both_engines},
+        snapshot::collection,
+    },
 };
 
 on_both_engines!(
@@ -211,7 +214,8 @@ async fn tells_a_token_with_its_evidence(db: Database) {
     probed(&story, 2, &[Missing, Verified]).await;
     probed(&story, 2, &[Verified]).await;
     let mut tx = story.ledger.read().await.unwrap();
-    let report = TokenReport::read(&mut tx, &POLICY, contract(0), U256::from(1), NOW);
+    let of = collection(&mut tx, contract(0)).await.unwrap();
+    let report = TokenReport::read(&mut tx, &POLICY, &of, U256::from(1), NOW);
     let report = report.await.unwrap().unwrap();
     assert_eq!(report.token_id, "1");
     assert_eq!(report.digest, Some(raw(2).digest.to_string()));
@@ -233,8 +237,8 @@ async fn knows_nothing_of_other_tokens(db: Database) {
     let mut story = begin(&db).await;
     story.tell(mint(0, 1, 1, 1)).await;
     let mut tx = story.ledger.read().await.unwrap();
-    for (address, id) in [(contract(0), 2), (contract(1), 1)] {
-        let report = TokenReport::read(&mut tx, &POLICY, address, U256::from(id), NOW);
-        assert!(report.await.unwrap().is_none());
-    }
+    let of = collection(&mut tx, contract(0)).await.unwrap();
+    let report = TokenReport::read(&mut tx, &POLICY, &of, U256::from(2), NOW);
+    assert!(report.await.unwrap().is_none());
+    assert!(collection(&mut tx, contract(1)).await.is_none());
 }

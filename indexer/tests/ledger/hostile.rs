@@ -12,8 +12,8 @@ use everhold::{
 
 use crate::{
     story::{
-        NOW, SCHEDULE, Said, Story, contract, digest, mint, new_collection, person, raw, row_of,
-        seen, set_nodes,
+        CHAIN, NOW, SCHEDULE, Said, Story, contract, digest, mint, new_collection, person, raw,
+        row_of, seen, set_nodes,
     },
     support::{
         database::{Database, on_both_engines},
@@ -183,6 +183,7 @@ async fn survives_a_nul_in_an_alert(db: Database) {
     let incident = Incident {
         id: "a".to_owned(),
         collection_id: story.collections[0].id,
+        chain_id: CHAIN,
         collection: contract(0),
         subject: Subject::Content { row, id: raw(1) },
         health: Health::Lost,
@@ -249,7 +250,15 @@ async fn survives_events_in_no_sensible_order(db: Database) {
     let content = |content, revision| TokenEventKind::Content { digest: digest(content), revision };
     let burn = TokenEventKind::Transfer { to: alloy::primitives::Address::ZERO };
     let give = TokenEventKind::Transfer { to: person(4) };
-    let kinds = [burn, TokenEventKind::Frozen, content(1, 9), burn, content(2, 3), give, burn];
+    let kinds = [
+        burn.clone(),
+        TokenEventKind::Frozen,
+        content(1, 9),
+        burn.clone(),
+        content(2, 3),
+        give,
+        burn,
+    ];
     for kind in kinds {
         story.tell(vec![said(kind)]).await;
     }

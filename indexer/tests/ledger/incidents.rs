@@ -8,7 +8,7 @@ use everhold::{
 };
 
 use crate::{
-    story::{HOUR, NOW, Story, contract, mint_batch, raw, row_of},
+    story::{CHAIN, HOUR, NOW, Story, contract, mint_batch, raw, row_of},
     support::database::{Database, on_both_engines},
 };
 
@@ -34,6 +34,7 @@ async fn incident(story: &Story, id: &str, content: u8) -> Incident {
     Incident {
         id: id.to_owned(),
         collection_id: story.collections[0].id,
+        chain_id: CHAIN,
         collection: contract(0),
         subject: Subject::Content {
             row: row_of(&story.ledger, raw(content)).await,

@@ -88,7 +88,8 @@ pub(crate) fn mint(collection: usize, token: u64, to: u8, what: u8) -> Vec<Said>
 pub(crate) fn mint_batch(collection: usize, first: u64, to: u8, contents: &[u8]) -> Vec<Said> {
     let tokens = || (first..).map(U256::from).zip(contents);
     let transfer = TokenEventKind::Transfer { to: person(to) };
-    let mut all: Vec<_> = tokens().map(|(token, _)| said(collection, token, transfer)).collect();
+    let mut all: Vec<_> =
+        tokens().map(|(token, _)| said(collection, token, transfer.clone())).collect();
     all.extend(tokens().enumerate().map(|(i, (token, what))| Said {
         same_log: i > 0,
         ..said(collection, token, content(*what, 1))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::primitives::{Address, B256, U256};
 use everhold::{
     content::ContentId,
-    ledger::{Ledger, RowId, Token, Tx},
+    ledger::{Collection, Ledger, RowId, Token, Tx},
 };
 
 /// A token as the chain has it.
@@ -40,6 +40,12 @@ impl Snapshot {
         }
         Self { tokens, wanted: rows.into_values().collect() }
     }
+}
+
+/// The collection at an address.
+pub(crate) async fn collection(tx: &mut Tx, address: Address) -> Option<Collection> {
+    let all = tx.collections().await.unwrap();
+    all.into_iter().find(|collection| collection.address == address)
 }
 
 /// Wanted contents by row.

@@ -9,11 +9,12 @@ mod erc2309;
 mod erc4906;
 mod erc721;
 mod everhold;
+mod factory;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use alloy::primitives::{Address, B256, LogData, U256};
 
@@ -97,15 +98,9 @@ type Said = Vec<(U256, TokenEventKind)>;
 
 /// The topics by which contracts of these standards are followed.
 pub(super) fn topics(watched: &[Watched]) -> Vec<B256> {
-    let mut topics = Vec::new();
-    for standard in Standard::ALL {
-        if watched.iter().any(|one| one.standard == standard) {
-            topics.extend(topics_of(standard));
-        }
-    }
-    topics.sort_unstable();
-    topics.dedup();
-    topics
+    let standards: BTreeSet<_> = watched.iter().map(|one| one.standard).collect();
+    let topics: BTreeSet<_> = standards.into_iter().flat_map(topics_of).copied().collect();
+    topics.into_iter().collect()
 }
 
 /// The topics by which a contract of this standard is followed.
@@ -114,6 +109,7 @@ pub(super) fn topics_of(standard: Standard) -> &'static [B256] {
         Standard::Everhold => &everhold::TOPICS,
         Standard::Erc721 => &erc721::TOPICS,
         Standard::Erc1155 => &erc1155::TOPICS,
+        Standard::Factory => &factory::TOPICS,
     }
 }
 
@@ -130,6 +126,7 @@ pub(super) fn tokens_of(
         Standard::Everhold => return everhold::tokens_of(*topic, data),
         Standard::Erc721 => erc721::tokens_of(*topic, data),
         Standard::Erc1155 => erc1155::tokens_of(*topic, data),
+        Standard::Factory => factory::tokens_of(data),
     };
     Ok(said.unwrap_or_else(|oddity| vec![(U256::ZERO, TokenEventKind::Odd(oddity))]))
 }

@@ -121,7 +121,7 @@ impl Tx {
         let mut changed: BTreeMap<RowId, BTreeSet<Range>> = BTreeMap::new();
         for event in events {
             let (TokenEventKind::MetadataChanged { last }, Some(collection)) =
-                (event.kind, collections.get(&event.collection))
+                (&event.kind, collections.get(&event.collection))
             else {
                 continue;
             };

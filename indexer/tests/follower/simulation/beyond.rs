@@ -118,7 +118,7 @@ async fn beyond(seed: u64, engine: Engine) {
 
     let config = both.config(&db.url, &urls);
     let ledger = db.open().await;
-    let done = reindex(&ledger, &config, COLLECTION).await.unwrap();
+    let done = reindex(&ledger, &config, COLLECTION, None).await.unwrap();
     assert!(done.incident.is_some(), "SEED={seed}");
     ledger.close().await;
     let round = both.index(&db, &urls).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_chain_that_begins_anew_behind_its_first_block_halts_everything() {
     // One that comes then is read, and has a window of its own.
     let config = both.config(&db.url, &urls);
     let ledger = db.open().await;
-    reindex(&ledger, &config, TWIN).await.unwrap();
+    reindex(&ledger, &config, TWIN, None).await.unwrap();
     ledger.close().await;
     both.index(&db, &urls).await.unwrap();
     let reorg = |depth| world.lock().unwrap().chain.reorg(depth, depth + 3, &mut dice.clone());

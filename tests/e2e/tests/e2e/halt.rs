@@ -41,7 +41,7 @@ fn halt_of(status: &Value) -> Result<Value> {
 async fn a_reorg_beyond_finality_halts_until_reindex() -> Result<()> {
     let (world, receiver) = rewritten().await?;
     let before = world.token(1).await?;
-    let command = format!("everhold reindex {}", world.collection);
+    let command = format!("everhold reindex {} --chain-id 31337", world.collection);
 
     let run = world.once(&[]).await?;
     assert!(run.stderr.contains(&command), "{}", run.stderr);
