@@ -111,9 +111,10 @@ impl Watch {
         // After the logs, since all others are linked to it.
         let last = view.fresh_header(*to).await?.ok_or(RpcError::Changed)?;
         let headers = [headers, vec![last]].concat();
-        complete(view, &watched, &headers, *from, &mut events).await?;
-        let blocks: Vec<_> = headers.into_iter().map(|(block, _)| block).collect();
+        let blocks: Vec<_> = headers.iter().map(|(block, _)| *block).collect();
         check(&before, &blocks, &events)?;
+        // Each of these is asked for by its hash.
+        complete(view, &watched, &headers, *from, &mut events).await?;
         self.write(chain, view, collections, *to, &blocks, &events).await?;
         done.events += events.len() as u64;
         debug!("blocks {from} to {to}: {} events", events.len());
