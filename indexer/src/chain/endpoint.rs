@@ -104,10 +104,7 @@ impl Endpoint {
 
     /// Sets it aside for an answer that did not come or is none.
     pub(super) fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
-        let wait = match Refusal::of(&error) {
-            Refusal::Busy(wait) => wait,
-            _ => None,
-        };
+        let wait = Refusal::of(&error).wait();
         let error = self.described(&error, false);
         self.set_aside(&error, wait);
         error
@@ -273,9 +270,8 @@ impl Endpoint {
         match Refusal::of(error) {
             Refusal::TooMuch(_) | Refusal::Silent => self.described(error, true),
             refusal => {
-                let wait = if let Refusal::Busy(wait) = refusal { wait } else { None };
                 let error = self.described(error, false);
-                self.set_aside(&error, wait);
+                self.set_aside(&error, refusal.wait());
                 error
             }
         }

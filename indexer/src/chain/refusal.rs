@@ -31,6 +31,11 @@ pub(super) enum Refusal {
 const MOST_TEXT: usize = 2048;
 
 impl Refusal {
+    /// When to come back, where that was said.
+    pub(super) fn wait(self) -> Option<Duration> {
+        if let Self::Busy(wait) = self { wait } else { None }
+    }
+
     pub(super) fn of(error: &RpcError<TransportErrorKind>) -> Self {
         match error {
             RpcError::ErrorResp(payload) => Self::of_payload(payload),

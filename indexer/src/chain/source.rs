@@ -206,8 +206,7 @@ impl Source {
             Refusal::TooMuch(takes) if blocks > 1 => endpoint.span().refused(blocks, takes),
             Refusal::Silent if blocks > FEW => endpoint.span().refused(blocks, None),
             refusal => {
-                let wait = if let Refusal::Busy(wait) = refusal { wait } else { None };
-                endpoint.set_aside(&error, wait);
+                endpoint.set_aside(&error, refusal.wait());
                 if let RpcError::Unreachable { too_much, .. } = &mut error {
                     *too_much = false;
                 }

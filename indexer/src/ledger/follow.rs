@@ -51,6 +51,19 @@ pub struct Commit<'a> {
 /// The collections of a stretch, by their contracts.
 pub(super) type ByAddress<'a> = AddressMap<&'a super::Collection>;
 
+/// Every content that a token of a collection (`$1`) has, or had, or refers to in its URI itself, or
+/// that is kept until it is read again.
+macro_rules! contents_of_sql {
+    () => {
+        "SELECT content_id FROM tokens WHERE collection_id = $1 AND content_id IS NOT NULL
+         UNION SELECT content_id FROM former_contents WHERE collection_id = $1
+         UNION SELECT content_id FROM kept_contents WHERE collection_id = $1
+         UNION SELECT l.child_id FROM token_uris u JOIN links l ON l.parent_id = u.document_id
+            WHERE u.collection_id = $1 AND l.child_id IS NOT NULL"
+    };
+}
+pub(super) use contents_of_sql;
+
 impl Tx {
     /// Writes a stretch of the chain and the checkpoint after it. [`LedgerError::Unlinked`] where
     /// its blocks do not follow those in the window.
@@ -201,17 +214,7 @@ impl Tx {
     /// Every content that a token of a collection has, or had, or refers to in its URI itself, or
     /// that is kept until it is read again.
     pub(super) async fn contents_of(&mut self, collection: RowId) -> Result<BTreeSet<RowId>> {
-        let rows = fetch!(
-            fetch_all,
-            self,
-            (i64,),
-            "SELECT content_id FROM tokens WHERE collection_id = $1 AND content_id IS NOT NULL
-             UNION SELECT content_id FROM former_contents WHERE collection_id = $1
-             UNION SELECT content_id FROM kept_contents WHERE collection_id = $1
-             UNION SELECT l.child_id FROM token_uris u JOIN links l ON l.parent_id = u.document_id
-                WHERE u.collection_id = $1 AND l.child_id IS NOT NULL",
-            collection,
-        )?;
+        let rows = fetch!(fetch_all, self, (i64,), contents_of_sql!(), collection,)?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Collection, Millis, Result, RowId, Tx, execute, fetch, int, uint};
+use super::{
+    Collection, Millis, Result, RowId, Tx, execute, fetch, follow::contents_of_sql, int, uint,
+};
 use crate::chain::BlockRef;
 
 /// Why a collection is not read any further.
@@ -136,17 +138,12 @@ impl Tx {
         self.alone().await?;
         execute!(
             self,
-            "INSERT INTO kept_contents (collection_id, content_id)
-             SELECT t.collection_id, t.content_id FROM tokens t
-             JOIN contents c ON c.id = t.content_id WHERE t.collection_id = $1 AND c.wanted = 1
-             UNION
-             SELECT f.collection_id, f.content_id FROM former_contents f
-             JOIN contents c ON c.id = f.content_id WHERE f.collection_id = $1 AND c.wanted = 1
-             UNION
-             SELECT u.collection_id, l.child_id FROM token_uris u
-             JOIN links l ON l.parent_id = u.document_id
-             JOIN contents c ON c.id = l.child_id WHERE u.collection_id = $1 AND c.wanted = 1
-             ON CONFLICT DO NOTHING",
+            concat!(
+                "INSERT INTO kept_contents (collection_id, content_id)
+                 SELECT $1, id FROM contents WHERE wanted = 1 AND id IN (",
+                contents_of_sql!(),
+                ") ON CONFLICT DO NOTHING"
+            ),
             collection,
         )?;
         self.forget_collection(collection).await?;
