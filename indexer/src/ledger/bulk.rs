@@ -118,4 +118,36 @@ macro_rules! fetch_in {
         rows
     }};
 }
-pub(super) use {fetch_in, insert_arrays, insert_rows, insert_tuples};
+
+/// Finds rows by a unique key of two columns: the first has one value, the second one of many.
+///
+/// PostgreSQL looks for each by itself, and so can't but use the index. With `IN`, and no statistics
+/// of a new table, it goes through all rows of the first value instead, each time.
+macro_rules! fetch_unique {
+    ($tx:expr, $row:ty, $columns:literal, $from:literal, $first:literal => $bind:expr, $second:literal, $keys:expr) => {{
+        let mut rows: Vec<$row> = Vec::new();
+        match $tx {
+            $crate::ledger::Tx::Sqlite(_) => rows = $crate::ledger::bulk::fetch_in!(
+                $tx,
+                $row,
+                {concat!("SELECT ", $columns, " FROM ", $from, " WHERE ", $first, " = ") => $bind}
+                concat!(" AND ", $second, " IN"),
+                $keys,
+                ""
+            ),
+            $crate::ledger::Tx::Postgres(c) => {
+                let sql = concat!(
+                    "SELECT found.* FROM UNNEST($2) AS one (key) CROSS JOIN LATERAL (SELECT ",
+                    $columns, " FROM ", $from, " WHERE ", $first, " = $1 AND ", $second,
+                    " = one.key LIMIT 1) AS found"
+                );
+                for chunk in $keys.chunks($crate::ledger::bulk::ARRAYS) {
+                    let query = sqlx::query_as::<_, $row>(sql).bind($bind).bind(chunk);
+                    rows.extend(query.fetch_all(&mut **c).await?);
+                }
+            }
+        }
+        rows
+    }};
+}
+pub(super) use {fetch_in, fetch_unique, insert_arrays, insert_rows, insert_tuples};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
-    bulk::{fetch_in, insert_tuples},
+    bulk::{fetch_in, fetch_unique, insert_tuples},
     copy::copy_rows,
     execute, fetch, int, text, uint,
 };
@@ -230,13 +230,14 @@ impl Tx {
                 .filter(missing)
                 .map(|id| id.digest.0.as_slice())
                 .collect();
-            let known = fetch_in!(
+            let known = fetch_unique!(
                 self,
                 (i64, i64, Vec<u8>),
-                {"SELECT id, codec, digest FROM contents WHERE codec = " => i64::from(codec.multicodec())}
-                " AND digest IN",
-                digests,
-                ""
+                "id, codec, digest",
+                "contents",
+                "codec" => i64::from(codec.multicodec()),
+                "digest",
+                digests
             );
             for (row, codec, digest) in known {
                 rows.insert(content_id(codec, &digest)?, row);
@@ -289,10 +290,14 @@ impl Tx {
                 ) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
         let (wanted, unwanted) = (firsts(wanted), firsts(unwanted));
         self.schedule(&wanted).await?;
-        fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", unwanted, "RETURNING content_id");
-        let changed: HashSet<RowId> = wanted.iter().chain(&unwanted).copied().collect();
-        let same: Vec<RowId> = ids.iter().copied().filter(|id| !changed.contains(id)).collect();
-        self.reread_all(&same).await?;
+        // In a long backfill nothing has replicas yet, and these are many.
+        let last = "SELECT COALESCE(MAX(content_id), 0) FROM replicas";
+        let (last,) = fetch!(fetch_one, self, (i64,), last)?;
+        let ends: Vec<RowId> = unwanted.iter().copied().filter(|id| *id <= last).collect();
+        fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", ends, "RETURNING content_id");
+        let changed: HashSet<RowId> = wanted.into_iter().chain(unwanted).collect();
+        let same = ids.iter().copied().filter(|id| *id <= last && !changed.contains(id));
+        self.reread_all(&same.collect::<Vec<_>>()).await?;
         Ok(changed.into_iter().collect())
     }
 

@@ -69,6 +69,10 @@ impl Tx {
     /// its blocks do not follow those in the window.
     pub async fn commit_blocks(&mut self, commit: &Commit<'_>) -> Result<()> {
         self.alone().await?;
+        if commit.to < commit.window_start {
+            // Many of these follow each other, and nobody is told of them one by one.
+            self.need_not_last().await?;
+        }
         self.advance_checkpoints(commit).await?;
         self.insert_blocks(commit.chain_id, commit.blocks).await?;
         let by_address: ByAddress<'_> = commit.collections.iter().map(|c| (c.address, c)).collect();

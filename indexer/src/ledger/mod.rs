@@ -165,6 +165,18 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets the end of this transaction not wait for PostgreSQL's disk, as SQLite's does not with
+    /// `synchronous = NORMAL`: a crash of the server may undo it with all that came after it, and
+    /// leaves nothing of it by halves (PostgreSQL documentation, "Asynchronous Commit"). For what
+    /// is read again from the checkpoint, which goes with it.
+    async fn need_not_last(&mut self) -> Result<()> {
+        if let Self::Postgres(tx) = self {
+            let set = sqlx::query("SET LOCAL synchronous_commit = off");
+            set.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// Has statements planned for the tables as they are, for the rest of this transaction. PostgreSQL
     /// keeps a plan; one that was made for an empty table would go through all of it each time, while
     /// a transaction puts a million rows there.

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, U256};
 
 use super::{
     LedgerError, Result, RowId, Tx,
-    bulk::{fetch_in, insert_rows},
+    bulk::{fetch_unique, insert_rows},
     contents::content_id,
     copy::copy_rows,
     execute, fetch,
@@ -102,11 +102,16 @@ impl Tx {
                            ORDER BY token_id DESC LIMIT 1";
             let highest = fetch!(fetch_optional, self, (Vec<u8>,), highest, collection)?;
             ids.retain(|id| highest.as_ref().is_some_and(|(highest,)| *id <= highest.as_slice()));
-            let found = fetch_in!(self, StateRow, {"SELECT t.token_id, t.owner, c.id, c.codec, c.digest, t.revision, t.frozen,
-                        t.minted_block, t.minted_hash, t.content_block, t.content_hash,
-                        t.content_time, t.supply
-                     FROM tokens t LEFT JOIN contents c ON c.id = t.content_id
-                     WHERE t.collection_id = " => collection} " AND token_id IN", ids, "");
+            let found = fetch_unique!(
+                self,
+                StateRow,
+                "t.token_id, t.owner, c.id, c.codec, c.digest, t.revision, t.frozen, t.minted_block,
+                 t.minted_hash, t.content_block, t.content_hash, t.content_time, t.supply",
+                "tokens t LEFT JOIN contents c ON c.id = t.content_id",
+                "t.collection_id" => collection,
+                "t.token_id",
+                ids
+            );
             for row in found {
                 let (id, state) = state(row, rows)?;
                 states.insert((collection, id), state);
