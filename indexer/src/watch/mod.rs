@@ -10,6 +10,7 @@ mod fork;
 mod halt;
 mod heads;
 mod index;
+mod lost;
 mod meaning;
 mod outbox;
 mod paths;
