@@ -114,7 +114,7 @@ impl Watch {
         now: Millis,
     ) -> Result<(), WatchError> {
         let Some((_, content)) = incident.subject.content() else { return Ok(()) };
-        let reason = "nothing names this content any more";
+        let reason = "no token names this content any more";
         info!("incident over {content} is closed: {reason}");
         tx.close_incident(&incident.id, reason, now).await?;
         let body = json!({

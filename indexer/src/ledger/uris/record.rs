@@ -121,7 +121,9 @@ impl Tx {
                 same.insert(key);
                 continue;
             }
-            changed += u64::from(!is_same);
+            // A collection that says nothing of itself said nothing before.
+            let is_none = before.state == UriState::New && meaning.target == Target::None;
+            changed += u64::from(!is_same && !is_none);
             if !stays {
                 self.change_uri(&key, before, record, reading, &mut doubtful).await?;
             }
