@@ -38,6 +38,8 @@ pub(crate) struct Faults {
     pub(crate) longest_call: Option<usize>,
     /// In what contracts answer it puts one text in the place of another of the same length.
     pub(crate) swaps: Option<(&'static str, &'static str)>,
+    /// It has blocks and logs, and no states.
+    pub(crate) stateless: bool,
     /// It has enough of calls of contracts for now.
     pub(crate) busy_calls: bool,
     /// How many calls of contracts it answered.
@@ -217,6 +219,9 @@ impl Faults {
     fn before_call(&mut self, method: &str, params: &Value) -> Early {
         if self.numbers_only && params[1].is_object() {
             return Early::Answer(Err("invalid argument 1: cannot unmarshal object"));
+        }
+        if self.stateless {
+            return Early::Answer(Err("missing trie node"));
         }
         if method != "eth_call" {
             return Early::Ask;

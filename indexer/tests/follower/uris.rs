@@ -12,7 +12,7 @@ use crate::{
     proxy::Proxy,
     setting::{Setting, once_they_are_back},
     support::{
-        database::{Database, on_both_engines},
+        database::{Database, Engine, on_both_engines},
         snapshot::Snapshot,
     },
 };
@@ -109,6 +109,32 @@ async fn follows_the_spare_while_the_other_is_silent(db: Database) {
     watch.ledger().close().await;
 }
 
+/// One without states tells logs as before; URIs are read from the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asks_others_where_one_has_no_states() {
+    let anvil = Anvil::start().await;
+    let contract = contract(&anvil, 3).await;
+    let proxies = three(&anvil).await;
+    let urls = urls(&proxies);
+    let setting = Setting::of(&[contract.address]).await;
+    let db = Database::fresh(Engine::Sqlite).await;
+    let watch = setting.start(&db, &urls.iter().collect::<Vec<_>>()).await.unwrap();
+    for stateless in &proxies {
+        stateless.set(|faults| faults.stateless = true);
+        contract.does(tellUpdatesCall { first: U256::ZERO, last: U256::MAX }).await;
+        watch.once(false).await.unwrap();
+        assert_eq!(wanted(&watch).await, [CID]);
+        assert_eq!(report(&watch, contract.address, 2).await.uri_class.as_deref(), Some("ipfs"));
+        stateless.set(|faults| faults.stateless = false);
+    }
+    // One alone is not believed.
+    proxies[..2].iter().for_each(|proxy| proxy.set(|faults| faults.stateless = true));
+    contract.does(tellUpdatesCall { first: U256::ZERO, last: U256::MAX }).await;
+    let refused = watch.once(false).await.unwrap_err().to_string();
+    assert!(refused.contains("missing trie node"), "{refused}");
+    watch.ledger().close().await;
+}
+
 /// A contract may answer each machine otherwise: that costs a bounded number of questions, and sets
 /// nobody aside.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +146,7 @@ async fn does_not_ask_on_and_on_where_all_differ() {
     proxies[1].set(|faults| faults.swaps = Some(("ipfs", "ipns")));
     let urls = urls(&proxies);
     let setting = Setting::of(&[contract.address]).await;
-    let db = Database::fresh(crate::support::database::Engine::Sqlite).await;
+    let db = Database::fresh(Engine::Sqlite).await;
     let watch = setting.start(&db, &urls.iter().collect::<Vec<_>>()).await.unwrap();
     proxies.iter().for_each(|proxy| proxy.set(|faults| faults.calls = 0));
     assert_eq!(watch.once(false).await.unwrap().uris, 0);

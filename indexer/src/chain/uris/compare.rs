@@ -232,9 +232,7 @@ impl Pinned<'_> {
         fine.rotate_left(turn);
         let (mut pair, mut failure) = (Vec::new(), None);
         for endpoint in fine {
-            let gave_up = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-            let gave_up = gave_up.contains(endpoint.shown());
-            if gave_up {
+            if self.gave_up(&endpoint) {
                 continue;
             }
             match self.pin_of(&endpoint).await {
@@ -266,6 +264,11 @@ impl Pinned<'_> {
         let pin = Arc::new(Pin::new(endpoint.clone(), self.block).await?);
         pins().push(pin.clone());
         Ok(pin)
+    }
+
+    fn gave_up(&self, endpoint: &Endpoint) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.contains(endpoint.shown())
     }
 
     fn give_up(&self, endpoint: &Endpoint) {
