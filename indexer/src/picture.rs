@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use alloy::primitives::U256;
 
 use crate::{
+    config::Standard,
+    content::{MAX_REFERENCE_BYTES, Reference, substitute_id},
     health::{Assessment, Health, Policy, assess, unresolved},
     ledger::{
         Collection, Content, LedgerError, LinkRow, Millis, Node, Replica, RowId, TokenContents, Tx,
@@ -37,8 +39,45 @@ pub struct TokenPicture {
     pub unverifiable: Vec<String>,
     /// What of it is not found, or not yet, and why.
     pub unresolved: Vec<String>,
+    /// Paths that lead nowhere.
+    pub lost: Vec<LostPath>,
     /// The worst of it.
     pub health: Health,
+}
+
+/// What a collection says of itself (ERC-7572), and the health of that.
+#[derive(Clone, Debug)]
+pub struct OwnPicture {
+    /// Its metadata and everything that refers to, in order, with the role of each.
+    pub contents: Vec<(String, RowId)>,
+    /// Why nobody can tell whether it is whole, if so.
+    pub unverifiable: Vec<String>,
+    /// What of it is not found, or not yet, and why.
+    pub unresolved: Vec<String>,
+    /// Paths that lead nowhere.
+    pub lost: Vec<LostPath>,
+    /// The worst of it.
+    pub health: Health,
+}
+
+/// A path below a content address that leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostPath {
+    /// `ipfs://`, the address and the path, however that is spelled in the URI or the document.
+    pub reference: String,
+    /// Its health.
+    pub health: Health,
+    /// Why it leads nowhere.
+    pub problem: String,
+}
+
+/// A path that leads nowhere, in a collection.
+#[derive(Clone, Debug)]
+pub struct LostIn {
+    /// The worst that is known of it.
+    pub path: LostPath,
+    /// The tokens that name it; none: the collection itself.
+    pub tokens: Vec<U256>,
 }
 
 /// A collection and its tokens.
@@ -46,6 +85,8 @@ pub struct TokenPicture {
 pub struct CollectionPicture {
     /// The collection.
     pub collection: Collection,
+    /// What it says of itself, if it does, once that was read.
+    pub own: Option<OwnPicture>,
     /// Its tokens, by id.
     pub tokens: Vec<TokenPicture>,
 }
@@ -80,41 +121,82 @@ impl Picture {
             links.entry(link.parent).or_default().push(link);
         }
         let mut tokens: BTreeMap<RowId, Vec<TokenPicture>> = BTreeMap::new();
-        let foreign: BTreeSet<RowId> = tx
-            .collections()
-            .await?
-            .iter()
-            .filter(|collection| collection.standard.is_foreign())
-            .map(|collection| collection.id)
-            .collect();
+        let standards: BTreeMap<RowId, Standard> =
+            tx.collections().await?.iter().map(|one| (one.id, one.standard)).collect();
+        let view = |id: Option<U256>| View {
+            contents: &contents,
+            links: &links,
+            policy,
+            now,
+            id,
+            seen: Seen::default(),
+        };
         for token in tx.token_contents().await? {
-            let mut view =
-                View { contents: &contents, links: &links, policy, now, seen: Seen::default() };
-            match foreign.contains(&token.collection) {
-                true => view.by_uri(&token),
+            let standard = standards.get(&token.collection);
+            let is_1155 = standard == Some(&Standard::Erc1155);
+            let mut view = view(is_1155.then_some(token.token_id));
+            match standard.is_some_and(|standard| standard.is_foreign()) {
+                true => view.by_uri(token.content, token.uri.as_ref()),
                 false => view.by_digest(&token),
             }
             let picture = view.seen.picture(token.token_id, &contents);
             tokens.entry(token.collection).or_default().push(picture);
         }
+        let mut own: BTreeMap<RowId, OwnPicture> = BTreeMap::new();
+        for one in tx.own_contents().await? {
+            let mut view = view(None);
+            view.by_uri(one.content, Some(&one.uri));
+            own.insert(one.collection, view.seen.picture(U256::ZERO, &contents).into());
+        }
         let collections = tx.collections().await?.into_iter().map(|collection| CollectionPicture {
             tokens: tokens.remove(&collection.id).unwrap_or_default(),
+            own: own.remove(&collection.id),
             collection,
         });
         let collections = collections.collect();
         Ok(Self { collections, contents, nodes: tx.nodes().await? })
     }
 
-    /// Whether every token of every collection is healthy.
+    /// Whether every token of every collection is healthy, and what collections say of themselves is,
+    /// as far as it can be proved.
     pub fn all_healthy(&self) -> bool {
         let tokens = self.collections.iter().flat_map(|collection| &collection.tokens);
+        let mut own = self.collections.iter().filter_map(|collection| collection.own.as_ref());
         tokens.into_iter().all(|token| token.health == Health::Healthy)
+            && own.all(|own| matches!(own.health, Health::Healthy | Health::Unverifiable))
     }
 
-    /// Each content that tokens of a collection hang on, with those tokens.
+    /// Each path that leads nowhere, by collection, with the tokens that name it.
+    pub fn lost_paths(&self) -> BTreeMap<(RowId, String), LostIn> {
+        let mut all: BTreeMap<(RowId, String), LostIn> = BTreeMap::new();
+        for collection in &self.collections {
+            let own = collection.own.iter().flat_map(|own| &own.lost).map(|path| (None, path));
+            let tokens = collection.tokens.iter();
+            let tokens =
+                tokens.flat_map(|token| token.lost.iter().map(|path| (Some(token.token_id), path)));
+            for (token, path) in own.chain(tokens) {
+                let key = (collection.collection.id, path.reference.clone());
+                let lost = || LostIn { path: path.clone(), tokens: Vec::new() };
+                let known = all.entry(key).or_insert_with(lost);
+                if path.health > known.path.health {
+                    known.path = path.clone();
+                }
+                if token.is_some() && known.tokens.last() != token.as_ref() {
+                    known.tokens.extend(token);
+                }
+            }
+        }
+        all
+    }
+
+    /// Each content that tokens of a collection hang on, with those tokens; with none what only the
+    /// collection itself does.
     pub fn used(&self) -> BTreeMap<(RowId, RowId), Vec<U256>> {
         let mut used: BTreeMap<(RowId, RowId), Vec<U256>> = BTreeMap::new();
         for collection in &self.collections {
+            for (_, row) in collection.own.iter().flat_map(|own| &own.contents) {
+                used.entry((collection.collection.id, *row)).or_default();
+            }
             for token in &collection.tokens {
                 let contents: BTreeSet<_> = token.contents.iter().map(|(_, row)| *row).collect();
                 for row in contents {
@@ -144,16 +226,19 @@ struct Seen {
     contents: Vec<(String, RowId)>,
     unverifiable: Vec<String>,
     unresolved: Vec<String>,
+    lost: Vec<LostPath>,
     /// The worst of what is not resolved.
     health: Option<Health>,
 }
 
-/// Looks at a token.
+/// Looks at a token, or at what a collection says of itself.
 struct View<'a> {
     contents: &'a HashMap<RowId, ContentPicture>,
     links: &'a HashMap<RowId, Vec<LinkRow>>,
     policy: &'a Policy,
     now: Millis,
+    /// What `{id}` stands for, where it stands for something.
+    id: Option<U256>,
     seen: Seen,
 }
 
@@ -165,11 +250,11 @@ impl View<'_> {
         }
     }
 
-    fn by_uri(&mut self, token: &TokenContents) {
-        let Some(uri) = &token.uri else {
+    fn by_uri(&mut self, content: Option<RowId>, uri: Option<&UriView>) {
+        let Some(uri) = uri else {
             return self.wait("its URI was not read yet".to_owned(), Health::Pending);
         };
-        match (uri.state, token.content, uri.document) {
+        match (uri.state, content, uri.document) {
             (UriState::New, ..) => {
                 self.wait("its URI was not read yet".to_owned(), Health::Pending);
             }
@@ -185,8 +270,8 @@ impl View<'_> {
     }
 
     fn path(&mut self, what: &str, uri: &UriView) {
-        let problem = uri.problem.as_deref();
-        self.unresolved(what, problem, uri.failures, Some(uri.since));
+        let text = uri.path.as_deref().unwrap_or_default();
+        self.unresolved(what, text, uri.problem.as_deref(), uri.failures, Some(uri.since));
     }
 
     /// Metadata that is a content.
@@ -205,7 +290,8 @@ impl View<'_> {
             match link.child {
                 Some(child) => self.seen.contents.push((link.role.clone(), child)),
                 None if link.path_due => {
-                    self.unresolved(&link.role, link.problem.as_deref(), link.failures, since);
+                    let problem = link.problem.as_deref();
+                    self.unresolved(&link.role, &link.uri, problem, link.failures, since);
                 }
                 None if link.verifiable => {}
                 None => self.seen.unverifiable.push(match &link.problem {
@@ -223,6 +309,7 @@ impl View<'_> {
     fn unresolved(
         &mut self,
         what: &str,
+        text: &str,
         problem: Option<&str>,
         failures: u32,
         since: Option<Millis>,
@@ -235,6 +322,11 @@ impl View<'_> {
             }
             Some(problem) => {
                 let health = unresolved(failures, since, self.policy, self.now);
+                if health.is_problem() {
+                    let reference = canonical(text, self.id);
+                    let problem = problem.to_owned();
+                    self.seen.lost.push(LostPath { reference, health, problem });
+                }
                 self.wait(format!("{what}: {problem}"), health);
             }
         }
@@ -248,12 +340,30 @@ impl View<'_> {
 
 impl Seen {
     fn picture(self, token_id: U256, contents: &HashMap<RowId, ContentPicture>) -> TokenPicture {
-        let Self { contents: hangs_on, unverifiable, unresolved, health } = self;
+        let Self { contents: hangs_on, unverifiable, unresolved, lost, health } = self;
         let healths = hangs_on.iter().map(|(_, row)| {
             contents.get(row).map_or(Health::Pending, |known| known.assessment.health)
         });
         let none = if unverifiable.is_empty() { Health::Healthy } else { Health::Unverifiable };
         let health = healths.chain(health).chain([none]).max().unwrap_or(none);
-        TokenPicture { token_id, contents: hangs_on, unverifiable, unresolved, health }
+        TokenPicture { token_id, contents: hangs_on, unverifiable, unresolved, lost, health }
+    }
+}
+
+impl From<TokenPicture> for OwnPicture {
+    fn from(picture: TokenPicture) -> Self {
+        let TokenPicture { contents, unverifiable, unresolved, lost, health, .. } = picture;
+        Self { contents, unverifiable, unresolved, lost, health }
+    }
+}
+
+/// One spelling of a path, however it is written where it stands.
+fn canonical(text: &str, id: Option<U256>) -> String {
+    let id = id.map(|id| id.to_be_bytes::<32>());
+    let whole = id.and_then(|id| substitute_id(text, &id, MAX_REFERENCE_BYTES));
+    let reference = Reference::parse(whole.as_deref().unwrap_or(text));
+    match (&reference.cid, &reference.path) {
+        (Some(cid), Some(path)) => format!("ipfs://{cid}/{path}"),
+        _ => text.to_owned(),
     }
 }

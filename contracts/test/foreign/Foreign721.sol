@@ -10,6 +10,7 @@ contract Foreign721 {
     );
     event MetadataUpdate(uint256 _tokenId);
     event BatchMetadataUpdate(uint256 _fromTokenId, uint256 _toTokenId);
+    event ContractURIUpdated();
 
     error Hidden(string reason);
 
@@ -27,6 +28,7 @@ contract Foreign721 {
     mapping(uint256 => bytes) private _uris;
     mapping(uint256 => Habit) private _habits;
     bytes private _base;
+    bytes private _own;
 
     function supportsInterface(bytes4 id) external pure returns (bool) {
         return id == 0x01ffc9a7 || id == 0x80ac58cd || id == 0x5b5e139f;
@@ -54,6 +56,17 @@ contract Foreign721 {
             }
         }
         return _base.length > 0 ? _base : _uris[id];
+    }
+
+    function contractURI() external view returns (bytes memory) {
+        require(_own.length > 0, "none");
+        return _own;
+    }
+
+    /// @notice Changes `contractURI`, and says so or not.
+    function setContractURI(bytes calldata uri, bool tells) external {
+        _own = uri;
+        if (tells) emit ContractURIUpdated();
     }
 
     function mint(uint256 id, bytes calldata uri) external {

@@ -28,6 +28,7 @@ sol! {
         event ContentSet(uint256 indexed tokenId, bytes32 digest, uint64 revision);
         event ContentBatchSet(uint256 indexed firstTokenId, bytes32[] digests);
         event ContentFrozen(uint256 indexed tokenId);
+        event ContractURIUpdated();
 
         error NotFactory(address caller);
         error AlreadyInitialized();
@@ -78,6 +79,7 @@ sol! {
         function supportsInterface(bytes4 interfaceId) external view returns (bool);
         function ownerOf(uint256 tokenId) external view returns (address);
         function tokenURI(uint256 tokenId) external view returns (string);
+        function contractURI() external view returns (string);
 
         function codec() external view returns (uint8);
         function editable() external view returns (bool);

@@ -10,7 +10,7 @@ use std::{
 use alloy::{
     eips::BlockNumberOrTag,
     network::Ethereum,
-    primitives::B256,
+    primitives::{Address, B256},
     providers::{Provider, RootProvider},
     rpc::{
         client::RpcClient,
@@ -40,6 +40,10 @@ use super::{
 /// How often a transaction that was sent is looked for. Only commands that send one wait so.
 const RECEIPT_POLL: Duration = Duration::from_millis(500);
 
+/// An endpoint is set aside over what it says of one contract at most so often: that contract may be
+/// written so that honest machines differ.
+const ACCUSATIONS: u32 = 3;
+
 /// Receipts asked for at once.
 const RECEIPTS: usize = 8;
 /// Transactions of a block at most: more than any gas limit allows.
@@ -56,6 +60,8 @@ pub(super) struct Endpoint {
     ours: OnceLock<bool>,
     span: Mutex<Span>,
     standing: Mutex<Standing>,
+    /// How often it was set aside over a contract.
+    accused: Mutex<HashMap<Address, u32>>,
     /// Tells of new blocks, where it can.
     pub(super) heads: Option<Heads>,
 }
@@ -83,6 +89,7 @@ impl Endpoint {
             ours: OnceLock::new(),
             span: Mutex::default(),
             standing: Mutex::new(Standing::new(pause.min(FIRST_PAUSE))),
+            accused: Mutex::default(),
             heads,
         }
     }
@@ -121,6 +128,14 @@ impl Endpoint {
     pub(super) fn lied(&self, why: impl Display) {
         let was_fine = self.standing().lied(Instant::now(), &why.to_string());
         self.say_aside(was_fine);
+    }
+
+    /// Whether it may be set aside (again) over what it says of a contract. Counts each time.
+    pub(super) fn may_be_accused_over(&self, contract: Address) -> bool {
+        let mut accused = self.accused.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = accused.entry(contract).or_default();
+        *times = times.saturating_add(1);
+        *times <= ACCUSATIONS
     }
 
     /// Sets it aside if its head has stayed where it is for long while another's is higher.

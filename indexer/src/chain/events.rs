@@ -107,6 +107,8 @@ pub enum TokenEventKind {
         /// The last of them; 2^256-1 for all.
         last: U256,
     },
+    /// ERC-7572: the collection's own metadata may be other than before. It is about no token.
+    OwnMetadataChanged,
     /// A factory made a collection. It is about no token.
     Created(Box<Creation>),
     /// A log of a contract that is not ours, to be passed over. It is about no token.

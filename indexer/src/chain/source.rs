@@ -51,7 +51,7 @@ const LATER: u32 = 4;
 const AT_LEAST: Duration = Duration::from_secs(5);
 
 /// Two answers; the later one only if it is not much later.
-async fn both<T>([one, other]: [impl Future<Output = T>; 2]) -> [Option<T>; 2] {
+pub(super) async fn both<T>([one, other]: [impl Future<Output = T>; 2]) -> [Option<T>; 2] {
     let begun = Instant::now();
     let patience = || (begun.elapsed() * LATER).max(AT_LEAST);
     tokio::pin!(one, other);

@@ -101,7 +101,8 @@ impl View<'_> {
         }
     }
 
-    fn fine(&self) -> Vec<Arc<Endpoint>> {
+    /// Those that are not set aside by now.
+    pub(super) fn fine(&self) -> Vec<Arc<Endpoint>> {
         let fine = self.endpoints.iter().filter(|endpoint| endpoint.standing().is_fine());
         fine.cloned().collect()
     }
@@ -175,14 +176,6 @@ impl View<'_> {
         let mut numbers: Vec<_> = answers.good.into_iter().map(|(_, number)| number).collect();
         numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
         Ok(numbers[self.votes - 1])
-    }
-
-    /// An endpoint of the view for questions about contracts.
-    ///
-    /// # Errors
-    /// Where all are set aside by now.
-    pub(super) fn spokesman(&self) -> Result<Arc<Endpoint>> {
-        self.fine().into_iter().next().ok_or_else(|| self.rpc.too_few(0))
     }
 
     fn source(&self, collections: &[Watched]) -> Source {

@@ -78,8 +78,8 @@ pub(super) fn people(status: &Status) -> String {
 fn incident_text(incident: &IncidentStatus) -> String {
     let (health, since) = (incident.health, &incident.opened_at);
     let summary = plain(&incident.summary);
-    match &incident.content {
-        Some(content) => format!("{health} since {since}: {content} ({summary})\n"),
+    match incident.content.as_ref().or(incident.path.as_ref()) {
+        Some(named) => format!("{health} since {since}: {} ({summary})\n", plain(named)),
         None => format!(
             "halted since {since}: {address} ({summary}); when the chain is as it will stay, run: \
              everhold reindex {address} --chain-id {chain}\n",
@@ -137,6 +137,10 @@ fn remarks(collection: &CollectionStatus) -> String {
     }
     if collection.rereading {
         let _ = writeln!(text, "{name}: it is being read again from its start");
+    }
+    if let Some(own) = &collection.contract_uri {
+        let uri = own.uri.as_deref().map(plain).unwrap_or_default();
+        let _ = writeln!(text, "{name}: what it says of itself is {}: {uri}", own.health);
     }
     match collection.not_final {
         0 => {}

@@ -219,7 +219,12 @@ impl Tx {
             new.standard.as_str(),
         )?;
         let added = self.known_collection(new.chain_id, new.address).await?;
-        added.ok_or_else(|| LedgerError::Corrupt(format!("collection {} vanished", new.address)))
+        let vanished = || LedgerError::Corrupt(format!("collection {} vanished", new.address));
+        let added = added.ok_or_else(vanished)?;
+        if known.is_none() {
+            self.begin_own_uri(added.id).await?;
+        }
+        Ok(added)
     }
 
     /// Makes these, and no others, the collections and factories of the configuration. What only

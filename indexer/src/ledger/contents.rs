@@ -83,15 +83,17 @@ macro_rules! wanted_sql {
          OR EXISTS (SELECT 1 FROM links l JOIN token_uris u ON u.document_id = l.parent_id
                     JOIN collections o ON o.id = u.collection_id
                     WHERE l.child_id = contents.id AND o.active = 1)
+         OR EXISTS (SELECT 1 FROM token_uris u JOIN collections o ON o.id = u.collection_id
+                    WHERE u.content_id = contents.id AND LENGTH(u.token_id) = 0 AND o.active = 1)
          OR EXISTS (SELECT 1 FROM former_contents f
                     JOIN collections o ON o.id = f.collection_id
                     JOIN chains h ON h.chain_id = o.chain_id
                     WHERE f.content_id = contents.id AND o.active = 1 AND (
                         f.superseded_block > CASE WHEN o.halted_at IS NULL
                             THEN h.finalized_block ELSE o.halted_final END
-                        OR EXISTS (SELECT 1 FROM tokens t
+                        OR (LENGTH(f.token_id) = 0 OR EXISTS (SELECT 1 FROM tokens t
                             WHERE t.collection_id = f.collection_id
-                              AND t.token_id = f.token_id) AND 1 = "
+                              AND t.token_id = f.token_id)) AND 1 = "
     };
 }
 
@@ -248,8 +250,8 @@ impl Tx {
 
     /// Works out anew which of these contents, and of those they refer to, are still wanted.
     ///
-    /// Wanted is what a live token has or had, until an update of it is final (or for ever with
-    /// `keep_history`), and what wanted metadata, or metadata in a token's URI itself, refers to.
+    /// Wanted is what a live token, or a collection itself, has or had, until an update of it is final
+    /// (or for ever with `keep_history`), and what wanted metadata, or metadata in a token's URI itself, refers to.
     pub(super) async fn refresh_wanted(
         &mut self,
         contents: &BTreeSet<RowId>,
@@ -281,7 +283,9 @@ impl Tx {
                              WHERE l.child_id = contents.id AND p.wanted = 1),
                             (SELECT MAX(u.since) FROM links l
                              JOIN token_uris u ON u.document_id = l.parent_id
-                             WHERE l.child_id = contents.id))) AS since,
+                             WHERE l.child_id = contents.id),
+                            (SELECT MAX(u.since) FROM token_uris u
+                             WHERE u.content_id = contents.id AND LENGTH(u.token_id) = 0))) AS since,
                         CAST(" => now, concat!(" AS BIGINT) AS now) s) WHERE wanted = 0 AND (", wanted_sql!()) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
         let unwanted = fetch_in!(self, (i64,), {concat!(
                     "UPDATE contents SET wanted = 0, wanted_since = NULL
@@ -305,7 +309,9 @@ impl Tx {
         fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = 0
              WHERE due_at IS NOT NULL AND state = 'verified'
                AND EXISTS (SELECT 1 FROM contents c WHERE c.id = content_id AND c.parsed = 0)
-               AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = replicas.content_id)
+               AND (EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = replicas.content_id)
+                 OR EXISTS (SELECT 1 FROM token_uris u WHERE u.content_id = replicas.content_id
+                              AND LENGTH(u.token_id) = 0))
                AND content_id IN", ids, "RETURNING content_id");
         Ok(())
     }

@@ -88,12 +88,15 @@ impl Tx {
             made.collection.as_slice(),
         )?;
         let Some((id, start, indexed, configured, standard, known_codec)) = known else {
-            execute!(
+            let (id,) = fetch!(
+                fetch_one,
                 self,
+                (i64,),
                 "INSERT INTO collections (chain_id, address, name, codec, start_block,
                     indexed_block, editable, standard, active, configured, factory_id, made_block,
                     creator)
-                 VALUES ($1, $2, $3, $4, $5, $5 - 1, $6, 'everhold', 0, 0, $7, $5, $8)",
+                 VALUES ($1, $2, $3, $4, $5, $5 - 1, $6, 'everhold', 0, 0, $7, $5, $8)
+                 RETURNING id",
                 chain,
                 made.collection.as_slice(),
                 text(&made.name),
@@ -103,7 +106,7 @@ impl Tx {
                 factory.id,
                 made.creator.as_slice(),
             )?;
-            return Ok(());
+            return self.begin_own_uri(id).await;
         };
         // What the configuration names is what it says; a factory of a stranger's could announce any
         // contract.

@@ -110,6 +110,7 @@ impl Fold {
             | TokenEventKind::Created(_)
             | TokenEventKind::TransferRange { .. }
             | TokenEventKind::MetadataChanged { .. }
+            | TokenEventKind::OwnMetadataChanged
             | TokenEventKind::Odd(_) => {}
         }
         if !was && token.is_some() && self.foreign.contains(&key.0) {

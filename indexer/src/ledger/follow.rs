@@ -58,6 +58,8 @@ macro_rules! contents_of_sql {
         "SELECT content_id FROM tokens WHERE collection_id = $1 AND content_id IS NOT NULL
          UNION SELECT content_id FROM former_contents WHERE collection_id = $1
          UNION SELECT content_id FROM kept_contents WHERE collection_id = $1
+         UNION SELECT content_id FROM token_uris
+            WHERE collection_id = $1 AND LENGTH(token_id) = 0 AND content_id IS NOT NULL
          UNION SELECT l.child_id FROM token_uris u JOIN links l ON l.parent_id = u.document_id
             WHERE u.collection_id = $1 AND l.child_id IS NOT NULL"
     };
@@ -135,10 +137,6 @@ impl Tx {
         if commit.keep_history {
             doubtful.extend(self.former_of(&keys).await?);
         }
-        // What a URI led to is known only if it was read in time, so it is no part of history: else two
-        // ledgers of one chain would differ.
-        let Fold { former, foreign, .. } = &mut fold;
-        former.retain(|former| !foreign.contains(&former.token.0));
         self.write_fold(&fold, &known, &rows).await?;
         doubtful.append(&mut self.follow_uris(&fold, commit.now).await?);
         Ok(doubtful)
@@ -167,8 +165,10 @@ impl Tx {
                           WHERE collection_id = $1 AND superseded_block > $2";
             let former = fetch!(fetch_all, self, (i64,), former, collection, above)?;
             contents.extend(former.into_iter().map(|(id,)| id));
+            self.doubt_former(collection, above).await?;
             for delete in [
-                "DELETE FROM former_contents WHERE collection_id = $1 AND superseded_block > $2",
+                "DELETE FROM former_contents
+                 WHERE collection_id = $1 AND superseded_block > $2 AND revision >= 0",
                 "DELETE FROM burns WHERE collection_id = $1 AND block_number > $2",
                 "DELETE FROM token_undo WHERE collection_id = $1 AND block_number > $2",
             ] {
@@ -207,7 +207,10 @@ impl Tx {
             "DELETE FROM former_contents WHERE collection_id = $1",
             "DELETE FROM burns WHERE collection_id = $1",
             "DELETE FROM token_undo WHERE collection_id = $1",
-            "DELETE FROM token_uris WHERE collection_id = $1",
+            "DELETE FROM token_uris WHERE collection_id = $1 AND LENGTH(token_id) > 0",
+            // The collection's own is read again; what it names stays until then.
+            "UPDATE token_uris SET due_at = 0, read_block = NULL, read_hash = NULL
+             WHERE collection_id = $1",
             "DELETE FROM odd_logs WHERE collection_id = $1",
         ] {
             execute!(self, delete, collection)?;

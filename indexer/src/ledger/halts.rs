@@ -173,7 +173,8 @@ impl Tx {
             "UPDATE collections SET rereading = 0
              WHERE id = $1 AND rereading = 1 AND halted_at IS NULL AND indexed_block = $2
                AND NOT EXISTS
-                (SELECT 1 FROM token_uris WHERE collection_id = $1 AND state = 'new')",
+                (SELECT 1 FROM token_uris
+                 WHERE collection_id = $1 AND state = 'new' AND LENGTH(token_id) > 0)",
             seen.id,
             indexed,
         )?;

@@ -3,7 +3,10 @@
 use alloy::primitives::Address;
 
 use super::{LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch, uint};
-use crate::{content::ContentId, health::Health};
+use crate::{
+    content::{ContentId, Digest},
+    health::Health,
+};
 
 /// An incident in the ledger.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ pub struct Incident {
 }
 
 /// What an incident is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A content that is not well.
     Content {
@@ -40,15 +43,21 @@ pub enum Subject {
         /// Its name.
         id: ContentId,
     },
+    /// A path below a content address that leads nowhere.
+    Path {
+        /// The reference: `ipfs://`, the address and the path.
+        reference: String,
+    },
     /// The whole collection: it is halted.
     Halted,
 }
 
 impl Subject {
-    /// `content` or `halted`.
+    /// `content`, `path` or `halted`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Content { .. } => "content",
+            Self::Path { .. } => "path",
             Self::Halted => "halted",
         }
     }
@@ -57,7 +66,15 @@ impl Subject {
     pub fn content(&self) -> Option<(RowId, ContentId)> {
         match self {
             Self::Content { row, id } => Some((*row, *id)),
-            Self::Halted => None,
+            Self::Path { .. } | Self::Halted => None,
+        }
+    }
+
+    /// The path, if it is about one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Path { reference } => Some(reference),
+            Self::Content { .. } | Self::Halted => None,
         }
     }
 }
@@ -104,6 +121,7 @@ struct IncidentRow {
     content_id: Option<i64>,
     codec: Option<i64>,
     digest: Option<Vec<u8>>,
+    path: Option<String>,
     health: String,
     summary: String,
     opened_at: i64,
@@ -112,12 +130,14 @@ struct IncidentRow {
 }
 
 impl IncidentRow {
-    fn into_incident(self) -> Result<Incident> {
+    fn into_incident(mut self) -> Result<Incident> {
+        let path = self.path.take();
         let corrupt = |what: &str| LedgerError::Corrupt(format!("{what} of incident {}", self.id));
-        let subject = match (self.content_id, self.codec, &self.digest) {
-            (Some(row), Some(codec), Some(digest)) => {
+        let subject = match (self.content_id, self.codec, &self.digest, path) {
+            (Some(row), Some(codec), Some(digest), _) => {
                 Subject::Content { row, id: content_id(codec, digest)? }
             }
+            (.., Some(reference)) => Subject::Path { reference },
             _ => Subject::Halted,
         };
         Ok(Incident {
@@ -142,8 +162,8 @@ impl Tx {
         let opened = execute!(
             self,
             "INSERT INTO incidents
-                (id, collection_id, content_id, health, summary, opened_at, kind)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                (id, collection_id, content_id, health, summary, opened_at, kind, path, path_hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
             &incident.id,
             incident.collection_id,
             incident.subject.content().map(|(row, _)| row),
@@ -151,6 +171,8 @@ impl Tx {
             &incident.summary,
             incident.opened_at,
             incident.subject.kind(),
+            incident.subject.path(),
+            incident.subject.path().map(|path| Digest::of(path.as_bytes()).0.to_vec()),
         )?;
         Ok(opened > 0)
     }
@@ -181,7 +203,7 @@ impl Tx {
             fetch_all,
             self,
             IncidentRow,
-            "SELECT i.id, i.collection_id, c.chain_id, c.address, i.content_id, t.codec, t.digest, i.health,
+            "SELECT i.id, i.collection_id, c.chain_id, c.address, i.content_id, t.codec, t.digest, i.path, i.health,
                     i.summary, i.opened_at, i.closed_at, i.close_reason
              FROM incidents i
              JOIN collections c ON c.id = i.collection_id

@@ -51,7 +51,7 @@ pub use repairs::{Repair, RepairState};
 pub use replicas::{DueProbe, ProbeRecord, Replica, StateChange};
 pub use tokens::{Burn, Token};
 pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
-pub use views::{LinkRow, TokenContents, UriView};
+pub use views::{LinkRow, OwnContents, TokenContents, UriView};
 
 /// A row's key.
 pub type RowId = i64;

@@ -6,19 +6,20 @@ use std::collections::BTreeSet;
 use alloy::primitives::U256;
 
 use super::{
-    LedgerError, Millis, Result, RowId, Tx, execute, fetch, fold::TokenKey, int, text, uint,
+    LedgerError, Millis, Result, RowId, Tx, execute, fetch, int, text, uint,
+    uris::{key_of, token_of},
 };
 use crate::{config::Standard, content::ContentId, health::FAILURES_THAT_COUNT};
 
 /// What a path stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathOf {
-    /// The URI of a token.
+    /// A URI.
     Uri {
         /// Its collection.
         collection: RowId,
-        /// The token.
-        token: U256,
+        /// The token; `None`: the collection itself.
+        token: Option<U256>,
     },
     /// A link of a metadata document.
     Link {
@@ -87,12 +88,12 @@ impl Tx {
                           WHERE collection_id = $1 AND token_id = $2";
             execute!(self, update, collection, id.as_slice(), lease)?;
             let corrupt = || LedgerError::Corrupt(format!("a token of collection {collection}"));
-            let token = U256::try_from_be_slice(&id).ok_or_else(corrupt)?;
+            let token = token_of(&id).ok_or_else(corrupt)?;
             let is_1155 = standard == Standard::Erc1155.as_str();
             due.push(DuePath {
                 of: PathOf::Uri { collection, token },
                 text: uri.unwrap_or_default(),
-                id: is_1155.then_some(token),
+                id: token.filter(|_| is_1155),
                 failures: u32::try_from(failures).unwrap_or(u32::MAX),
                 lease,
             });
@@ -167,7 +168,7 @@ impl Tx {
         let mut doubtful = BTreeSet::from([content]);
         match path.of {
             PathOf::Uri { collection, token } => {
-                let key: TokenKey = (collection, token.to_be_bytes());
+                let key = (collection, key_of(token));
                 let found = execute!(
                     self,
                     "UPDATE token_uris SET content_id = $3, path_due = NULL, failures = 0,
@@ -228,7 +229,7 @@ impl Tx {
                 "UPDATE token_uris SET problem = $3, failures = $4, path_due = $5
                  WHERE collection_id = $1 AND token_id = $2 AND path_due = $6",
                 *collection,
-                token.to_be_bytes::<32>().as_slice(),
+                key_of(*token),
                 problem,
                 failures,
                 again,
@@ -260,7 +261,7 @@ impl Tx {
                     path_due = NULL
                  WHERE collection_id = $1 AND token_id = $2 AND path_due = $4",
                 *collection,
-                token.to_be_bytes::<32>().as_slice(),
+                key_of(*token),
                 problem,
                 path.lease,
             )?,

@@ -160,12 +160,16 @@ impl Tx {
         self.among_others().await?;
         let sql = self.sql(
             "SELECT r.content_id, r.node_id, c.codec, c.digest, c.size, c.sha256,
-                    (c.parsed = 0 AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id))
+                    (c.parsed = 0 AND (EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id)
+                        OR EXISTS (SELECT 1 FROM token_uris u WHERE u.content_id = c.id
+                                     AND LENGTH(u.token_id) = 0)))
              FROM replicas r JOIN contents c ON c.id = r.content_id
              WHERE r.due_at <= $1 AND ($3 = 0 OR r.failures BETWEEN 1 AND $4)
              ORDER BY r.due_at, r.content_id LIMIT $2",
             "SELECT r.content_id, r.node_id, c.codec, c.digest, c.size, c.sha256,
-                    (c.parsed = 0 AND EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id))::INT::BIGINT
+                    (c.parsed = 0 AND (EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id)
+                        OR EXISTS (SELECT 1 FROM token_uris u WHERE u.content_id = c.id
+                                     AND LENGTH(u.token_id) = 0)))::INT::BIGINT
              FROM replicas r JOIN contents c ON c.id = r.content_id
              WHERE r.due_at <= $1 AND ($3 = 0 OR r.failures BETWEEN 1 AND $4)
              ORDER BY r.due_at, r.content_id LIMIT $2

@@ -47,7 +47,9 @@ impl<'a> Iterator for Spread<'a> {
                     TokenEventKind::TransferRange { last, .. } => {
                         self.range = Some((event, event.token_id, last));
                     }
-                    TokenEventKind::MetadataChanged { .. } | TokenEventKind::Odd(_) => {}
+                    TokenEventKind::MetadataChanged { .. }
+                    | TokenEventKind::OwnMetadataChanged
+                    | TokenEventKind::Odd(_) => {}
                     _ => piece.push(Cow::Borrowed(*event)),
                 },
             }

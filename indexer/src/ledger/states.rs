@@ -290,10 +290,12 @@ fn supply(state: &State) -> Option<Vec<u8>> {
 }
 
 /// The ids of tokens, by collection.
-pub(super) fn by_collection(keys: &BTreeSet<TokenKey>) -> BTreeMap<RowId, Vec<&[u8]>> {
+pub(super) fn by_collection<K: AsRef<[u8]>>(
+    keys: &BTreeSet<(RowId, K)>,
+) -> BTreeMap<RowId, Vec<&[u8]>> {
     let mut all: BTreeMap<RowId, Vec<&[u8]>> = BTreeMap::new();
     for (collection, id) in keys {
-        all.entry(*collection).or_default().push(id);
+        all.entry(*collection).or_default().push(id.as_ref());
     }
     all
 }

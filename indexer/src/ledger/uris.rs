@@ -1,4 +1,7 @@
-//! URIs of tokens that are not ours: which are due to be read, and what they were found to mean.
+//! URIs of tokens that are not ours, and of collections: which are due to be read, and what they were
+//! found to mean.
+//!
+//! A collection's own URI (ERC-7572) is kept as a token's is, with no id in the place of the token's.
 
 mod follow;
 mod record;
@@ -29,9 +32,11 @@ pub enum Target {
     Path,
     /// Nothing that anybody could prove; why.
     Unverifiable(String),
+    /// Nothing at all: the collection has no metadata of its own.
+    None,
 }
 
-/// What a contract answered for a token, and what that means.
+/// What a contract answered, and what that means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// sha-256 of what it answered; `None` where it did not answer. The same answer means the same.
@@ -57,11 +62,13 @@ pub enum UriState {
     Path,
     /// It can't be verified.
     Unverifiable,
+    /// There is none.
+    None,
 }
 
 impl UriState {
-    const ALL: [Self; 5] =
-        [Self::New, Self::Content, Self::Document, Self::Path, Self::Unverifiable];
+    const ALL: [Self; 6] =
+        [Self::New, Self::Content, Self::Document, Self::Path, Self::Unverifiable, Self::None];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -70,6 +77,7 @@ impl UriState {
             Self::Document => "document",
             Self::Path => "path",
             Self::Unverifiable => "unverifiable",
+            Self::None => "none",
         }
     }
 
@@ -89,11 +97,11 @@ pub struct DueUri {
     pub address: Address,
     /// What the contract is.
     pub standard: Standard,
-    /// The token.
-    pub token: U256,
+    /// The token; `None`: the collection itself.
+    pub token: Option<U256>,
 }
 
-/// A token's URI as the ledger has it.
+/// A URI as the ledger has it.
 #[derive(Clone, Debug)]
 pub struct TokenUri {
     /// How it stands.
@@ -115,8 +123,18 @@ fn due(row: DueRow) -> Result<DueUri> {
         collection,
         address: Address::try_from(address.as_slice()).map_err(|_| corrupt())?,
         standard: standard.parse().map_err(|_| corrupt())?,
-        token: U256::try_from_be_slice(&token).ok_or_else(corrupt)?,
+        token: token_of(&token).ok_or_else(corrupt)?,
     })
+}
+
+/// What stands for a token's id in the ledger: nothing for the collection itself.
+pub(super) fn key_of(token: Option<U256>) -> Vec<u8> {
+    token.map_or_else(Vec::new, |id| id.to_be_bytes::<32>().to_vec())
+}
+
+/// The token, or the collection itself, that a key stands for.
+pub(super) fn token_of(key: &[u8]) -> Option<Option<U256>> {
+    if key.is_empty() { Some(None) } else { U256::try_from_be_slice(key).map(Some) }
 }
 
 impl Tx {
@@ -130,9 +148,9 @@ impl Tx {
         now: Millis,
     ) -> Result<bool> {
         let select = "SELECT c.id FROM collections c
-             WHERE c.standard NOT IN ('everhold', 'factory') AND c.active = 1 AND c.chain_id = $4
+             WHERE c.standard <> 'factory' AND c.active = 1 AND c.chain_id = $4
                 AND c.indexed_block = $1 AND (
-                c.uris_read < $2 OR EXISTS (SELECT 1 FROM token_uris u
+                (c.uris_read < $2 AND c.standard <> 'everhold') OR EXISTS (SELECT 1 FROM token_uris u
                     WHERE u.collection_id = c.id AND u.due_at <= $3)) LIMIT 1";
         Ok(fetch!(fetch_optional, self, (i64,), select, int(block), before, now, int(chain_id))?
             .is_some())
@@ -143,6 +161,29 @@ impl Tx {
         let update = "UPDATE token_uris SET due_at = 0 WHERE due_at = $1
                       AND collection_id IN (SELECT id FROM collections WHERE chain_id = $2)";
         execute!(self, update, lease, int(chain_id))?;
+        Ok(())
+    }
+
+    /// Says when URIs are due again that were taken until `lease`, or read with their collection, and of
+    /// which nobody knows what they are. What became due meanwhile stays so.
+    pub async fn postpone_uris(
+        &mut self,
+        uris: &[(RowId, Option<U256>)],
+        lease: Option<Millis>,
+        until: Millis,
+    ) -> Result<()> {
+        self.among_others().await?;
+        for (collection, token) in uris {
+            execute!(
+                self,
+                "UPDATE token_uris SET due_at = $3 WHERE collection_id = $1 AND token_id = $2
+                    AND COALESCE(due_at, -1) = COALESCE(CAST($4 AS BIGINT), -1)",
+                *collection,
+                key_of(*token),
+                until,
+                lease,
+            )?;
+        }
         Ok(())
     }
 
@@ -202,36 +243,40 @@ impl Tx {
         Ok(found.map(|(id,)| id))
     }
 
-    /// URIs of a collection that are not due by themselves, by id, from behind `after` on; and not
-    /// those that were found at `block`.
+    /// URIs of a collection that are not due by themselves, its own first, then by id, from behind
+    /// `after` on; and not those that were found at `block`.
     pub async fn uris_after(
         &mut self,
         collection: RowId,
-        after: Option<U256>,
+        after: Option<Option<U256>>,
         block: u64,
         limit: u32,
     ) -> Result<Vec<DueUri>> {
-        // Nothing sorts before the empty string.
-        let after = after.map_or_else(Vec::new, |id| id.to_be_bytes::<32>().to_vec());
+        // Nothing sorts before the empty string, and nothing between a key and the same with a zero.
+        let from = after.map_or_else(Vec::new, |token| [key_of(token), vec![0]].concat());
         let rows = fetch!(
             fetch_all,
             self,
             DueRow,
             "SELECT u.collection_id, c.address, c.standard, u.token_id
              FROM token_uris u JOIN collections c ON c.id = u.collection_id
-             WHERE u.collection_id = $1 AND u.token_id > $2 AND u.due_at IS NULL
+             WHERE u.collection_id = $1 AND u.token_id >= $2 AND u.due_at IS NULL
                AND (u.read_block IS NULL OR u.read_block <> $3)
              ORDER BY u.token_id LIMIT $4",
             collection,
-            after,
+            from,
             int(block),
             i64::from(limit),
         )?;
         rows.into_iter().map(due).collect()
     }
 
-    /// A token's URI.
-    pub async fn token_uri(&mut self, collection: RowId, id: U256) -> Result<Option<TokenUri>> {
+    /// A token's URI, or a collection's own.
+    pub async fn uri(
+        &mut self,
+        collection: RowId,
+        token: Option<U256>,
+    ) -> Result<Option<TokenUri>> {
         type Row = (String, Option<String>, Option<String>, Option<i64>, Option<Vec<u8>>);
         let row = fetch!(
             fetch_optional,
@@ -240,10 +285,10 @@ impl Tx {
             "SELECT state, uri, class, read_block, read_hash FROM token_uris
              WHERE collection_id = $1 AND token_id = $2",
             collection,
-            id.to_be_bytes::<32>().as_slice(),
+            key_of(token),
         )?;
         let Some((state, uri, class, block, hash)) = row else { return Ok(None) };
-        let corrupt = || LedgerError::Corrupt(format!("the URI of token {id}"));
+        let corrupt = || LedgerError::Corrupt(format!("a URI of collection {collection}"));
         let read_at = match (block, hash) {
             (Some(block), Some(hash)) => {
                 let hash = B256::try_from(hash.as_slice()).map_err(|_| corrupt())?;
@@ -252,6 +297,19 @@ impl Tx {
             _ => None,
         };
         Ok(Some(TokenUri { state: UriState::parse(&state)?, uri, class, read_at }))
+    }
+
+    /// Makes a collection's own URI due, in a row that is made if need be.
+    pub(super) async fn begin_own_uri(&mut self, collection: RowId) -> Result<()> {
+        execute!(
+            self,
+            "INSERT INTO token_uris (collection_id, token_id, state, since, due_at)
+             VALUES ($1, $2, 'new', 0, 0)
+             ON CONFLICT (collection_id, token_id) DO UPDATE SET due_at = 0",
+            collection,
+            key_of(None),
+        )?;
+        Ok(())
     }
 
     /// Makes everything due that a process took and did not bring back, and what waits to be tried

@@ -40,6 +40,19 @@ pub struct UriView {
     pub since: Millis,
     /// How often in a row its path could not be followed.
     pub failures: u32,
+    /// The URI, where it has a path that is still to be followed.
+    pub path: Option<String>,
+}
+
+/// What a collection says of itself.
+#[derive(Clone, Debug)]
+pub struct OwnContents {
+    /// The collection.
+    pub collection: RowId,
+    /// Its metadata.
+    pub content: Option<RowId>,
+    /// Its URI.
+    pub uri: UriView,
 }
 
 /// A token and its metadata's row.
@@ -65,7 +78,9 @@ type TokenFields = (
     Option<String>,
     Option<i64>,
     Option<i64>,
+    Option<String>,
 );
+type OwnFields = (i64, Option<i64>, String, Option<i64>, Option<String>, i64, i64, Option<String>);
 
 impl Tx {
     /// Every reference in the metadata of live tokens, be it a content or in their URI itself.
@@ -91,11 +106,33 @@ impl Tx {
                 verifiable: verifiable != 0,
                 child,
                 path_due: path_due.is_some(),
-                failures: u32::try_from(failures).unwrap_or(u32::MAX),
+                failures: times(failures),
                 problem,
             }
         };
         Ok(rows.into_iter().map(link).collect())
+    }
+
+    /// What the configured collections say of themselves, where that was read and is something.
+    pub async fn own_contents(&mut self) -> Result<Vec<OwnContents>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            OwnFields,
+            "SELECT u.collection_id, u.content_id, u.state, u.document_id, u.problem, u.since,
+                    u.failures, CASE WHEN u.path_due IS NOT NULL THEN u.uri END
+             FROM token_uris u JOIN collections c ON c.id = u.collection_id
+             WHERE c.active = 1 AND LENGTH(u.token_id) = 0 AND u.state NOT IN ('new', 'none')
+             ORDER BY u.collection_id",
+        )?;
+        let own = |row: OwnFields| {
+            let (collection, content, state, document, problem, since, failures, path) = row;
+            let state = UriState::parse(&state)?;
+            let failures = times(failures);
+            let uri = UriView { state, document, problem, since, failures, path };
+            Ok(OwnContents { collection, content, uri })
+        };
+        rows.into_iter().map(own).collect()
     }
 
     /// Every live token of the configured collections with its metadata, by collection and id.
@@ -105,14 +142,14 @@ impl Tx {
             self,
             TokenFields,
             "SELECT t.collection_id, t.token_id, t.content_id, u.state, u.document_id, u.problem,
-                    u.since, u.failures
+                    u.since, u.failures, CASE WHEN u.path_due IS NOT NULL THEN u.uri END
              FROM tokens t JOIN collections c ON c.id = t.collection_id
              LEFT JOIN token_uris u
                 ON u.collection_id = t.collection_id AND u.token_id = t.token_id
              WHERE c.active = 1 ORDER BY t.collection_id, t.token_id",
         )?;
         rows.into_iter()
-            .map(|(collection, id, content, state, document, problem, since, failures)| {
+            .map(|(collection, id, content, state, document, problem, since, failures, path)| {
                 let token_id = U256::try_from_be_slice(&id)
                     .ok_or_else(|| LedgerError::Corrupt("a token id".to_owned()))?;
                 let view = |state: &str| {
@@ -121,7 +158,8 @@ impl Tx {
                         document,
                         problem,
                         since: since.unwrap_or(0),
-                        failures: failures.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+                        failures: failures.map_or(0, times),
+                        path,
                     })
                 };
                 let uri = state.as_deref().map(view).transpose()?;
@@ -129,4 +167,8 @@ impl Tx {
             })
             .collect()
     }
+}
+
+fn times(count: i64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

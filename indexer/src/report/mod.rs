@@ -1,9 +1,11 @@
 //! What Everhold tells of its ledger, in the JSON shapes that other programs rely on.
 
 mod lag;
+mod own;
 mod status;
 mod token;
 
+pub use own::{ContractUri, OwnContent};
 pub use status::{
     ChainStatus, CollectionStatus, FactoryStatus, HaltStatus, IncidentStatus, NodeStatus,
     OddLogStatus, RepairStatus, Status,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::lag::Lag;
+use super::{ContractUri, lag::Lag};
 use crate::{
     config::Standard,
     health::{Health, Policy, ReplicaState},
@@ -101,6 +101,8 @@ pub struct CollectionStatus {
     /// Whether owners may change their tokens' content; if not, all tokens are frozen. Null where the
     /// contract is not ours.
     pub editable: Option<bool>,
+    /// What it says of itself (`contractURI`); null where that is nothing, or was not read yet.
+    pub contract_uri: Option<ContractUri>,
     /// Live tokens.
     pub tokens: usize,
     /// First block to read.
@@ -163,13 +165,16 @@ pub struct IncidentStatus {
     pub chain_id: u64,
     /// EIP-55 address of the collection.
     pub collection: String,
-    /// `content`: one that is not well; `halted`: the collection is not read any further.
+    /// `content`: one that is not well; `path`: one that leads nowhere; `halted`: the collection is not
+    /// read any further.
     pub kind: &'static str,
-    /// The content; null where it is about the whole collection.
+    /// The content; null where it is about something else.
     pub content: Option<String>,
+    /// The path that leads nowhere; null where it is about something else.
+    pub path: Option<String>,
     /// The health it last had; `unverifiable` of a halted collection.
     pub health: Health,
-    /// Which nodes are not well, and how; or why the collection is halted.
+    /// Which nodes are not well, and how; or why the path leads nowhere, or the collection is halted.
     pub summary: String,
     /// When it began.
     pub opened_at: String,
@@ -266,7 +271,8 @@ impl Status {
             let factory = factories.iter().find(|known| Some(known.id) == factory);
             let factory = factory.map(|known| known.address.to_checksum(None));
             let status = CollectionStatus::new(one, lag, not_final, &odd);
-            collections.push(CollectionStatus { factory, ..status });
+            let contract_uri = ContractUri::read(tx, &picture, one).await?;
+            collections.push(CollectionStatus { factory, contract_uri, ..status });
         }
         let chains = heads.iter().map(|chain| ChainStatus::new(chain, now)).collect();
         let factories = factories.iter().map(|factory| {
@@ -312,6 +318,7 @@ impl CollectionStatus {
             standard: collection.standard,
             name: collection.name.clone(),
             factory: None,
+            contract_uri: None,
             editable: (!collection.standard.is_foreign()).then_some(collection.editable),
             tokens: picture.tokens.len(),
             start_block: collection.start_block,
@@ -350,6 +357,7 @@ impl IncidentStatus {
             collection: incident.collection.to_checksum(None),
             kind: incident.subject.kind(),
             content: incident.subject.content().map(|(_, id)| id.to_string()),
+            path: incident.subject.path().map(str::to_owned),
             health: incident.health,
             summary: incident.summary,
             opened_at: time_text(incident.opened_at),

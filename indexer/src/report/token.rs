@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
 
-use super::RepairStatus;
+use super::{ContractUri, RepairStatus};
 use crate::{
     config::Standard,
     content::Codec,
@@ -65,6 +65,9 @@ pub struct TokenReport {
     pub halted: bool,
     /// Its metadata, and what that refers to.
     pub contents: Vec<ContentReport>,
+    /// What its collection says of itself (`contractURI`), which the token's health does not hang on;
+    /// null where that is nothing, or was not read yet.
+    pub contract_uri: Option<ContractUri>,
 }
 
 /// A content and its replicas.
@@ -166,9 +169,14 @@ impl TokenReport {
             }
         }
         let finalized = collection.collection.finalized_block;
-        let base = Self { contents, ..Self::new(&collection.collection, &token, seen, finalized) };
+        let contract_uri = ContractUri::read(tx, &picture, collection).await?;
+        let base = Self {
+            contents,
+            contract_uri,
+            ..Self::new(&collection.collection, &token, seen, finalized)
+        };
         if collection.collection.standard.is_foreign() {
-            let uri = tx.token_uri(collection.collection.id, id).await?;
+            let uri = tx.uri(collection.collection.id, Some(id)).await?;
             return Ok(Some(base.with_uri(uri)));
         }
         let named = token.content_id.and_then(|row| picture.contents.get(&row));
@@ -227,6 +235,7 @@ impl TokenReport {
             finalized: finalized.is_some_and(|final_until| last.0 <= final_until),
             halted: collection.halted.is_some(),
             contents: Vec::new(),
+            contract_uri: None,
         }
     }
 }

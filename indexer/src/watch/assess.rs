@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Of the tokens that share a content, an alert names this many.
-const MOST_TOKENS: usize = 20;
+pub(super) const MOST_TOKENS: usize = 20;
 
 impl Watch {
     /// Judges every content, and opens, changes and closes incidents accordingly. An incident
@@ -47,6 +47,7 @@ impl Watch {
             };
             self.judge(&mut tx, &story, incident, now).await?;
         }
+        let paths = picture.lost_paths();
         // While a collection is read again, nobody knows yet what its tokens name.
         let rereading = |id| {
             picture.collections.iter().any(|c| c.collection.id == id && c.collection.rereading)
@@ -54,6 +55,7 @@ impl Watch {
         for (_, incident) in open.into_iter().filter(|((id, _), _)| !rereading(*id)) {
             self.abandon(&mut tx, incident, now).await?;
         }
+        self.assess_paths(&mut tx, &picture, paths, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -187,6 +189,7 @@ impl Story<'_> {
     fn message(&self, transition: Transition, previous: Option<Health>) -> String {
         let assessment = &self.content.assessment;
         let of = match self.tokens {
+            [] => "of the collection itself".to_owned(),
             [one] => format!("of token {one}"),
             many => format!("of {} tokens", many.len()),
         };
@@ -214,7 +217,8 @@ impl Story<'_> {
 
     fn role(&self) -> Option<&str> {
         let tokens = self.collection.tokens.iter();
-        let mut contents = tokens.flat_map(|token| &token.contents);
+        let own = self.collection.own.iter().flat_map(|own| &own.contents);
+        let mut contents = tokens.flat_map(|token| &token.contents).chain(own);
         contents.find(|(_, row)| *row == self.content.content.row).map(|(role, _)| role.as_str())
     }
 

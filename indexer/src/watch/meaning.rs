@@ -1,10 +1,8 @@
-//! What a contract's answer for a token means: a content, a document, a path, or nothing that could
+//! What a contract's answer to the question for a URI means: a content, a document, a path, or nothing that could
 //! be proved. Pure: answers are hostile, and each has its meaning.
 
-use alloy::primitives::U256;
-
 use crate::{
-    chain::{MAX_URI, Text, UriAnswer, text_of},
+    chain::{MAX_URI, Text, UriAnswer, UriCall, text_of},
     config::Standard,
     content::{
         Codec, Data, Digest, Link, Metadata, MetadataLimits, Proof, Reference, ReferenceClass,
@@ -19,21 +17,28 @@ const KEPT: usize = 8 << 10;
 /// Bytes of a `data:` URI that are kept, to be shown.
 const KEPT_INLINE: usize = 1 << 10;
 
-/// What an answer means for a token.
-pub(super) fn meaning(standard: Standard, token: U256, answer: &UriAnswer) -> Meaning {
+/// What an answer means.
+pub(super) fn meaning(call: &UriCall, answer: &UriAnswer) -> Meaning {
+    let own = call.token.is_none();
     let bytes = match answer {
         UriAnswer::Answered(bytes) => bytes,
-        UriAnswer::Refused(why) => return nothing(format!("{}: {why}", asked(standard))),
+        // Most contracts have no contractURI, and need none.
+        UriAnswer::Refused(_) if own => return none(None),
+        UriAnswer::Refused(why) => {
+            return nothing(format!("the contract does not give its {}: {why}", function(call)));
+        }
         UriAnswer::Gone => {
             return nothing("the contract has no code any more: it destroyed itself".to_owned());
         }
     };
     let answer = Some(Digest::of(bytes));
     let text = match text_of(bytes) {
+        Text::Utf8(text) if own && text.trim().is_empty() => return none(answer),
+        Text::NoText { size: 0 } if own => return none(answer),
         Text::Utf8(text) => text,
-        other => return Meaning { answer, ..nothing(no_text(standard, &other)) },
+        other => return Meaning { answer, ..nothing(no_text(function(call), &other)) },
     };
-    let (class, target) = target(standard, token, &text);
+    let (class, target) = target(call, &text);
     let inline = class == Some(ReferenceClass::OnChain);
     let kept = beginning(&text, if inline { KEPT_INLINE } else { KEPT });
     Meaning { answer, uri: Some(kept), class, target }
@@ -43,19 +48,22 @@ fn nothing(why: String) -> Meaning {
     Meaning { answer: None, uri: None, class: None, target: Target::Unverifiable(why) }
 }
 
+/// The collection has no metadata of its own.
+fn none(answer: Option<Digest>) -> Meaning {
+    Meaning { answer, uri: None, class: None, target: Target::None }
+}
+
 /// The function that was called.
-fn asked(standard: Standard) -> &'static str {
-    match standard {
-        Standard::Erc1155 => "the contract does not give its uri",
-        _ => "the contract does not give its tokenURI",
+fn function(call: &UriCall) -> &'static str {
+    match (call.token, call.standard) {
+        (None, _) => "contractURI",
+        (Some(_), Standard::Erc1155) => "uri",
+        (Some(_), _) => "tokenURI",
     }
 }
 
-fn no_text(standard: Standard, text: &Text) -> String {
-    let of = match standard {
-        Standard::Erc1155 => "its uri",
-        _ => "its tokenURI",
-    };
+fn no_text(function: &str, text: &Text) -> String {
+    let of = format!("its {function}");
     match text {
         Text::Utf8(_) => format!("{of} is a text"),
         Text::NotUtf8 { size, offset } => {
@@ -69,24 +77,25 @@ fn no_text(standard: Standard, text: &Text) -> String {
     }
 }
 
-fn target(standard: Standard, token: U256, text: &str) -> (Option<ReferenceClass>, Target) {
+fn target(call: &UriCall, text: &str) -> (Option<ReferenceClass>, Target) {
     if text.trim().is_empty() {
         return (None, Target::Unverifiable("its URI is empty".to_owned()));
     }
-    let id = token.to_be_bytes();
-    let whole = match standard {
+    // What `{id}` stands for, where it stands for something.
+    let id = call.token.filter(|_| call.standard == Standard::Erc1155).map(|id| id.to_be_bytes());
+    let whole = match &id {
         // Only the metadata's place holds an id; in a document it would be the author's own text.
-        Standard::Erc1155 => substitute_id(text, &id, MAX_URI),
-        _ => Some(text.into()),
+        Some(id) => substitute_id(text, id, MAX_URI),
+        None => Some(text.into()),
     };
     let Some(whole) = whole else {
         return (None, Target::Unverifiable(format!("its URI has more than {MAX_URI} bytes")));
     };
     let reference = Reference::parse(&whole);
-    (Some(reference.class), of_reference(standard, &id, &reference))
+    (Some(reference.class), of_reference(id.as_ref(), &reference))
 }
 
-fn of_reference(standard: Standard, id: &[u8; 32], reference: &Reference) -> Target {
+fn of_reference(id: Option<&[u8; 32]>, reference: &Reference) -> Target {
     if let Some(content) = reference.content() {
         return Target::Content(content);
     }
@@ -96,11 +105,11 @@ fn of_reference(standard: Standard, id: &[u8; 32], reference: &Reference) -> Tar
         reference.path.is_none() && reference.cid.is_some_and(|cid| cid.codec_name() == "raw")
     });
     if let Some(bytes) = inlined {
-        return document(standard, id, bytes, &limits);
+        return document(id, bytes, &limits);
     }
     match reference.proof() {
         Proof::InDocument => match reference.data(limits.bytes) {
-            Some(Ok(Data { bytes, .. })) => document(standard, id, &bytes, &limits),
+            Some(Ok(Data { bytes, .. })) => document(id, &bytes, &limits),
             Some(Err(error)) => Target::Unverifiable(format!("its URI can't be read: {error}")),
             None => Target::Unverifiable("there is no data in its URI".to_owned()),
         },
@@ -114,18 +123,18 @@ fn of_reference(standard: Standard, id: &[u8; 32], reference: &Reference) -> Tar
 }
 
 /// A document that stands in the URI.
-fn document(standard: Standard, id: &[u8; 32], bytes: &[u8], limits: &MetadataLimits) -> Target {
-    match Metadata::parse(bytes, limits) {
-        Ok(metadata) if standard == Standard::Erc1155 => {
+fn document(id: Option<&[u8; 32]>, bytes: &[u8], limits: &MetadataLimits) -> Target {
+    match (Metadata::parse(bytes, limits), id) {
+        (Ok(metadata), Some(id)) => {
             // What it refers to may differ by token, so the token is part of its name.
             let metadata = links_of(metadata.for_token(id, limits.bytes));
             let named = [&id[..], bytes].concat();
             Target::Document { id: id_of(Codec::Raw, &named), metadata }
         }
-        Ok(metadata) => {
+        (Ok(metadata), None) => {
             Target::Document { id: id_of(Codec::Raw, bytes), metadata: links_of(metadata) }
         }
-        Err(error) => Target::Unverifiable(format!("its metadata can't be read: {error}")),
+        (Err(error), _) => Target::Unverifiable(format!("its metadata can't be read: {error}")),
     }
 }
 
@@ -148,16 +157,23 @@ fn beginning(text: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::Bytes;
+    use alloy::primitives::{Address, Bytes, U256};
     use alloy_sol_types::SolValue;
 
     use super::*;
 
     const CID: &str = "bafybeidpyn67vz6loaxz5h4kz3kj36gpkckozrrw5auehzwodlppb5z47e";
 
+    fn call(standard: Standard, token: Option<u64>) -> UriCall {
+        UriCall { contract: Address::ZERO, standard, token: token.map(U256::from) }
+    }
+
+    fn answered(text: &str) -> UriAnswer {
+        UriAnswer::Answered(text.to_owned().abi_encode().into())
+    }
+
     fn of(standard: Standard, text: &str) -> Meaning {
-        let answer = UriAnswer::Answered(text.to_owned().abi_encode().into());
-        meaning(standard, U256::from(0xabc), &answer)
+        meaning(&call(standard, Some(0xabc)), &answered(text))
     }
 
     fn why(meaning: Meaning) -> String {
@@ -226,9 +242,24 @@ mod tests {
             ),
         ];
         for (answer, word) in answers {
-            let said = why(meaning(Standard::Erc721, U256::ZERO, &answer));
+            let said = why(meaning(&call(Standard::Erc721, Some(0)), &answer));
             assert!(said.contains(word), "{said}");
         }
+    }
+
+    #[test]
+    fn a_collection_need_not_have_metadata_of_its_own() {
+        let own = |answer: &UriAnswer| meaning(&call(Standard::Erc1155, None), answer);
+        let refused = UriAnswer::Refused("it reverted".to_owned());
+        for answer in [refused, UriAnswer::Answered(Bytes::new()), answered(""), answered(" ")] {
+            assert_eq!(own(&answer).target, Target::None, "{answer:?}");
+        }
+        assert!(why(own(&UriAnswer::Gone)).contains("destroyed itself"));
+        let text = format!("ipfs://{CID}/{{id}}.json");
+        let found = own(&answered(&text));
+        assert_eq!((found.uri, found.target), (Some(text), Target::Path));
+        let raw = UriAnswer::Answered(Bytes::from(vec![7; 33]));
+        assert!(why(own(&raw)).starts_with("its contractURI: "));
     }
 
     #[test]

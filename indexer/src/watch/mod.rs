@@ -10,6 +10,7 @@ mod fork;
 mod halt;
 mod heads;
 mod index;
+mod lost;
 mod meaning;
 mod outbox;
 mod paths;
@@ -42,7 +43,7 @@ pub struct Round {
     pub reorgs: u64,
     /// Collections halted.
     pub halted: u64,
-    /// URIs of tokens that were found to be new or other ones.
+    /// URIs, of tokens and of collections themselves, that were found to be new or other ones.
     pub uris: u64,
     /// Probes made.
     pub probes: u64,

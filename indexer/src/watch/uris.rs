@@ -1,4 +1,4 @@
-//! Reads URIs: of tokens that are new or whose metadata changed at once, of all the others of a
+//! Reads URIs: of collections themselves, of tokens that are new or whose metadata changed at once, of all the others of a
 //! collection at intervals, since old contracts change them and tell nobody.
 
 use tracing::{debug, warn};
@@ -9,8 +9,8 @@ use super::{
     meaning::meaning,
 };
 use crate::{
-    chain::{BlockRef, Pinned, RpcError, UriAnswer, UriCall},
-    ledger::{self, DueUri, LedgerError, Meaning, Millis, RowId, UriReading, UriRecord},
+    chain::{BlockRef, Pinned, RpcError, UriCall},
+    ledger::{self, DueUri, LedgerError, Millis, RowId, UriReading, UriRecord},
 };
 
 /// URIs that are read and written down at once.
@@ -40,10 +40,9 @@ impl Watch {
 
     async fn read_uris_once(&self, chain: &Chain) -> Result<u64, WatchError> {
         let mut tx = self.ledger.read().await?;
-        let foreign = tx.followed(Some(chain.id())).await?.iter().any(|c| c.standard.is_foreign());
         let top = tx.window(chain.id()).await?.first().copied();
         drop(tx);
-        let Some(top) = top.filter(|_| foreign) else { return Ok(0) };
+        let Some(top) = top else { return Ok(0) };
         if !self.has_due_uris(chain, &top).await? {
             return Ok(0);
         }
@@ -139,14 +138,23 @@ impl Watch {
             token: due.token,
         };
         let calls: Vec<_> = page.iter().map(call).collect();
-        let read = |call: &UriCall, answer: &UriAnswer| meaning(call.standard, call.token, answer);
-        let meanings = pinned.uris(&calls, read).await?;
-        let record = |(due, meaning): (&DueUri, Meaning)| UriRecord {
-            collection: due.collection,
-            token: due.token,
-            meaning,
-        };
-        let records: Vec<_> = page.iter().zip(meanings).map(record).collect();
+        let meanings = pinned.uris(&calls, meaning).await?;
+        let (mut records, mut unread) = (Vec::new(), Vec::new());
+        for (due, meaning) in page.iter().zip(meanings) {
+            let DueUri { collection, token, .. } = *due;
+            match meaning {
+                Some(meaning) => records.push(UriRecord { collection, token, meaning }),
+                None => unread.push((collection, token)),
+            }
+        }
+        if let Some(first) = page.iter().find(|due| unread.contains(&(due.collection, due.token))) {
+            warn!(
+                "the RPC endpoints tell different URIs of {}, {} in all, and no majority the same; \
+                 they are read again later",
+                first.address,
+                unread.len()
+            );
+        }
         let reading = UriReading {
             chain_id: chain.id(),
             block: pinned.block(),
@@ -157,11 +165,13 @@ impl Watch {
             keep_history: self.settings.keep_history,
             now: ledger::now(),
         };
+        let again = reading.now.saturating_add(RETRY);
         let mut tx = self.ledger.write().await?;
         let changed = tx.record_uris(&reading).await.map_err(|error| match error {
             LedgerError::Unlinked(_) => WatchError::Rpc(RpcError::Changed),
             other => other.into(),
         })?;
+        tx.postpone_uris(&unread, lease, again).await?;
         tx.commit().await?;
         debug!(
             "{} URIs read at block {}: {changed} new or other",

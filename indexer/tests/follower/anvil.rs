@@ -29,6 +29,7 @@ pub(crate) const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae
 sol! {
     // What the product has no command for.
     function burn(uint256 tokenId) external;
+    function setContractContent(bytes32 digest) external;
     function redeem(Offer calldata voucher, bytes calldata signature) external payable;
 
     struct Offer {
@@ -178,6 +179,11 @@ impl Collection<'_> {
             }
         };
         assert!(receipt.status());
+    }
+
+    /// What the collection says of itself.
+    pub(crate) async fn set_contract_content(&self, digest: B256) {
+        self.send(setContractContentCall { digest }.abi_encode()).await;
     }
 
     pub(crate) async fn burn(&self, token: U256) {

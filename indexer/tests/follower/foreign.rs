@@ -40,12 +40,14 @@ sol! {
     function tellUpdate(uint256 id) external;
     function tellUpdates(uint256 first, uint256 last) external;
     function tellNonsense() external;
+    function setContractURI(bytes uri, bool tells) external;
+    function move(uint256 id, address to) external;
     function setTemplate(string template) external;
     function tell(address from, address to, uint256 id, uint256 value) external;
     function tellMany(address from, address to, uint256[] ids, uint256[] values) external;
 }
 
-const CID: &str = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+pub(crate) const CID: &str = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const REVERTS: u8 = 1;
 const BURNS: u8 = 2;
 const MEGABYTE: u8 = 3;
@@ -58,17 +60,17 @@ pub(crate) fn fixture(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-fn code(name: &str, field: &str) -> Bytes {
+pub(crate) fn code(name: &str, field: &str) -> Bytes {
     hex::decode(fixture(name)[field].as_str().unwrap()).unwrap().into()
 }
 
 /// A contract of somebody else's.
-struct Foreign<'a> {
+pub(crate) struct Foreign<'a> {
     anvil: &'a Anvil,
-    address: Address,
+    pub(crate) address: Address,
 }
 
-async fn deploy<'a>(anvil: &'a Anvil, name: &str) -> Foreign<'a> {
+pub(crate) async fn deploy<'a>(anvil: &'a Anvil, name: &str) -> Foreign<'a> {
     let from = anvil.signer.address();
     let request =
         TransactionRequest::default().with_from(from).with_deploy_code(code(name, "bytecode"));
@@ -89,13 +91,13 @@ async fn sent(anvil: &Anvil, request: TransactionRequest) -> alloy::rpc::types::
 }
 
 impl Foreign<'_> {
-    async fn does(&self, call: impl SolCall) {
+    pub(crate) async fn does(&self, call: impl SolCall) {
         let from = self.anvil.signer.address();
         let request = TransactionRequest::default().with_from(from).with_to(self.address);
         sent(self.anvil, request.with_input(call.abi_encode())).await;
     }
 
-    async fn mint(&self, id: u64, uri: &[u8]) {
+    pub(crate) async fn mint(&self, id: u64, uri: &[u8]) {
         self.does(mintCall { id: U256::from(id), uri: uri.to_vec().into() }).await;
     }
 
@@ -108,7 +110,7 @@ impl Foreign<'_> {
     }
 }
 
-async fn report(watch: &Watch, address: Address, token: u64) -> TokenReport {
+pub(crate) async fn report(watch: &Watch, address: Address, token: u64) -> TokenReport {
     let mut tx = watch.ledger().read().await.unwrap();
     let (policy, now) = (watch.policy(), ledger::now());
     let of = collection(&mut tx, address).await.unwrap();
@@ -116,13 +118,13 @@ async fn report(watch: &Watch, address: Address, token: u64) -> TokenReport {
     report.unwrap().unwrap_or_else(|| panic!("no token {token}"))
 }
 
-async fn status(watch: &Watch) -> Status {
+pub(crate) async fn status(watch: &Watch) -> Status {
     let mut tx = watch.ledger().read().await.unwrap();
     Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap()
 }
 
 /// Puts something with `aggregate3` where Multicall3 is on public chains.
-async fn multicall(anvil: &Anvil) {
+pub(crate) async fn multicall(anvil: &Anvil) {
     anvil.call("anvil_setCode", json!([MULTICALL, code("Batcher", "runtime")])).await;
 }
 

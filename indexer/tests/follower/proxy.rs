@@ -36,6 +36,10 @@ pub(crate) struct Faults {
     pub(crate) numbers_only: bool,
     /// It refuses calls of contracts with a longer input, in digits of hex.
     pub(crate) longest_call: Option<usize>,
+    /// In what contracts answer it puts one text in the place of another of the same length.
+    pub(crate) swaps: Option<(&'static str, &'static str)>,
+    /// It has blocks and logs, and no states.
+    pub(crate) stateless: bool,
     /// It has enough of calls of contracts for now.
     pub(crate) busy_calls: bool,
     /// How many calls of contracts it answered.
@@ -216,6 +220,9 @@ impl Faults {
         if self.numbers_only && params[1].is_object() {
             return Early::Answer(Err("invalid argument 1: cannot unmarshal object"));
         }
+        if self.stateless {
+            return Early::Answer(Err("missing trie node"));
+        }
         if method != "eth_call" {
             return Early::Ask;
         }
@@ -283,6 +290,12 @@ impl Faults {
                 let by_hash = request["params"][0].get("blockHash").is_some();
                 if !(by_hash && self.honest_by_hash) {
                     self.falsify(result);
+                }
+            }
+            "eth_call" => {
+                if let (Some((from, to)), Some(text)) = (self.swaps, result.as_str()) {
+                    let hex = |text: &str| alloy::hex::encode(text);
+                    *result = json!(text.replace(&hex(from), &hex(to)));
                 }
             }
             "eth_getBlockReceipts" if self.false_receipts => {

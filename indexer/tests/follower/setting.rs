@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use everhold::{
     chain::RpcError,
     config::{
-        AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, FactoryConfig,
+        AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, FactoryConfig, IpfsConfig,
         LimitsConfig, NodeConfig, ReplicasConfig, Span,
     },
     ledger::Ledger,
@@ -33,6 +33,7 @@ pub(crate) struct Setting {
     pub(crate) prove_logs: bool,
     pub(crate) poll: Span,
     pub(crate) recheck_secs: u64,
+    pub(crate) gateways: Vec<Url>,
 }
 
 impl Setting {
@@ -55,6 +56,7 @@ impl Setting {
             // The pause after a failure follows from it.
             poll: POLL,
             recheck_secs: 86_400,
+            gateways: Vec::new(),
         }
     }
 
@@ -77,6 +79,14 @@ impl Setting {
             aleph: AlephConfig {
                 nodes: vec![NodeConfig { url: self.node.url.clone(), operator: None }],
                 ..AlephConfig::default()
+            },
+            ipfs: IpfsConfig {
+                gateways: self
+                    .gateways
+                    .iter()
+                    .map(|url| NodeConfig { url: url.clone(), operator: None })
+                    .collect(),
+                ..IpfsConfig::default()
             },
             replicas: ReplicasConfig {
                 min: 1,

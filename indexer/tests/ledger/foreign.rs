@@ -7,7 +7,8 @@ use everhold::{
     content::{ContentId, Digest, Link, Metadata, Reference, ReferenceClass},
     health::{Health, Policy},
     ledger::{
-        Ledger, LedgerError, Meaning, Millis, PathOf, Target, UriReading, UriRecord, UriState,
+        Incident, Ledger, LedgerError, Meaning, Millis, PathOf, Subject, Target, UriReading,
+        UriRecord, UriState,
     },
     picture::Picture,
 };
@@ -37,6 +38,12 @@ on_both_engines!(
     tries_what_cannot_be_verified_again_and_again,
     reads_a_collection_anew_that_is_something_else,
     judges_tokens_by_their_uris,
+    keeps_what_a_uri_named_until_that_is_final,
+    keeps_what_a_uri_named_as_long_as_its_token_lives,
+    a_reorg_gives_a_uri_back_what_it_named,
+    reads_what_a_collection_says_of_itself,
+    leaves_a_uri_unread_for_a_while,
+    opens_one_incident_for_a_path,
 );
 
 const MINUTE: Millis = 60_000;
@@ -73,12 +80,26 @@ fn unverifiable(why: &str) -> Meaning {
     Meaning { answer: None, uri: None, class: None, target: Target::Unverifiable(why.to_owned()) }
 }
 
-/// Takes what is due at the head, and answers each by `meaning`; gives which were due.
+/// Takes what is due at the head, and answers each by `meaning`; gives which tokens were due. The
+/// collections themselves have nothing to say.
 pub(crate) async fn look(
     story: &Story,
     at: Millis,
     meaning: impl Fn(usize, U256) -> Meaning,
 ) -> Vec<U256> {
+    let said = |collection, token: Option<U256>| match token {
+        Some(token) => meaning(collection, token),
+        None => nothing(),
+    };
+    look_at_all(story, at, said).await.into_iter().flatten().collect()
+}
+
+/// The same with an answer for the collections themselves.
+async fn look_at_all(
+    story: &Story,
+    at: Millis,
+    meaning: impl Fn(usize, Option<U256>) -> Meaning,
+) -> Vec<Option<U256>> {
     let head = story.blocks.last().unwrap().reference;
     let lease = at + MINUTE;
     let mut tx = story.ledger.write().await.unwrap();
@@ -98,6 +119,18 @@ pub(crate) async fn look(
     }
     tx.commit().await.unwrap();
     due.into_iter().map(|due| due.token).collect()
+}
+
+/// A collection without metadata of its own.
+fn nothing() -> Meaning {
+    Meaning { answer: None, uri: None, class: None, target: Target::None }
+}
+
+/// Everything so far is final, with a block above it.
+async fn finalize(story: &mut Story) {
+    story.finalized = Some(story.head());
+    story.tell(vec![]).await;
+    story.finalized = None;
 }
 
 fn reading<'a>(
@@ -218,12 +251,16 @@ async fn reads_a_uri_once_and_again_when_it_changed(db: Database) {
     let all = TokenEventKind::MetadataChanged { last: U256::MAX };
     story.tell(said(0, all)).await;
     assert_eq!(look(&story, NOW, |_, _| names(9)).await.len(), 2);
+    assert_eq!(wanted(&story.ledger).await.len(), 3, "what they had, until that is final");
+    finalize(&mut story).await;
     assert_eq!(wanted(&story.ledger).await, [raw(9)], "what they had is wanted no more");
     let one = TokenEventKind::MetadataChanged { last: U256::from(2) };
     story.tell(said(2, one)).await;
     assert_eq!(look(&story, NOW, |_, _| names(9)).await, [U256::from(2)]);
     assert!(look(&story, NOW + 100 * MINUTE, |_, _| names(9)).await.is_empty());
     story.tell([burn(0, 1), burn(0, 2)].concat()).await;
+    assert_eq!(wanted(&story.ledger).await, [raw(9)], "until the end is final");
+    finalize(&mut story).await;
     assert!(wanted(&story.ledger).await.is_empty());
 }
 
@@ -235,7 +272,8 @@ async fn loses_no_change_that_comes_while_it_reads(db: Database) {
     tx.commit().await.unwrap();
     let read_at = story.blocks.last().unwrap().reference;
     story.tell(said(1, TokenEventKind::MetadataChanged { last: U256::ONE })).await;
-    let (collection, token) = (due[0].collection, due[0].token);
+    let token = Some(U256::ONE);
+    let collection = due.iter().find(|due| due.token == token).unwrap().collection;
     let records = [UriRecord { collection, token, meaning: names(1) }];
     let reading =
         UriReading { block: read_at, ..reading(&story, &records, Some(NOW + MINUTE), NOW) };
@@ -243,6 +281,7 @@ async fn loses_no_change_that_comes_while_it_reads(db: Database) {
     assert_eq!(tx.record_uris(&reading).await.unwrap(), 1);
     tx.commit().await.unwrap();
     assert_eq!(look(&story, NOW, |_, _| names(2)).await, [U256::ONE], "it is read once more");
+    finalize(&mut story).await;
     assert_eq!(wanted(&story.ledger).await, [raw(2)]);
 }
 
@@ -254,13 +293,13 @@ async fn reads_again_what_a_reorg_touched(db: Database) {
     // Token 2 is found to be another one at block 2, though no log said so.
     let records = [UriRecord {
         collection: story.collections[0].id,
-        token: U256::from(2),
+        token: Some(U256::from(2)),
         meaning: names(20),
     }];
     let mut tx = story.ledger.write().await.unwrap();
     tx.record_uris(&reading(&story, &records, None, NOW)).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(wanted(&story.ledger).await.len(), 3);
+    assert_eq!(wanted(&story.ledger).await.len(), 4, "what it named before, until that is final");
     story.revert(1).await;
     story.tell(vec![]).await;
     let due = look(&story, NOW, |_, id| names(id.to::<u8>())).await;
@@ -281,8 +320,8 @@ async fn refuses_what_was_read_at_a_block_that_is_gone(db: Database) {
     let gone = story.blocks.last().unwrap().reference;
     story.revert(1).await;
     story.tell(vec![]).await;
-    let token = U256::ONE;
-    let records = [UriRecord { collection: story.collections[0].id, token, meaning: names(1) }];
+    let (collection, token) = (story.collections[0].id, Some(U256::ONE));
+    let records = [UriRecord { collection, token, meaning: names(1) }];
     let reading = UriReading { block: gone, ..reading(&story, &records, None, NOW) };
     let mut tx = story.ledger.write().await.unwrap();
     let refused = tx.record_uris(&reading).await;
@@ -311,9 +350,13 @@ async fn wants_what_a_document_in_a_uri_refers_to(db: Database) {
     assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected(&[10, 11, 12]));
     assert_eq!(take_all(&story.ledger, NOW).await.len(), 3, "the documents need no node");
     story.tell(burn(0, 2)).await;
+    assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected(&[10, 11, 12]));
+    finalize(&mut story).await;
     assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected(&[10, 11]));
     story.tell(said(1, TokenEventKind::MetadataChanged { last: U256::ONE })).await;
     look(&story, NOW, |_, _| document(&[12])).await;
+    assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected(&[10, 11, 12]));
+    finalize(&mut story).await;
     assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected(&[12]));
     // Left out of the configuration, it wants nothing; put back, it does again.
     let id = story.collections[0].id;
@@ -342,7 +385,7 @@ async fn follows_a_path_to_its_content(db: Database) {
     look(&story, NOW, |_, _| path("1.json")).await;
     let mut tx = story.ledger.write().await.unwrap();
     let due = tx.take_due_paths(NOW, NOW + MINUTE, 10, false).await.unwrap();
-    let of = PathOf::Uri { collection: story.collections[0].id, token: U256::ONE };
+    let of = PathOf::Uri { collection: story.collections[0].id, token: Some(U256::ONE) };
     assert_eq!((due.len(), &due[0].of, due[0].failures), (1, &of, 0));
     assert!(due[0].text.ends_with("/1.json"));
     tx.path_failed(&due[0], "nobody has it", 1, NOW + 1).await.unwrap();
@@ -366,6 +409,8 @@ async fn follows_a_path_to_its_content(db: Database) {
     // Another path is followed anew.
     story.tell(said(1, TokenEventKind::MetadataChanged { last: U256::ONE })).await;
     look(&story, NOW, |_, _| path("2.json")).await;
+    assert_eq!(wanted(&story.ledger).await, [raw(9)], "until that is final");
+    finalize(&mut story).await;
     assert!(wanted(&story.ledger).await.is_empty());
     let mut tx = story.ledger.write().await.unwrap();
     assert_eq!(tx.take_due_paths(NOW, NOW + MINUTE, 10, false).await.unwrap().len(), 1);
@@ -376,6 +421,7 @@ async fn gives_a_reborn_token_its_content_again(db: Database) {
     story.tell(give(0, 1, 1)).await;
     look(&story, NOW, |_, _| names(1)).await;
     story.tell([burn(0, 1), give(0, 1, 2)].concat()).await;
+    finalize(&mut story).await;
     assert!(wanted(&story.ledger).await.is_empty());
     assert_eq!(look(&story, NOW, |_, _| names(1)).await.len(), 1);
     assert_eq!(wanted(&story.ledger).await, [raw(1)]);
@@ -399,9 +445,11 @@ async fn tries_what_cannot_be_verified_again_and_again(db: Database) {
     assert!(tx.has_due_uris(CHAIN, 1, at + 1, at).await.unwrap());
     assert!(!tx.has_due_uris(CHAIN, 1, at, at).await.unwrap());
     let page = tx.uris_after(collection, None, 2, 10).await.unwrap();
-    assert_eq!(page.iter().map(|uri| uri.token).collect::<Vec<_>>(), [U256::ONE]);
-    assert!(tx.uris_after(collection, Some(U256::ONE), 2, 10).await.unwrap().is_empty());
-    let records = [UriRecord { collection, token: U256::ONE, meaning: names(1) }];
+    assert_eq!(page.iter().map(|uri| uri.token).collect::<Vec<_>>(), [None, Some(U256::ONE)]);
+    let own = tx.uris_after(collection, Some(None), 2, 10).await.unwrap();
+    assert_eq!(own.iter().map(|uri| uri.token).collect::<Vec<_>>(), [Some(U256::ONE)]);
+    assert!(tx.uris_after(collection, Some(Some(U256::ONE)), 2, 10).await.unwrap().is_empty());
+    let records = [UriRecord { collection, token: Some(U256::ONE), meaning: names(1) }];
     assert_eq!(tx.record_uris(&reading(&story, &records, None, at)).await.unwrap(), 1);
     assert_eq!(tx.record_uris(&reading(&story, &records, None, at)).await.unwrap(), 0);
     tx.commit().await.unwrap();
@@ -450,7 +498,171 @@ async fn judges_tokens_by_their_uris(db: Database) {
     let tokens = &picture.collections[0].tokens;
     assert_eq!(tokens[2].unverifiable, ["it reverts"]);
     assert_eq!(tokens[3].unresolved, ["its URI: nobody gave it"]);
-    let uri = tx.token_uri(story.collections[0].id, U256::from(2)).await.unwrap().unwrap();
+    let uri = tx.uri(story.collections[0].id, Some(U256::from(2))).await.unwrap().unwrap();
     assert_eq!((uri.state, uri.class.as_deref()), (UriState::Document, Some("on-chain")));
     assert_eq!(uri.read_at, Some((1, story.block_hash(1))));
+}
+
+fn changed(token: u64) -> Vec<Said> {
+    said(token, TokenEventKind::MetadataChanged { last: U256::from(token) })
+}
+
+async fn keeps_what_a_uri_named_until_that_is_final(db: Database) {
+    let mut story = begin(&db, Standard::Erc721).await;
+    story.tell(give(0, 1, 1)).await;
+    look(&story, NOW, |_, _| names(1)).await;
+    story.tell(changed(1)).await;
+    look(&story, NOW, |_, _| names(2)).await;
+    assert_eq!(wanted(&story.ledger).await.len(), 2);
+    // The block before the one it was seen in is final: that says nothing yet.
+    story.finalized = Some(1);
+    story.tell(vec![]).await;
+    assert_eq!(wanted(&story.ledger).await.len(), 2);
+    story.finalized = Some(2);
+    story.tell(vec![]).await;
+    assert_eq!(wanted(&story.ledger).await, [raw(2)]);
+    assert_eq!(take_all(&story.ledger, NOW).await.len(), 1);
+}
+
+async fn keeps_what_a_uri_named_as_long_as_its_token_lives(db: Database) {
+    let mut story = begin(&db, Standard::Erc721).await;
+    story.keep_history = true;
+    story.tell([give(0, 1, 1), give(0, 2, 1)].concat()).await;
+    look(&story, NOW, |_, id| document(&[id.to::<u8>()])).await;
+    story.tell([changed(1), changed(2)].concat()).await;
+    look(&story, NOW, |_, id| names(10 + id.to::<u8>())).await;
+    finalize(&mut story).await;
+    assert_eq!(wanted(&story.ledger).await.len(), 4);
+    story.tell(burn(0, 1)).await;
+    finalize(&mut story).await;
+    let expected = [raw(2), raw(12)].into_iter().collect();
+    assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected);
+}
+
+/// What is read at a block that is taken back, nobody ever named; what it replaced was named all along.
+async fn a_reorg_gives_a_uri_back_what_it_named(db: Database) {
+    let mut story = begin(&db, Standard::Erc721).await;
+    story.tell([give(0, 1, 1), give(0, 2, 1), give(0, 3, 1)].concat()).await;
+    look(&story, NOW, |_, id| names(id.to::<u8>())).await;
+    story.tell([changed(1), changed(2), burn(0, 3)].concat()).await;
+    look(&story, NOW, |_, id| names(10 + id.to::<u8>())).await;
+    assert_eq!(wanted(&story.ledger).await.len(), 5);
+    for fork in 0..2 {
+        story.revert(1).await;
+        assert!(wanted(&story.ledger).await.contains(&raw(1)), "fork {fork}");
+        assert!(wanted(&story.ledger).await.contains(&raw(3)), "fork {fork}");
+        story.tell(vec![]).await;
+    }
+    // The second is another in the new fork, too.
+    look(&story, NOW, |_, id| names(if id == U256::from(2) { 22 } else { id.to::<u8>() })).await;
+    let expected = [raw(1), raw(2), raw(3), raw(22)].into_iter().collect();
+    assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected);
+    finalize(&mut story).await;
+    let expected = [raw(1), raw(3), raw(22)].into_iter().collect();
+    assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected);
+}
+
+/// ERC-7572, of ours and of others.
+async fn reads_what_a_collection_says_of_itself(db: Database) {
+    for standard in [Standard::Erc721, Standard::Erc1155, Standard::Everhold] {
+        says_of_itself(&Database::fresh(db.engine).await, standard).await;
+    }
+}
+
+async fn says_of_itself(db: &Database, standard: Standard) {
+    let ledger = db.open().await;
+    set_nodes(&ledger, &["http://one"]).await;
+    let new = match standard {
+        Standard::Everhold => crate::story::new_collection(0, everhold::content::Codec::Raw),
+        foreign => new_foreign(0, foreign),
+    };
+    let mut story = Story::begin_with(ledger, &[new]).await;
+    story.tell(vec![]).await;
+    let own = async |story: &Story, meaning: fn() -> Meaning| {
+        look_at_all(story, NOW, |_, token| {
+            assert_eq!(token, None);
+            meaning()
+        })
+        .await
+        .len()
+    };
+    assert_eq!(own(&story, nothing).await, 1, "at the start");
+    assert!(wanted(&story.ledger).await.is_empty());
+    let told = || said(0, TokenEventKind::OwnMetadataChanged);
+    story.tell(told()).await;
+    assert_eq!(own(&story, || names(1)).await, 1);
+    let due = take_all(&story.ledger, NOW).await;
+    assert!(due.len() == 1 && due[0].parse, "its metadata is read, too: {due:?}");
+    story.tell(told()).await;
+    assert_eq!(own(&story, || document(&[2])).await, 1);
+    assert_eq!(wanted(&story.ledger).await, [raw(1), raw(2)], "until that is final");
+    story.revert(2).await;
+    story.tell(vec![]).await;
+    assert_eq!(own(&story, || names(1)).await, 1, "its block was taken back");
+    assert_eq!(wanted(&story.ledger).await, [raw(1)]);
+    story.tell(told()).await;
+    own(&story, nothing).await;
+    finalize(&mut story).await;
+    assert!(wanted(&story.ledger).await.is_empty());
+    // Read again from its start, what it names stays.
+    story.tell(told()).await;
+    own(&story, || names(3)).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.begin_anew(story.collections[0].id).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(wanted(&story.ledger).await, [raw(3)]);
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.set_active(&[], false, NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(wanted(&story.ledger).await.is_empty(), "it is left out");
+    story.ledger.close().await;
+}
+
+async fn leaves_a_uri_unread_for_a_while(db: Database) {
+    let mut story = begin(&db, Standard::Erc721).await;
+    story.tell(give(0, 1, 1)).await;
+    let (collection, token) = (story.collections[0].id, Some(U256::ONE));
+    let lease = NOW + MINUTE;
+    let mut tx = story.ledger.write().await.unwrap();
+    assert_eq!(tx.take_due_uris(CHAIN, 1, NOW, lease, 10).await.unwrap().len(), 2);
+    tx.postpone_uris(&[(collection, token), (collection, None)], Some(lease), NOW + 5)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert!(look(&story, NOW + 4, |_, _| names(1)).await.is_empty());
+    assert_eq!(look(&story, NOW + 5, |_, _| names(1)).await, [U256::ONE]);
+    // One that was read with its collection; what became due meanwhile stays so.
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.postpone_uris(&[(collection, token)], None, NOW + 9).await.unwrap();
+    tx.postpone_uris(&[(collection, token)], None, NOW + 99).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(look(&story, NOW + 9, |_, _| names(2)).await, [U256::ONE]);
+}
+
+async fn opens_one_incident_for_a_path(db: Database) {
+    let story = begin(&db, Standard::Erc721).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    let incident = |id: &str, reference: &str| Incident {
+        id: id.to_owned(),
+        collection_id: story.collections[0].id,
+        chain_id: CHAIN,
+        collection: story.collections[0].address,
+        subject: Subject::Path { reference: reference.to_owned() },
+        health: Health::Lost,
+        summary: "nothing is there".to_owned(),
+        opened_at: NOW,
+        closed_at: None,
+        close_reason: None,
+    };
+    // However long the path is.
+    let long = format!("ipfs://x/{}", "y".repeat(8000));
+    assert!(tx.open_incident(&incident("a", "ipfs://x/1")).await.unwrap());
+    assert!(!tx.open_incident(&incident("b", "ipfs://x/1")).await.unwrap());
+    assert!(tx.open_incident(&incident("c", &long)).await.unwrap());
+    assert!(!tx.open_incident(&incident("d", &long)).await.unwrap());
+    tx.close_incident("a", "found", NOW).await.unwrap();
+    assert!(tx.open_incident(&incident("e", "ipfs://x/1")).await.unwrap());
+    let open = tx.incidents(Millis::MAX).await.unwrap();
+    let paths: Vec<_> = open.iter().map(|one| (one.id.as_str(), one.subject.path())).collect();
+    assert_eq!(paths, [("c", Some(long.as_str())), ("e", Some("ipfs://x/1"))]);
 }

@@ -99,6 +99,10 @@ async fn check(engine: Engine, steps: Vec<Step>, batch: usize) {
     model.block(&[], story.next());
     story.tell(vec![]).await;
     look_at(&story, &model).await;
+    // What was named before is wanted until that is final.
+    story.finalized = Some(story.head());
+    model.block(&[], story.next());
+    story.tell(vec![]).await;
     let expected = model.now().snapshot(true);
     assert_eq!(Snapshot::of(&story.ledger).await, expected, "once all is read");
     let mut fresh = begin(&other).await;

@@ -224,7 +224,7 @@ async fn opens_one_incident_for_a_halt(db: Database) {
     let mut tx = story.ledger.read().await.unwrap();
     let open = tx.incidents(Millis::MAX).await.unwrap();
     let ids: Vec<_> =
-        open.iter().map(|incident| (incident.id.as_str(), incident.subject)).collect();
+        open.iter().map(|incident| (incident.id.as_str(), incident.subject.clone())).collect();
     assert_eq!(ids, [("c", Subject::Halted), ("d", Subject::Halted)]);
     assert_eq!((open[1].health, open[1].summary.as_str()), (Health::Unverifiable, "why"));
 }

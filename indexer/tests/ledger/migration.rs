@@ -75,10 +75,13 @@ async fn keeps_incidents_and_alerts(db: Database) {
     let incidents = tx.incidents(0).await.unwrap();
     let about = Subject::Content { row: 7, id: raw(1) };
     let [over, open] = &incidents[..] else { panic!("{incidents:?}") };
-    assert_eq!((over.id.as_str(), over.health, over.subject), ("over", Health::Degraded, about));
+    assert_eq!(
+        (over.id.as_str(), over.health, over.subject.clone()),
+        ("over", Health::Degraded, about.clone())
+    );
     assert_eq!((over.closed_at, over.close_reason.as_deref()), (Some(6), Some("recovered")));
     assert_eq!((open.id.as_str(), open.summary.as_str()), ("open", "two missing"));
-    assert_eq!((open.opened_at, open.closed_at, open.subject), (NOW, None, about));
+    assert_eq!((open.opened_at, open.closed_at, open.subject.clone()), (NOW, None, about));
     let again = Incident { id: "again".to_owned(), ..open.clone() };
     assert!(!tx.open_incident(&again).await.unwrap(), "one is open");
     let halted = Incident { subject: Subject::Halted, ..again };

@@ -6,7 +6,7 @@ use alloy::{
 };
 use alloy_sol_types::SolEvent;
 
-use super::{Oddity, Said, erc4906, undecodable};
+use super::{Oddity, Said, erc4906, erc7572, undecodable};
 use crate::chain::events::TokenEventKind;
 
 sol! {
@@ -19,12 +19,13 @@ sol! {
     event URI(string value, uint256 indexed id);
 }
 
-pub(super) const TOPICS: [B256; 5] = [
+pub(super) const TOPICS: [B256; 6] = [
     TransferSingle::SIGNATURE_HASH,
     TransferBatch::SIGNATURE_HASH,
     URI::SIGNATURE_HASH,
     erc4906::TOPIC,
     erc4906::RANGE_TOPIC,
+    erc7572::TOPIC,
 ];
 
 pub(super) fn tokens_of(topic: B256, data: &LogData) -> Result<Said, Oddity> {

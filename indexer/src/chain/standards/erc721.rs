@@ -6,15 +6,20 @@ use alloy::{
 };
 use alloy_sol_types::SolEvent;
 
-use super::{Oddity, Said, erc2309, erc4906, undecodable};
+use super::{Oddity, Said, erc2309, erc4906, erc7572, undecodable};
 use crate::chain::events::TokenEventKind;
 
 sol! {
     event Transfer(address indexed from, address indexed to, uint256 indexed tokenId);
 }
 
-pub(super) const TOPICS: [B256; 4] =
-    [Transfer::SIGNATURE_HASH, erc2309::TOPIC, erc4906::TOPIC, erc4906::RANGE_TOPIC];
+pub(super) const TOPICS: [B256; 5] = [
+    Transfer::SIGNATURE_HASH,
+    erc2309::TOPIC,
+    erc4906::TOPIC,
+    erc4906::RANGE_TOPIC,
+    erc7572::TOPIC,
+];
 
 pub(super) fn tokens_of(topic: B256, data: &LogData) -> Result<Said, Oddity> {
     match topic {

@@ -3,17 +3,18 @@
 use alloy::primitives::{B256, LogData, U256};
 use alloy_sol_types::SolEvent;
 
-use super::Said;
+use super::{Said, erc7572};
 use crate::{
     chain::{bindings::IEverhold, events::TokenEventKind},
     content::Digest,
 };
 
-pub(super) const TOPICS: [B256; 4] = [
+pub(super) const TOPICS: [B256; 5] = [
     IEverhold::Transfer::SIGNATURE_HASH,
     IEverhold::ContentSet::SIGNATURE_HASH,
     IEverhold::ContentBatchSet::SIGNATURE_HASH,
     IEverhold::ContentFrozen::SIGNATURE_HASH,
+    erc7572::TOPIC,
 ];
 
 pub(super) fn tokens_of(topic: B256, data: &LogData) -> Result<Said, alloy_sol_types::Error> {

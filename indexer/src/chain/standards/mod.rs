@@ -8,6 +8,7 @@ mod erc1155;
 mod erc2309;
 mod erc4906;
 mod erc721;
+mod erc7572;
 mod everhold;
 mod factory;
 
@@ -122,6 +123,9 @@ pub(super) fn tokens_of(
     else {
         return Ok(Vec::new());
     };
+    if *topic == erc7572::TOPIC {
+        return Ok(erc7572::changed());
+    }
     let said = match standard {
         Standard::Everhold => return everhold::tokens_of(*topic, data),
         Standard::Erc721 => erc721::tokens_of(*topic, data),

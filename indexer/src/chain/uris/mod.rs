@@ -1,67 +1,47 @@
-//! What contracts answer when they are asked for their tokens' URIs, all at one block.
+//! What contracts answer when they are asked for their URIs, all at one block.
 
+mod compare;
 mod multicall;
+mod pin;
 pub(super) mod text;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
 use alloy::{
-    eips::{BlockId, RpcBlockHash},
-    network::{Ethereum, TransactionBuilder},
     primitives::{Address, Bytes, U256, address},
-    providers::{Provider, RootProvider},
-    rpc::types::TransactionRequest,
     sol,
-    transports::TransportError,
 };
 use alloy_sol_types::SolCall;
-use futures::{StreamExt, TryStreamExt, stream};
 
+pub use compare::Pinned;
 pub use text::{MAX_URI, Text, text_of};
 
-use super::{BlockRef, RpcError, View, endpoint::Endpoint, reverts};
-use crate::{config::Standard, content::shown};
+use crate::config::Standard;
 
 /// Multicall3, at this address on more than a hundred chains: <https://www.multicall3.com>.
 pub const MULTICALL: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
 
-/// Questions in one call at first. A hundred URIs of usual length take some three million gas, of the
-/// fifty million that nodes allow.
-const TOGETHER: usize = 64;
-/// Calls of many questions under way at once.
-const BATCHES: usize = 4;
-/// Calls of one question under way at once.
-const SINGLES: usize = 8;
-/// Characters of a contract's reason that are kept.
-const LONGEST_REASON: usize = 300;
-
 sol! {
     function tokenURI(uint256 tokenId) external view returns (string);
     function uri(uint256 id) external view returns (string);
+    function contractURI() external view returns (string);
 }
 
-/// A question for a token's URI.
+/// A question for a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UriCall {
     /// The contract.
     pub contract: Address,
     /// What it is: ERC-721s are asked for `tokenURI`, ERC-1155s for `uri`.
     pub standard: Standard,
-    /// The token.
-    pub token: U256,
+    /// The token; `None`: the contract's own, `contractURI` (ERC-7572).
+    pub token: Option<U256>,
 }
 
 impl UriCall {
     fn input(&self) -> Vec<u8> {
-        match self.standard {
-            Standard::Erc1155 => uriCall { id: self.token }.abi_encode(),
-            _ => tokenURICall { tokenId: self.token }.abi_encode(),
+        match (self.token, self.standard) {
+            (None, _) => contractURICall {}.abi_encode(),
+            (Some(id), Standard::Erc1155) => uriCall { id }.abi_encode(),
+            (Some(token_id), _) => tokenURICall { tokenId: token_id }.abi_encode(),
         }
     }
 }
@@ -75,204 +55,4 @@ pub enum UriAnswer {
     Refused(String),
     /// There is no contract any more: it destroyed itself.
     Gone,
-}
-
-/// Contracts, as they are at one block.
-#[derive(Debug)]
-pub struct Pinned<'a> {
-    view: &'a View<'a>,
-    endpoint: Arc<Endpoint>,
-    block: BlockRef,
-    id: BlockId,
-    /// Whether the block is named by its hash, so that no answer can be of another.
-    by_hash: bool,
-    /// Whether many questions can be asked in one call.
-    multicall: bool,
-    together: AtomicUsize,
-}
-
-impl<'a> View<'a> {
-    /// Pins questions to a block: by its hash (EIP-1898), where the endpoint knows that, else by its
-    /// number.
-    ///
-    /// # Errors
-    /// Those of the endpoint.
-    pub async fn pin(&'a self, block: BlockRef) -> Result<Pinned<'a>, RpcError> {
-        let endpoint = self.spokesman()?;
-        let provider = &endpoint.provider;
-        let by_hash = BlockId::Hash(RpcBlockHash::from_hash(block.hash, None));
-        let (id, by_hash, code) = match provider.get_code_at(MULTICALL).block_id(by_hash).await {
-            Ok(code) => (by_hash, true, code),
-            Err(error) if error.as_error_resp().is_some() => {
-                let id = BlockId::number(block.number);
-                let code = provider.get_code_at(MULTICALL).block_id(id).await;
-                (id, false, code.map_err(|error| endpoint.call_failed(&error))?)
-            }
-            Err(error) => return Err(endpoint.call_failed(&error)),
-        };
-        let (multicall, together) = (!code.is_empty(), AtomicUsize::new(TOGETHER));
-        Ok(Pinned { view: self, endpoint, block, id, by_hash, multicall, together })
-    }
-}
-
-impl Pinned<'_> {
-    /// The block.
-    pub fn block(&self) -> BlockRef {
-        self.block
-    }
-
-    /// Asks for URIs; gives what `read` makes of each answer, in the same order. Answers may be long,
-    /// and none is kept.
-    ///
-    /// # Errors
-    /// Those of the endpoint, which are no contract's doing; [`RpcError::Changed`] where the chain
-    /// has another block of that number by now.
-    pub async fn uris<T, F>(&self, calls: &[UriCall], read: F) -> Result<Vec<T>, RpcError>
-    where
-        T: Send,
-        F: Fn(&UriCall, &UriAnswer) -> T + Sync,
-    {
-        let mut answers = Vec::with_capacity(calls.len());
-        if self.multicall {
-            let mut rest = calls;
-            while !rest.is_empty() {
-                let size = self.together.load(Ordering::Relaxed).max(1);
-                let (now, later) = rest.split_at(rest.len().min(size * BATCHES));
-                let batches = stream::iter(now.chunks(size)).map(|batch| self.batch(batch, &read));
-                let found: Vec<_> = batches.buffered(BATCHES).try_collect().await?;
-                answers.extend(found.into_iter().flatten());
-                rest = later;
-            }
-        } else {
-            let singles = stream::iter(calls).map(|call| self.single(call, &read));
-            answers = singles.buffered(SINGLES).try_collect().await?;
-        }
-        self.check().await?;
-        Ok(answers)
-    }
-
-    /// Asks for some together, in ever smaller parts where that does not work.
-    async fn batch<T: Send>(
-        &self,
-        calls: &[UriCall],
-        read: &(dyn Fn(&UriCall, &UriAnswer) -> T + Sync),
-    ) -> Result<Vec<T>, RpcError> {
-        let mut answers: BTreeMap<usize, T> = BTreeMap::new();
-        let mut alone: Vec<usize> = Vec::new();
-        let mut parts = vec![(0, calls.len())];
-        while let Some((from, to)) = parts.pop() {
-            if to - from <= 1 {
-                alone.extend(from..to);
-                continue;
-            }
-            let Some(results) = self.together(&calls[from..to]).await? else {
-                let middle = from + (to - from) / 2;
-                parts.extend([(from, middle), (middle, to)]);
-                continue;
-            };
-            for (at, (success, data)) in (from..to).zip(results) {
-                let answer = match (success, data.is_empty()) {
-                    (true, false) => UriAnswer::Answered(data),
-                    (false, false) => UriAnswer::Refused(reason(&data)),
-                    // It may only have had no gas left, behind another that burned it; or there is
-                    // no contract any more.
-                    (_, true) => {
-                        alone.push(at);
-                        continue;
-                    }
-                };
-                answers.insert(at, read(&calls[at], &answer));
-            }
-        }
-        // Contracts whose URIs take much gas are asked for fewer at once from here on.
-        if alone.len() * 4 > calls.len() && calls.len() > 1 {
-            self.together.fetch_min((calls.len() / 2).max(1), Ordering::Relaxed);
-        }
-        let singles = stream::iter(alone)
-            .map(|at| async move { Ok::<_, RpcError>((at, self.single(&calls[at], read).await?)) });
-        let found: Vec<_> = singles.buffer_unordered(SINGLES).try_collect().await?;
-        answers.extend(found);
-        Ok(answers.into_values().collect())
-    }
-
-    /// Many questions in one call; `None` where fewer may work.
-    async fn together(&self, calls: &[UriCall]) -> Result<Option<Vec<(bool, Bytes)>>, RpcError> {
-        let input = multicall::input(calls.iter().map(|call| (call.contract, call.input())));
-        match self.call(MULTICALL, input).await {
-            Ok(answer) => Ok(multicall::results(&answer, calls.len())),
-            Err(error) => match self.endpoint.call_failed(&error) {
-                error if error.may_be_too_much() => Ok(None),
-                error => Err(error),
-            },
-        }
-    }
-
-    async fn single<T: Send>(
-        &self,
-        call: &UriCall,
-        read: &(dyn Fn(&UriCall, &UriAnswer) -> T + Sync),
-    ) -> Result<T, RpcError> {
-        Ok(read(call, &self.answer(call).await?))
-    }
-
-    async fn answer(&self, call: &UriCall) -> Result<UriAnswer, RpcError> {
-        let error = match self.call(call.contract, call.input()).await {
-            // An address without code answers everything with nothing.
-            Ok(answer) if answer.is_empty() && self.code(call.contract).await?.is_empty() => {
-                return Ok(UriAnswer::Gone);
-            }
-            Ok(answer) => return Ok(UriAnswer::Answered(answer)),
-            Err(error) => error,
-        };
-        if let Some(data) = error.as_error_resp().and_then(|payload| payload.as_revert_data()) {
-            return Ok(UriAnswer::Refused(reason(&data)));
-        }
-        let message = match error.as_error_resp() {
-            Some(payload) => payload.message.to_string(),
-            None => everhold_net::root_cause(&error),
-        };
-        let error = self.endpoint.call_failed(&error);
-        // Whether it is the contract or the endpoint, another question to it tells: a token that
-        // can't be asked for must not keep others from being so.
-        if !error.may_be_too_much() || self.code(call.contract).await.is_err() {
-            return Err(error);
-        }
-        Ok(UriAnswer::Refused(kept(&message)))
-    }
-
-    fn provider(&self) -> &RootProvider<Ethereum> {
-        &self.endpoint.provider
-    }
-
-    async fn call(&self, to: Address, input: Vec<u8>) -> Result<Bytes, TransportError> {
-        let request = TransactionRequest::default().with_to(to).with_input(input);
-        self.provider().call(request).block(self.id).await
-    }
-
-    async fn code(&self, contract: Address) -> Result<Bytes, RpcError> {
-        let code = self.provider().get_code_at(contract).block_id(self.id).await;
-        code.map_err(|error| self.endpoint.call_failed(&error))
-    }
-
-    /// Whether the number that was asked for is still that block's.
-    async fn check(&self) -> Result<(), RpcError> {
-        if self.by_hash {
-            return Ok(());
-        }
-        let now = self.view.fresh_header(self.block.number).await?;
-        let same = now.is_some_and(|(block, _)| block.hash == self.block.hash);
-        if same { Ok(()) } else { Err(RpcError::Changed) }
-    }
-}
-
-/// Why a contract reverted, for a person; it is the contract that says so.
-fn reason(data: &[u8]) -> String {
-    match data {
-        [] => "it reverted and gave no reason".to_owned(),
-        data => kept(&reverts::in_words(data)),
-    }
-}
-
-fn kept(text: &str) -> String {
-    shown(&text.chars().take(LONGEST_REASON).collect::<String>())
 }

@@ -9,6 +9,7 @@ use super::{
         execute, fetch,
         fold::{Fold, State, TokenKey},
         follow::ByAddress,
+        int,
         states::{by_collection, time},
     },
     UriState,
@@ -21,6 +22,9 @@ const RANGES: usize = 64;
 
 /// The first and the last of some tokens, most significant bytes first.
 type Range = ([u8; 32], [u8; 32]);
+
+/// In the place of a revision: what was seen to replace this content was taken back.
+pub(super) const TAKEN_BACK: i64 = -1;
 
 impl Tx {
     /// Begins and ends URIs with their tokens, in collections that are not ours; gives the contents
@@ -44,7 +48,41 @@ impl Tx {
             }
         }
         self.begin_uris(&begun).await?;
+        self.keep_children(fold, &gone).await?;
         self.end_uris(&gone).await
+    }
+
+    /// What documents in the URIs of ended tokens refer to was theirs until the block they ended in.
+    async fn keep_children(&mut self, fold: &Fold, gone: &BTreeSet<TokenKey>) -> Result<()> {
+        let ends: BTreeMap<TokenKey, u64> =
+            fold.ended.iter().map(|end| (end.token, end.block.0)).collect();
+        let mut former = Vec::new();
+        for (collection, ids) in by_collection(gone) {
+            let children = fetch_in!(
+                self,
+                (Vec<u8>, i64),
+                {"SELECT u.token_id, l.child_id FROM token_uris u JOIN links l ON l.parent_id = u.document_id
+                  WHERE l.child_id IS NOT NULL AND u.collection_id = " => collection}
+                " AND u.token_id IN",
+                ids,
+                ""
+            );
+            for (id, child) in children {
+                let key = <[u8; 32]>::try_from(id.as_slice()).ok().map(|id| (collection, id));
+                if let Some(block) = key.and_then(|key| ends.get(&key)) {
+                    former.push((collection, id, int(*block), child));
+                }
+            }
+        }
+        insert_rows!(
+            self,
+            "INSERT INTO former_contents
+                (collection_id, token_id, superseded_block, revision, content_id) ",
+            former,
+            |row| (row.0, row.1.as_slice(), row.2, 0_i64, row.3),
+            " ON CONFLICT DO NOTHING"
+        );
+        Ok(())
     }
 
     /// The same where blocks were taken back: tokens that they touched are read again, and so is what
@@ -68,10 +106,43 @@ impl Tx {
             }
         }
         self.begin_uris(&back).await?;
-        let update = "UPDATE token_uris SET due_at = 0 WHERE read_block > $2 AND collection_id IN (
+        let update = "UPDATE token_uris SET due_at = 0, read_block = NULL, read_hash = NULL
+                      WHERE read_block > $2 AND collection_id IN (
                         SELECT id FROM collections WHERE chain_id = $1)";
         execute!(self, update, chain, above)?;
-        self.end_uris(&gone).await
+        let contents = self.end_uris(&gone).await?;
+        let never = "DELETE FROM former_contents
+                     WHERE revision = $2 AND collection_id IN (
+                            SELECT id FROM collections WHERE chain_id = $1)
+                        AND NOT EXISTS (SELECT 1 FROM token_uris u
+                            WHERE u.collection_id = former_contents.collection_id
+                              AND u.token_id = former_contents.token_id)";
+        execute!(self, never, chain, TAKEN_BACK)?;
+        Ok(contents)
+    }
+
+    /// What URIs of a collection named until blocks above `above`, which are taken back: it stays
+    /// wanted until they are read again.
+    pub(in super::super) async fn doubt_former(
+        &mut self,
+        collection: RowId,
+        above: i64,
+    ) -> Result<()> {
+        execute!(
+            self,
+            "INSERT INTO former_contents
+                (collection_id, token_id, superseded_block, revision, content_id)
+             SELECT DISTINCT collection_id, token_id, superseded_block, CAST($3 AS BIGINT), content_id
+             FROM former_contents f
+             WHERE f.collection_id = $1 AND f.superseded_block > $2 AND f.revision >= 0 AND (
+                LENGTH(f.token_id) = 0 OR EXISTS (SELECT 1 FROM collections c
+                    WHERE c.id = f.collection_id AND c.standard <> 'everhold'))
+             ON CONFLICT DO NOTHING",
+            collection,
+            above,
+            TAKEN_BACK,
+        )?;
+        Ok(())
     }
 
     /// Makes the URIs of these tokens due, each there since a moment.
@@ -119,14 +190,22 @@ impl Tx {
         events: &[&TokenEvent],
     ) -> Result<()> {
         let mut changed: BTreeMap<RowId, BTreeSet<Range>> = BTreeMap::new();
+        let mut own = BTreeSet::new();
         for event in events {
-            let (TokenEventKind::MetadataChanged { last }, Some(collection)) =
-                (&event.kind, collections.get(&event.collection))
-            else {
-                continue;
+            let Some(collection) = collections.get(&event.collection) else { continue };
+            let last = match &event.kind {
+                TokenEventKind::MetadataChanged { last } => last,
+                TokenEventKind::OwnMetadataChanged => {
+                    own.insert(collection.id);
+                    continue;
+                }
+                _ => continue,
             };
             let range = (event.token_id.to_be_bytes(), last.to_be_bytes());
             changed.entry(collection.id).or_default().insert(range);
+        }
+        for collection in own {
+            self.begin_own_uri(collection).await?;
         }
         for (collection, ranges) in changed {
             let (single, mut long): (Vec<Range>, Vec<Range>) =

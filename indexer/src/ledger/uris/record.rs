@@ -6,10 +6,12 @@ use alloy::primitives::U256;
 
 use super::{
     super::{
-        LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, execute, fetch, fold::TokenKey,
-        int, states::by_collection, text,
+        LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, execute, fetch, int,
+        states::by_collection, text,
     },
     Meaning, Target, UriState,
+    follow::TAKEN_BACK,
+    key_of,
 };
 use crate::{chain::BlockRef, content::Digest};
 
@@ -18,8 +20,8 @@ use crate::{chain::BlockRef, content::Digest};
 pub struct UriRecord {
     /// The collection.
     pub collection: RowId,
-    /// The token.
-    pub token: U256,
+    /// The token; `None`: the collection itself.
+    pub token: Option<U256>,
     /// What it was found to mean.
     pub meaning: Meaning,
 }
@@ -46,9 +48,21 @@ pub struct UriReading<'a> {
     pub now: Millis,
 }
 
+/// Whose URI it is: the collection's row, and what stands for the token's id.
+type UriKey = (RowId, Vec<u8>);
+
 /// A row of `token_uris` with its token's content.
-type Before =
-    (Vec<u8>, String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i64>, Option<i64>, i64);
+type Before = (
+    Vec<u8>,
+    String,
+    Option<Vec<u8>>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    i64,
+    Option<i64>,
+);
 
 /// How a URI stood.
 struct Known {
@@ -60,6 +74,8 @@ struct Known {
     /// The content of the token itself, which a reorg may have brought back.
     of_token: Option<RowId>,
     failures: i64,
+    /// Whether the block that it was read at was taken back, or it was not read yet.
+    taken_back: bool,
 }
 
 impl Known {
@@ -68,6 +84,7 @@ impl Known {
         let same = match (&self.answer, meaning.answer, &meaning.target) {
             (Some(before), Some(Digest(now)), _) => before.as_slice() == now,
             (None, None, Target::Unverifiable(why)) => self.problem.as_deref() == Some(why),
+            (None, None, Target::None) => self.state == UriState::None,
             _ => false,
         };
         same && self.state != UriState::New && self.of_token == self.content
@@ -87,23 +104,27 @@ impl Tx {
         if fetch!(fetch_optional, self, (i64,), select, chain, number, hash)?.is_none() {
             return Err(LedgerError::Unlinked(reading.block.number));
         }
-        let keys: BTreeSet<TokenKey> =
-            reading.records.iter().map(|one| (one.collection, one.token.to_be_bytes())).collect();
+        let keys: BTreeSet<UriKey> =
+            reading.records.iter().map(|one| (one.collection, key_of(one.token))).collect();
         let known = self.known_uris(&keys).await?;
         let (mut doubtful, mut same, mut changed) = (BTreeSet::new(), BTreeSet::new(), 0);
         for record in reading.records {
-            let key = (record.collection, record.token.to_be_bytes());
+            let key = (record.collection, key_of(record.token));
             // Burned meanwhile.
             let Some(before) = known.get(&key) else { continue };
             // What was read is read again with its collection, whether it proves anything or not.
-            let unread = record.meaning.class.is_none();
-            let is_same = before.is(&record.meaning);
-            if is_same && (!unread || reading.lease.is_none()) {
+            let meaning = &record.meaning;
+            let unread = meaning.class.is_none() && meaning.target != Target::None;
+            let is_same = before.is(meaning);
+            let stays = is_same && !before.taken_back;
+            if stays && (!unread || reading.lease.is_none()) {
                 same.insert(key);
                 continue;
             }
-            if !is_same {
-                changed += 1;
+            // A collection that says nothing of itself said nothing before.
+            let is_none = before.state == UriState::New && meaning.target == Target::None;
+            changed += u64::from(!is_same && !is_none);
+            if !stays {
                 self.change_uri(&key, before, record, reading, &mut doubtful).await?;
             }
             let failures = match (unread, is_same) {
@@ -118,25 +139,37 @@ impl Tx {
         Ok(changed)
     }
 
-    async fn known_uris(&mut self, keys: &BTreeSet<TokenKey>) -> Result<BTreeMap<TokenKey, Known>> {
+    async fn known_uris(&mut self, keys: &BTreeSet<UriKey>) -> Result<BTreeMap<UriKey, Known>> {
         let mut known = BTreeMap::new();
         for (collection, ids) in by_collection(keys) {
             let rows = fetch_in!(
                 self,
                 Before,
                 {"SELECT u.token_id, u.state, u.answer, u.problem, u.document_id, u.content_id,
-                         t.content_id, u.failures
-                  FROM token_uris u JOIN tokens t
+                         CASE WHEN LENGTH(u.token_id) = 0 THEN u.content_id ELSE t.content_id END,
+                         u.failures, u.read_block
+                  FROM token_uris u LEFT JOIN tokens t
                     ON t.collection_id = u.collection_id AND t.token_id = u.token_id
-                  WHERE u.collection_id = " => collection}
+                  WHERE (t.token_id IS NOT NULL OR LENGTH(u.token_id) = 0)
+                    AND u.collection_id = " => collection}
                 " AND u.token_id IN",
                 ids,
                 ""
             );
-            for (id, state, answer, problem, document, content, of_token, failures) in rows {
-                let Ok(id) = <[u8; 32]>::try_from(id) else { continue };
+            for row in rows {
+                let (id, state, answer, problem, document, content, of_token, failures, read) = row;
                 let state = UriState::parse(&state)?;
-                let row = Known { state, answer, problem, document, content, of_token, failures };
+                let taken_back = read.is_none();
+                let row = Known {
+                    state,
+                    answer,
+                    problem,
+                    document,
+                    content,
+                    of_token,
+                    failures,
+                    taken_back,
+                };
                 known.insert((collection, id), row);
             }
         }
@@ -146,17 +179,19 @@ impl Tx {
     /// Writes down that a URI means something else than before.
     async fn change_uri(
         &mut self,
-        key: &TokenKey,
+        key: &UriKey,
         before: &Known,
         record: &UriRecord,
         reading: &UriReading<'_>,
         doubtful: &mut BTreeSet<RowId>,
     ) -> Result<()> {
         let meaning = &record.meaning;
-        doubtful.extend(before.of_token.iter().chain(&before.content));
+        let mut had: BTreeSet<RowId> = before.of_token.into_iter().collect();
+        doubtful.extend(before.content);
         if let Some(document) = before.document {
-            doubtful.append(&mut self.children_of(document).await?);
+            had.append(&mut self.children_of(document).await?);
         }
+        doubtful.extend(&had);
         let (mut content, mut document, mut problem, mut path) = (None, None, None, None);
         let state = match &meaning.target {
             Target::Content(id) => {
@@ -178,6 +213,7 @@ impl Tx {
                 problem = Some(text(why));
                 UriState::Unverifiable
             }
+            Target::None => UriState::None,
         };
         doubtful.extend(content);
         execute!(
@@ -185,7 +221,7 @@ impl Tx {
             "UPDATE token_uris SET state = $3, answer = $4, uri = $5, class = $6, problem = $7,
                 document_id = $8, content_id = $9, read_block = $10, read_hash = $11,
                 path_due = $12, failures = 0,
-                since = CASE WHEN state = 'new' THEN since ELSE $13 END
+                since = CASE WHEN state = 'new' AND LENGTH(token_id) > 0 THEN since ELSE $13 END
              WHERE collection_id = $1 AND token_id = $2",
             key.0,
             key.1.as_slice(),
@@ -206,13 +242,58 @@ impl Tx {
             self.record_document(row, metadata, reading.now).await?;
             doubtful.append(&mut self.children_of(row).await?);
         }
+        let mut has: BTreeSet<RowId> = content.into_iter().collect();
+        if let Some(row) = document {
+            has.append(&mut self.children_of(row).await?);
+        }
+        // What was read at a block that was taken back, nobody ever named; but what it replaced.
+        let replaced = self.restored(key).await?;
+        doubtful.extend(&replaced);
+        let former = if before.taken_back { replaced } else { had };
+        self.keep_former(key, former.difference(&has), reading.block.number).await
+    }
+
+    /// What a URI named until blocks that were taken back.
+    async fn restored(&mut self, key: &UriKey) -> Result<BTreeSet<RowId>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (i64,),
+            "DELETE FROM former_contents
+             WHERE collection_id = $1 AND token_id = $2 AND revision = $3 RETURNING content_id",
+            key.0,
+            key.1.as_slice(),
+            TAKEN_BACK,
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Remembers what a URI named until a block.
+    async fn keep_former(
+        &mut self,
+        key: &UriKey,
+        contents: impl Iterator<Item = &RowId>,
+        block: u64,
+    ) -> Result<()> {
+        for content in contents {
+            execute!(
+                self,
+                "INSERT INTO former_contents
+                    (collection_id, token_id, superseded_block, revision, content_id)
+                 VALUES ($1, $2, $3, 0, $4) ON CONFLICT DO NOTHING",
+                key.0,
+                key.1.as_slice(),
+                int(block),
+                *content,
+            )?;
+        }
         Ok(())
     }
 
     /// Gives a token its content. One that had another gets its grace anew.
     pub(in super::super) async fn set_content(
         &mut self,
-        key: &TokenKey,
+        key: &UriKey,
         before: Option<RowId>,
         content: Option<RowId>,
         now: Millis,
@@ -236,7 +317,7 @@ impl Tx {
     /// Says when a token that gave no URI so often in a row is asked again; 0 for one that gave one.
     async fn settle_uri(
         &mut self,
-        key: &TokenKey,
+        key: &UriKey,
         failures: i64,
         reading: &UriReading<'_>,
     ) -> Result<()> {
@@ -259,11 +340,7 @@ impl Tx {
     }
 
     /// What means the same as before is read again with its collection.
-    async fn settle_same(
-        &mut self,
-        keys: &BTreeSet<TokenKey>,
-        lease: Option<Millis>,
-    ) -> Result<()> {
+    async fn settle_same(&mut self, keys: &BTreeSet<UriKey>, lease: Option<Millis>) -> Result<()> {
         let Some(lease) = lease else { return Ok(()) };
         for (collection, ids) in by_collection(keys) {
             fetch_in!(

@@ -209,6 +209,8 @@ fn call(chain: &Chain, request: &Value) -> Value {
         U256::from(0x55).abi_encode()
     } else if is(IEverhold::editableCall::SELECTOR) {
         true.abi_encode()
+    } else if is(IEverhold::contractURICall::SELECTOR) {
+        String::new().abi_encode()
     } else {
         U256::from(chain.head().number + 1).abi_encode()
     };

@@ -1,0 +1,157 @@
+//! Paths that lead nowhere: an incident each, however many tokens name it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use alloy::primitives::U256;
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use super::{
+    Watch, WatchError,
+    assess::MOST_TOKENS,
+    outbox::{enqueue, random_id},
+};
+use crate::{
+    ledger::{Collection, Incident, Millis, RowId, Subject, Transition, Tx},
+    picture::{LostIn, Picture},
+    time_text,
+};
+
+/// Why an incident over a path ends.
+const OVER: &str = "it was found, or nothing names it any more";
+
+impl Watch {
+    /// Opens, changes and closes the incidents over paths.
+    pub(super) async fn assess_paths(
+        &self,
+        tx: &mut Tx,
+        picture: &Picture,
+        paths: BTreeMap<(RowId, String), LostIn>,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        let key = |incident: &Incident| {
+            Some((incident.collection_id, incident.subject.path()?.to_owned()))
+        };
+        let open = tx.incidents(Millis::MAX).await?;
+        let mut open: HashMap<_, _> =
+            open.into_iter().filter_map(|one| Some((key(&one)?, one))).collect();
+        let known = |id: RowId| picture.collections.iter().find(|one| one.collection.id == id);
+        for (key, lost) in paths {
+            let incident = open.remove(&key);
+            if let Some(collection) = known(key.0) {
+                self.judge_path(tx, &collection.collection, &lost, incident, now).await?;
+            }
+        }
+        for incident in open.into_values() {
+            let collection = known(incident.collection_id).map(|one| &one.collection);
+            // While a collection is read again, nobody knows yet what it names.
+            if !collection.is_some_and(|collection| collection.rereading) {
+                self.end_path(tx, collection, incident, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn judge_path(
+        &self,
+        tx: &mut Tx,
+        collection: &Collection,
+        lost: &LostIn,
+        incident: Option<Incident>,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        let (health, problem) = (lost.path.health, &lost.path.problem);
+        let (incident, transition) = match incident {
+            Some(known) if known.health == health && known.summary == *problem => return Ok(()),
+            Some(known) => {
+                tx.change_incident(&known.id, health, problem).await?;
+                (known, Transition::Changed)
+            }
+            None => {
+                let new = opened(collection, lost, now);
+                if !tx.open_incident(&new).await? {
+                    return Ok(());
+                }
+                (new, Transition::Opened)
+            }
+        };
+        let message = message(collection, lost);
+        warn!("{message}");
+        let mut body = told(&incident, &lost.tokens, transition, &message, now);
+        body["health"] = json!(health);
+        if transition == Transition::Changed {
+            body["previous"] = json!(incident.health);
+        }
+        Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
+    }
+
+    async fn end_path(
+        &self,
+        tx: &mut Tx,
+        collection: Option<&Collection>,
+        incident: Incident,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        tx.close_incident(&incident.id, OVER, now).await?;
+        let name = collection.map_or(incident.collection.to_string(), |known| known.name.clone());
+        let path = incident.subject.path().unwrap_or_default();
+        let message = format!("{name}: {path}: {OVER}");
+        info!("{message}");
+        let mut body = told(&incident, &[], Transition::Recovered, &message, now);
+        body["previous"] = json!(incident.health);
+        let transition = Transition::Recovered;
+        Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
+    }
+}
+
+fn opened(collection: &Collection, lost: &LostIn, now: Millis) -> Incident {
+    Incident {
+        id: random_id(),
+        collection_id: collection.id,
+        chain_id: collection.chain_id,
+        collection: collection.address,
+        subject: Subject::Path { reference: lost.path.reference.clone() },
+        health: lost.path.health,
+        summary: lost.path.problem.clone(),
+        opened_at: now,
+        closed_at: None,
+        close_reason: None,
+    }
+}
+
+/// What happened, for a person.
+fn message(collection: &Collection, lost: &LostIn) -> String {
+    let of = match lost.tokens.as_slice() {
+        [] => "of the collection itself".to_owned(),
+        [one] => format!("of token {one}"),
+        many => format!("of {} tokens", many.len()),
+    };
+    let (name, path) = (&collection.name, &lost.path);
+    format!("{name}: {} {of} is {}: {}", path.reference, path.health, path.problem)
+}
+
+/// What every alert over a path says.
+fn told(
+    incident: &Incident,
+    tokens: &[U256],
+    transition: Transition,
+    message: &str,
+    now: Millis,
+) -> Value {
+    let named: Vec<_> = tokens.iter().take(MOST_TOKENS).map(U256::to_string).collect();
+    json!({
+        "event": transition.event(),
+        "at": time_text(now),
+        "incident": incident.id,
+        "kind": incident.subject.kind(),
+        "chain_id": incident.chain_id,
+        "collection": incident.collection.to_checksum(None),
+        "content": null,
+        "path": incident.subject.path(),
+        "tokens": named,
+        "token_count": tokens.len(),
+        "health": null,
+        "previous": null,
+        "message": message,
+    })
+}
