@@ -2,6 +2,7 @@
 
 mod addresses;
 mod aside;
+mod asked;
 mod bindings;
 mod collection;
 mod deployer;
@@ -11,6 +12,7 @@ mod endpoint;
 mod error;
 mod events;
 mod factory;
+mod header;
 mod heads;
 mod linked;
 mod log;
@@ -37,7 +39,7 @@ pub use addresses::factory_address;
 pub use bindings::{CollectionSettings, IEverhold, IEverholdFactory};
 pub use collection::{CollectionInfo, Contract, inspect};
 pub use deployer::{DEPLOYER, DEPLOYER_ACCOUNT, ether};
-pub use detect::{Detected, detect};
+pub use detect::{Detected, detect, detect_factory};
 pub use error::CollectionError;
 pub use events::{BadLog, BlockRef, Creation, TokenEvent, TokenEventKind, decode};
 pub use factory::{DeployError, Deployed, Deployment, check_factory, deploy, plan_deployment};

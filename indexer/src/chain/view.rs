@@ -9,7 +9,7 @@ use alloy::{
 };
 
 use super::{
-    endpoint::{Endpoint, block_ref},
+    endpoint::Endpoint,
     events::{BlockRef, TokenEvent},
     linked::Linked,
     quorum::{agreed, ask, first},
@@ -95,7 +95,7 @@ impl View<'_> {
         let fine = self.fine();
         let known = first(&fine, |endpoint| async move { endpoint.header(tag).await });
         match known.await {
-            Ok(Some(header)) => Ok(Some((self.linked(block_ref(&header))?, header.logs_bloom))),
+            Ok(Some(seen)) => Ok(Some((self.linked(seen.block)?, seen.bloom))),
             Ok(None) => Ok(None),
             Err(failure) => Err(failure.unwrap_or_else(|| self.rpc.too_few(0))),
         }

@@ -45,16 +45,27 @@ pub(super) struct Stretch {
 impl Watch {
     /// Reads a chain up to its head.
     pub(super) async fn index(&self, followed: &Followed) -> Result<Indexed, WatchError> {
-        let chain = self.reach(followed).await?;
         let mut done = Indexed::default();
+        self.index_into(followed, &mut done).await.map(|()| done)
+    }
+
+    /// As [`Watch::index`]; endpoints that want to be left alone for a while are waited for.
+    pub(super) async fn index_patiently(&self, followed: &Followed) -> Result<Indexed, WatchError> {
+        let mut done = Indexed::default();
+        followed.patiently(async || self.index_into(followed, &mut done).await).await?;
+        Ok(done)
+    }
+
+    async fn index_into(&self, followed: &Followed, done: &mut Indexed) -> Result<(), WatchError> {
+        let chain = self.reach(followed).await?;
         let mut changes = 0;
         loop {
-            match self.index_view(chain, &mut done).await {
+            match self.index_view(chain, done).await {
                 Err(WatchError::Rpc(RpcError::Changed)) if changes < PATIENCE => {
                     changes += 1;
                     debug!("the chain moved while it was read; reading again");
                 }
-                other => return other.map(|()| done),
+                other => return other,
             }
         }
     }

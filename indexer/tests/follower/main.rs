@@ -22,4 +22,5 @@ mod proxy;
 mod relay;
 mod setting;
 mod simulation;
+mod start;
 mod websocket;
