@@ -43,6 +43,12 @@ use super::{
 /// How often a transaction that was sent is looked for. Only commands that send one wait so.
 const RECEIPT_POLL: Duration = Duration::from_millis(500);
 
+/// Contracts whose logs one request asks for. Geth and Erigon take a thousand
+/// (`--rpc.logquerylimit`), and what providers serve is often one of these.
+pub const MOST_ADDRESSES: usize = 1000;
+/// Requests for the logs of as many contracts under way at once.
+const PARTS: usize = 2;
+
 /// Receipts asked for at once.
 const RECEIPTS: usize = 8;
 /// Transactions of a block at most: more than any gas limit allows.
@@ -307,9 +313,19 @@ impl Endpoint {
         self.provider.get_code_at(address).await.map_err(|error| self.failed(error))
     }
 
-    /// What these contracts logged in the blocks of a filter. It is not set aside for refusing:
-    /// less may be asked of it.
+    /// What these contracts logged in the blocks of a filter; in order, where one request asks for all
+    /// of them. It is not set aside for refusing: less may be asked of it.
     pub(super) async fn events(
+        &self,
+        blocks: Filter,
+        watched: &[Watched],
+    ) -> Result<Vec<TokenEvent>, Unanswered> {
+        let parts = watched.chunks(MOST_ADDRESSES);
+        let parts: Vec<_> = parts.map(|part| self.events_of_few(blocks.clone(), part)).collect();
+        stream::iter(parts).buffered(PARTS).try_concat().await
+    }
+
+    async fn events_of_few(
         &self,
         blocks: Filter,
         watched: &[Watched],

@@ -19,7 +19,7 @@ use super::{
     proof,
     rpc_error::{Result, RpcError},
     source::{Depth, Source},
-    view::may_concern,
+    view::Traces,
 };
 
 /// One hash of so many blocks is kept: 40 bytes each, some four megabytes for Ethereum's chain.
@@ -118,9 +118,8 @@ impl Linked {
         };
         let anchor = anchor.ok_or(RpcError::Changed)?;
         let mut headers = headers(source, from, anchor).await?;
-        headers.retain(|header| {
-            header.number <= to && may_concern(&header.logs_bloom, &source.watched)
-        });
+        let traces = Traces::of(&source.watched);
+        headers.retain(|header| header.number <= to && traces.may_be_in(&header.logs_bloom));
         let blocks: Vec<Vec<_>> = stream::iter(headers)
             .map(|header| async move { proof::events(source, &header).await })
             .buffered(RECEIPTS)

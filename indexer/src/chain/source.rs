@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     dispute::{Dispute, in_order, same},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, MOST_ADDRESSES},
     events::{BlockRef, TokenEvent},
     linked::Linked,
     refusal::Refusal,
@@ -132,7 +132,8 @@ impl Source {
         // What came last proves that the endpoint knew that block. Of what is above it, a machine
         // that is behind would tell nothing either.
         let known = events.iter().map(|event| event.block_number).max();
-        if depth == Depth::Deep && known != Some(to) {
+        let answers = self.watched.len().div_ceil(MOST_ADDRESSES);
+        if depth == Depth::Deep && (known != Some(to) || answers > 1) {
             let block = endpoint.block(BlockNumberOrTag::Number(to)).await?;
             if block.is_none() {
                 let error = endpoint.unusable(&format!("it does not know block {to} any more"));

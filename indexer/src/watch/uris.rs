@@ -40,7 +40,7 @@ impl Watch {
 
     async fn read_uris_once(&self, chain: &Chain) -> Result<u64, WatchError> {
         let mut tx = self.ledger.read().await?;
-        let foreign = tx.followed(Some(chain.id())).await?.iter().any(|c| c.standard.is_foreign());
+        let foreign = tx.follows_foreign(chain.id()).await?;
         let top = tx.window(chain.id()).await?.first().copied();
         drop(tx);
         let Some(top) = top.filter(|_| foreign) else { return Ok(0) };

@@ -18,6 +18,7 @@ mod halting;
 mod heads;
 mod http;
 mod logs;
+mod many;
 mod proxy;
 mod relay;
 mod setting;
