@@ -40,6 +40,7 @@ mod retry;
 mod send;
 mod socket;
 mod text;
+mod trust;
 mod wire;
 
 pub use address::is_public;

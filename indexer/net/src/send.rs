@@ -15,6 +15,7 @@ use crate::{
     request::{Payload, Request},
     resolve::Misled,
     text::{host_of, root_cause},
+    trust::distrust,
     wire::Pace,
 };
 
@@ -115,7 +116,7 @@ fn failed(error: &reqwest::Error, url: &Url) -> FetchError {
     if let Some(Misled(why)) = find::<Misled>(error) {
         return FetchError::Refused { host, why: why.clone() };
     }
-    let reason = root_cause(error);
+    let reason = distrust(error).unwrap_or_else(|| root_cause(error));
     if error.is_connect() {
         let reason = if error.is_timeout() { "it took too long".to_owned() } else { reason };
         return FetchError::Connect { host, reason };

@@ -28,6 +28,7 @@ use crate::{
     fetcher::Fetcher,
     origin::Way,
     text::{host_of, root_cause, shown},
+    trust::distrust,
 };
 
 /// A message must be handed to the network in so long.
@@ -121,7 +122,8 @@ async fn open(url: &Url, secure: bool, host: &str) -> Result<Box<dyn Stream>, Fe
     let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
     let server = ServerName::try_from(name).map_err(|_| no_host())?;
     let stream = connector.connect(server, stream).await;
-    Ok(Box::new(stream.map_err(|error| failed(root_cause(&error)))?))
+    let why = |error| distrust(&error).unwrap_or_else(|| root_cause(&error));
+    Ok(Box::new(stream.map_err(|error| failed(why(error)))?))
 }
 
 async fn shake_hands(

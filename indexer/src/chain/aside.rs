@@ -39,6 +39,8 @@ struct Aside {
     shown: String,
     /// It comes back only with a head above this.
     above: Option<u64>,
+    /// Whether it was only asked too often.
+    busy: bool,
 }
 
 impl Standing {
@@ -85,7 +87,14 @@ impl Standing {
         self.aside.as_ref().map(|aside| format!("{} (until {})", aside.why, aside.shown))
     }
 
-    /// It failed; it may have said when it wants to be asked again. Whether it was fine until now.
+    /// How long it is still to be left alone, where it was only asked too often.
+    pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
+        let aside = self.aside.as_ref().filter(|aside| aside.busy)?;
+        Some(aside.until.saturating_duration_since(now))
+    }
+
+    /// It failed, or it was asked too often: then it may have said when it wants to be asked again.
+    /// Whether it was fine until now.
     pub(super) fn failed(&mut self, now: Instant, why: &str, wait: Option<Duration>) -> bool {
         let was_fine = self.is_fine();
         self.silent_since.get_or_insert(now);
@@ -97,7 +106,7 @@ impl Standing {
         let doubled = self.first_pause.saturating_mul(1 << (self.failures.max(1) - 1).min(16));
         let pause = doubled.min(LONGEST_PAUSE).max(wait.unwrap_or_default().min(MOST_PAUSE));
         if counts || wait.is_some() {
-            self.set_aside(now, why, pause);
+            self.set_aside(now, why, pause, wait.is_some());
         }
         was_fine
     }
@@ -107,7 +116,7 @@ impl Standing {
         let was_fine = self.is_fine();
         let pause = LIE_PAUSE.saturating_mul(1 << self.lies.min(6)).min(MOST_PAUSE);
         self.lies = self.lies.saturating_add(1);
-        self.set_aside(now, why, pause);
+        self.set_aside(now, why, pause, false);
         was_fine
     }
 
@@ -122,7 +131,7 @@ impl Standing {
         was_fine
     }
 
-    fn set_aside(&mut self, now: Instant, why: &str, pause: Duration) {
+    fn set_aside(&mut self, now: Instant, why: &str, pause: Duration, busy: bool) {
         let until = now + pause;
         if self.aside.as_ref().is_some_and(|aside| aside.until > until) {
             return;
@@ -131,7 +140,7 @@ impl Standing {
         let shown = shown.replace_nanosecond(0).unwrap_or(shown);
         let shown = shown.format(&Rfc3339).unwrap_or_default();
         let above = self.aside.take().and_then(|aside| aside.above);
-        self.aside = Some(Aside { why: why.to_owned(), until, shown, above });
+        self.aside = Some(Aside { why: why.to_owned(), until, shown, above, busy });
     }
 
     /// It told its head, well. Whether it is asked again from now on, having been set aside.
@@ -180,6 +189,7 @@ mod tests {
         let mut standing = Standing::new(SECOND);
         let mut now = Instant::now();
         assert!(standing.failed(now, "down", None), "it was fine");
+        assert_eq!(standing.pause(now), None, "it does not ask for one");
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
             assert_eq!(pause_of(&standing, now), SECOND * seconds);
             assert!(!standing.is_due(now));
@@ -214,6 +224,7 @@ mod tests {
             assert_eq!(pause_of(&standing, now), SECOND * pause);
             assert!(!standing.answered(now, 1), "an answer that was late");
             assert!(standing.excuse().unwrap().starts_with("busy (until 2"));
+            assert_eq!(standing.pause(now + SECOND), Some(SECOND * (pause - 1)));
         }
     }
 

@@ -4,22 +4,17 @@
 //! are known by what they answer: contracts older than the standards, those that revert, that burn
 //! all gas they are given, or that say yes to everything.
 
-use std::time::Duration;
-
 use alloy::{
-    eips::BlockId,
-    network::{Ethereum, TransactionBuilder},
     primitives::{Address, Bytes, U256},
-    providers::{Provider, RootProvider},
-    rpc::types::TransactionRequest,
     sol,
 };
 use alloy_sol_types::{SolCall, SolValue};
 
 use super::{
-    collection::inspect,
+    DeployError, IEverhold, IEverholdFactory,
+    asked::Asked,
     error::{CollectionError, Result},
-    send::has_code,
+    rpc::Rpc,
     uris::text::{Text, text_of},
 };
 use crate::{
@@ -47,11 +42,6 @@ const ERC1155: [u8; 4] = [0xd9, 0xb6, 0x7a, 0x26];
 /// What ERC-165 says that no contract supports.
 const NOTHING: [u8; 4] = [0xff; 4];
 
-/// Gas of a question. ERC-165 allows 30,000 for its own, which proxies and chains with other prices
-/// need more than; a contract that burns it all must not keep the endpoint busy.
-const GAS: u64 = 2_000_000;
-/// Until a contract has answered one question.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Characters of a name that are kept.
 const LONGEST_NAME: usize = 100;
 /// Ids that most contracts have one of.
@@ -70,69 +60,55 @@ pub struct Detected {
     pub editable: bool,
 }
 
-/// Looks at what is at an address. `said` is what it is known to be, by the configuration or from
-/// before: then it is taken for that.
+/// Looks at what is at an address, with several endpoints: enough of them must answer alike. `said`
+/// is what it is known to be, by the configuration or from before: then it is taken for that.
 ///
 /// # Errors
 /// [`CollectionError`]: there is nothing, or something that holds no tokens as far as it can be
-/// told, or the chain could not be asked.
-pub async fn detect(
-    provider: &RootProvider<Ethereum>,
-    chain_id: u64,
-    address: Address,
-    said: Option<Standard>,
-) -> Result<Detected> {
-    if !has_code(provider, address).await? {
-        return Err(CollectionError::NoCode { address, chain_id });
+/// told, or the chain could not be asked, or endpoints disagree.
+pub async fn detect(rpc: &Rpc, address: Address, said: Option<Standard>) -> Result<Detected> {
+    let contract = Asked { rpc, address };
+    if !contract.has_code().await? {
+        return Err(CollectionError::NoCode { address, chain_id: rpc.chain_id() });
     }
-    let contract = Asked { provider, address };
-    let standard = match said {
-        Some(standard) => standard,
-        None => contract.standard().await?,
-    };
-    if standard == Standard::Everhold {
-        let info = inspect(provider, chain_id, address).await?;
-        let (codec, editable) = (Some(info.codec), info.editable);
-        return Ok(Detected { standard, name: info.name, codec, editable });
+    match said {
+        Some(Standard::Everhold) => contract.ours().await,
+        Some(standard) => contract.foreign(standard).await,
+        None => contract.found().await,
     }
-    let name = contract.name(standard).await?;
-    Ok(Detected { standard, name, codec: None, editable: false })
 }
 
-/// A contract that is asked.
-struct Asked<'a> {
-    provider: &'a RootProvider<Ethereum>,
-    address: Address,
+/// Looks whether there is a factory at an address, with several endpoints: enough of them must
+/// answer alike.
+///
+/// # Errors
+/// [`DeployError::NotAFactory`], or the chain could not be asked, or endpoints disagree.
+pub async fn detect_factory(rpc: &Rpc, factory: Address) -> Result<(), DeployError> {
+    let contract = Asked { rpc, address: factory };
+    if !contract.has_code().await? {
+        return Err(DeployError::NotAFactory(factory, "there is no code"));
+    }
+    let asked = contract.get(IEverholdFactory::implementationCall {}, |address| address).await?;
+    let address = asked.ok_or(DeployError::NotAFactory(factory, "it does not answer as one"))?;
+    if !(Asked { rpc, address }).has_code().await? {
+        return Err(DeployError::NotAFactory(factory, "its implementation has no code"));
+    }
+    Ok(())
 }
 
 impl Asked<'_> {
-    /// What it answers; `None` where it reverts, or runs out of gas or time.
-    async fn ask(&self, input: Vec<u8>) -> Result<Option<Bytes>> {
-        let request = TransactionRequest::default()
-            .with_to(self.address)
-            .with_gas_limit(GAS)
-            .with_input(input);
-        let call = self.provider.call(request).block(BlockId::latest());
-        match tokio::time::timeout(PATIENCE, async { call.await }).await {
-            Ok(Ok(answer)) => Ok(Some(answer)),
-            Ok(Err(error)) if error.as_error_resp().is_some() => Ok(None),
-            Ok(Err(error)) => Err(CollectionError::NotSent(everhold_net::root_cause(&error))),
-            Err(_) => Ok(None),
-        }
-    }
-
     /// Whether it says by ERC-165 that it has an interface; `None` where it says nothing.
     async fn supports(&self, interface: [u8; 4]) -> Result<Option<bool>> {
         let call = supportsInterfaceCall { interfaceId: interface.into() };
-        let answer = self.ask(call.abi_encode()).await?;
-        Ok(answer.and_then(|bytes| word(&bytes)).and_then(|word| match word {
-            _ if word.is_zero() => Some(false),
-            _ if word == U256::ONE => Some(true),
+        let said = |answer: Option<Bytes>| match word(&answer?)? {
+            word if word.is_zero() => Some(false),
+            word if word == U256::ONE => Some(true),
             _ => None,
-        }))
+        };
+        self.ask(call.abi_encode(), said).await
     }
 
-    async fn standard(&self) -> Result<Standard> {
+    async fn found(&self) -> Result<Detected> {
         // Whoever says yes to everything says nothing.
         let keeps_to_it = self.supports(ERC165).await? == Some(true)
             && self.supports(NOTHING).await? == Some(false);
@@ -141,30 +117,49 @@ impl Asked<'_> {
             let erc1155 = self.supports(ERC1155).await? == Some(true);
             match (erc721, erc1155) {
                 (true, true) => return Err(CollectionError::Both(self.address)),
-                (true, false) if self.is_ours().await? => return Ok(Standard::Everhold),
-                (true, false) => return Ok(Standard::Erc721),
-                (false, true) => return Ok(Standard::Erc1155),
+                (true, false) => {
+                    return match self.ours().await {
+                        Err(CollectionError::NotEverhold(_)) => {
+                            self.foreign(Standard::Erc721).await
+                        }
+                        ours => ours,
+                    };
+                }
+                (false, true) => return self.foreign(Standard::Erc1155).await,
                 // Contracts of before the standards were final name earlier drafts.
                 (false, false) => {}
             }
         }
-        self.by_behaviour().await
+        self.foreign(self.by_behaviour().await?).await
     }
 
-    async fn is_ours(&self) -> Result<bool> {
-        match inspect(self.provider, 0, self.address).await {
-            Ok(_) => Ok(true),
-            Err(CollectionError::NotErc721(_) | CollectionError::NotEverhold(_)) => Ok(false),
-            Err(error) => Err(error),
+    /// What it says as one of ours. What changes from block to block is not asked for.
+    async fn ours(&self) -> Result<Detected> {
+        if self.supports(ERC721).await? != Some(true) {
+            return Err(CollectionError::NotErc721(self.address));
         }
+        let foreign = || CollectionError::NotEverhold(self.address);
+        let codec = self.get(IEverhold::codecCall {}, Codec::from_multicodec).await?.flatten();
+        let codec = codec.ok_or_else(foreign)?;
+        let name = self.get(IEverhold::nameCall {}, |name| name).await?.ok_or_else(foreign)?;
+        let editable = self.get(IEverhold::editableCall {}, |editable| editable).await?;
+        let editable = editable.ok_or_else(foreign)?;
+        self.get(IEverhold::firstTokenIdCall {}, |_| ()).await?.ok_or_else(foreign)?;
+        self.get(IEverhold::ownerCall {}, |_| ()).await?.ok_or_else(foreign)?;
+        Ok(Detected { standard: Standard::Everhold, name, codec: Some(codec), editable })
+    }
+
+    async fn foreign(&self, standard: Standard) -> Result<Detected> {
+        let name = self.name(standard).await?;
+        Ok(Detected { standard, name, codec: None, editable: false })
     }
 
     /// What it is by its answers: it counts for somebody, and either knows owners and URIs of common
     /// tokens, or has the functions that would.
     async fn by_behaviour(&self) -> Result<Standard> {
-        let anything = self.ask(NONSENSE.to_vec()).await?;
+        let anything = |answer: Option<Bytes>| answer.is_some_and(|bytes| !bytes.is_empty());
         // A fallback that answers whatever it is asked says nothing.
-        if anything.is_some_and(|bytes| !bytes.is_empty()) {
+        if self.ask(NONSENSE.to_vec(), anything).await? {
             return Err(CollectionError::NotRecognised(self.address));
         }
         let somebody = Address::repeat_byte(0x11);
@@ -183,13 +178,15 @@ impl Asked<'_> {
     }
 
     async fn counts(&self, input: Vec<u8>) -> Result<bool> {
-        Ok(self.ask(input).await?.is_some_and(|bytes| word(&bytes).is_some()))
+        self.ask(input, |answer| answer.is_some_and(|bytes| word(&bytes).is_some())).await
     }
 
     async fn looks_like_721(&self) -> Result<bool> {
         for id in COMMON_IDS.map(U256::from) {
-            let owner = self.ask(ownerOfCall { tokenId: id }.abi_encode()).await?;
-            let owned = owner.and_then(|bytes| word(&bytes)).is_some_and(is_address);
+            let is_owner = |answer: Option<Bytes>| {
+                answer.and_then(|bytes| word(&bytes)).is_some_and(is_address)
+            };
+            let owned = self.ask(ownerOfCall { tokenId: id }.abi_encode(), is_owner).await?;
             if owned || self.tells(tokenURICall { tokenId: id }.abi_encode()).await? {
                 return Ok(true);
             }
@@ -208,33 +205,39 @@ impl Asked<'_> {
 
     /// Whether it answers with a text.
     async fn tells(&self, input: Vec<u8>) -> Result<bool> {
-        let answer = self.ask(input).await?;
-        Ok(answer
-            .is_some_and(|bytes| matches!(text_of(&bytes), Text::Utf8(text) if !text.is_empty())))
+        let is_text =
+            |bytes: Bytes| matches!(text_of(&bytes), Text::Utf8(text) if !text.is_empty());
+        self.ask(input, |answer| answer.is_some_and(is_text)).await
     }
 
     /// Whether its code has a function: dispatchers push the selector (`PUSH4`) to compare it.
     async fn has(&self, selector: [u8; 4]) -> Result<bool> {
         const PUSH4: u8 = 0x63;
-        let code = self.provider.get_code_at(self.address).await?;
-        Ok(code.windows(5).any(|window| window[0] == PUSH4 && window[1..] == selector))
+        let pushes = |code: &[u8]| {
+            code.windows(5).any(|window| window[0] == PUSH4 && window[1..] == selector)
+        };
+        self.code(pushes).await
     }
 
-    /// Its name as it may be shown: old contracts answer 32 bytes, hostile ones anything.
+    /// Its name as it may be shown.
     async fn name(&self, standard: Standard) -> Result<String> {
-        let answer = self.ask(nameCall {}.abi_encode()).await?.unwrap_or_default();
-        let name = match text_of(&answer) {
-            Text::Utf8(text) => Some(text),
-            _ if answer.len() == 32 => {
-                let end = answer.iter().position(|byte| *byte == 0).unwrap_or(answer.len());
-                String::from_utf8(answer[..end].to_vec()).ok()
-            }
-            _ => None,
-        };
-        let name = name.map(|name| name.trim().chars().take(LONGEST_NAME).collect::<String>());
-        let name = name.filter(|name| !name.is_empty()).map(|name| shown(&name));
+        let name = self.ask(nameCall {}.abi_encode(), |answer| shown_name(&answer?)).await?;
         Ok(name.unwrap_or_else(|| format!("{standard} at {}", self.address)))
     }
+}
+
+/// A name as it may be shown: old contracts answer 32 bytes, hostile ones anything.
+fn shown_name(answer: &Bytes) -> Option<String> {
+    let name = match text_of(answer) {
+        Text::Utf8(text) => text,
+        _ if answer.len() == 32 => {
+            let end = answer.iter().position(|byte| *byte == 0).unwrap_or(answer.len());
+            String::from_utf8(answer[..end].to_vec()).ok()?
+        }
+        _ => return None,
+    };
+    let name: String = name.trim().chars().take(LONGEST_NAME).collect();
+    (!name.is_empty()).then(|| shown(&name))
 }
 
 /// The one word of an answer.

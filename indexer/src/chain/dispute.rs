@@ -107,8 +107,7 @@ impl Dispute<'_> {
 
     /// What is so in one block.
     async fn truth(&self, number: u64) -> Result<Truth> {
-        let header = self.header(number).await?;
-        let hash = header.hash;
+        let (hash, header) = self.header(number).await?;
         let is_of_fork =
             |event: &TokenEvent| event.block_number == number && event.block_hash != hash;
         let forked = self.answers.iter().any(|(_, events)| events.iter().any(is_of_fork));
@@ -123,6 +122,7 @@ impl Dispute<'_> {
             debug!("block {number}: asked by its hash, two endpoints agree");
             return Ok(Truth { number, events: first.clone(), comes_round: [true; 2] });
         }
+        let header = header.ok_or_else(|| proof::not_whole(number))?;
         let events = proof::events(self.source, &header).await?;
         let comes_round = [first, second].map(|said| said.is_some_and(|said| same(&said, &events)));
         Ok(Truth { number, events, comes_round })
@@ -136,20 +136,18 @@ impl Dispute<'_> {
         Some(in_order(events))
     }
 
-    /// The header of a block that enough endpoints agree on; one whose fields give its hash, where
-    /// there is one.
-    async fn header(&self, number: u64) -> Result<Header> {
+    /// The hash of a block that enough endpoints agree on, and its header, where one of them gives the
+    /// fields that give the hash.
+    async fn header(&self, number: u64) -> Result<(B256, Option<Header>)> {
         let tag = BlockNumberOrTag::Number(number);
         let headers = ask(&self.source.endpoints, self.source.votes, |endpoint| async move {
             endpoint.header(tag).await
         });
-        let headers: Vec<_> =
-            headers.await.good.into_iter().filter_map(|(_, header)| header).collect();
-        let hash = agreed(headers.iter().map(|header| header.hash), self.source.votes);
+        let seen: Vec<_> = headers.await.good.into_iter().filter_map(|(_, seen)| seen).collect();
+        let hash = agreed(seen.iter().map(|seen| seen.block.hash), self.source.votes);
         let hash = hash.ok_or(RpcError::Disagree { number })?;
-        let mut of_it: Vec<_> = headers.into_iter().filter(|header| header.hash == hash).collect();
-        let whole = of_it.iter().position(proof::is_whole).unwrap_or_default();
-        Ok(of_it.swap_remove(whole))
+        let of_it = seen.iter().filter(|seen| seen.block.hash == hash);
+        Ok((hash, of_it.filter_map(proof::whole).next()))
     }
 }
 

@@ -8,18 +8,20 @@ use std::{
 };
 
 use alloy::{
-    eips::BlockNumberOrTag,
-    network::Ethereum,
-    primitives::{Address, B256},
+    eips::{BlockId, BlockNumberOrTag},
+    network::{Ethereum, TransactionBuilder},
+    primitives::{Address, B256, Bytes},
     providers::{Provider, RootProvider},
     rpc::{
         client::RpcClient,
-        types::{Block, Filter, Header, Log},
+        json_rpc::RpcSend,
+        types::{Filter, Header, Log, TransactionRequest},
     },
     transports::{RpcError as Transport, TransportErrorKind},
 };
 use everhold_net::Fetcher;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::value::RawValue;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info, warn};
 use url::Url;
@@ -27,6 +29,7 @@ use url::Url;
 use super::{
     aside::{FIRST_PAUSE, STALLED, Standing},
     events::{BlockRef, TokenEvent, decode},
+    header::Seen,
     heads::Heads,
     log::RpcLog,
     receipt::Receipt,
@@ -43,6 +46,12 @@ const RECEIPT_POLL: Duration = Duration::from_millis(500);
 /// An endpoint is set aside over what it says of one contract at most so often: that contract may be
 /// written so that honest machines differ.
 const ACCUSATIONS: u32 = 3;
+
+/// Contracts whose logs one request asks for. Geth and Erigon take a thousand
+/// (`--rpc.logquerylimit`), and what providers serve is often one of these.
+pub const MOST_ADDRESSES: usize = 1000;
+/// Requests for the logs of as many contracts under way at once.
+const PARTS: usize = 2;
 
 /// Receipts asked for at once.
 const RECEIPTS: usize = 8;
@@ -112,16 +121,21 @@ impl Endpoint {
     /// Sets it aside for an answer that did not come or is none.
     pub(super) fn failed(&self, error: Transport<TransportErrorKind>) -> RpcError {
         let wait = Refusal::of(&error).wait();
-        let error = self.described(&error, false);
-        self.set_aside(&error, wait);
-        error
+        self.set_aside(self.described(&error, false), wait)
     }
 
-    /// Sets it aside until it is tried again.
-    pub(super) fn set_aside(&self, error: &RpcError, wait: Option<Duration>) {
-        let why = error.reason();
-        let was_fine = self.standing().failed(Instant::now(), &why, wait);
+    /// Sets it aside until it is tried again; gives the error, which says by then how long it wants to
+    /// be left alone, where it was asked too often.
+    pub(super) fn set_aside(&self, mut error: RpcError, wait: Option<Duration>) -> RpcError {
+        let (now, why) = (Instant::now(), error.reason());
+        let mut standing = self.standing();
+        let was_fine = standing.failed(now, &why, wait);
+        if let RpcError::Unreachable { pause, .. } = &mut error {
+            *pause = standing.pause(now).filter(|_| wait.is_some());
+        }
+        drop(standing);
         self.say_aside(was_fine);
+        error
     }
 
     /// Sets it aside for something that it told and that is proved to be otherwise.
@@ -167,12 +181,12 @@ impl Endpoint {
             other => other.to_string(),
         };
         let reason = everhold_net::shown(reason.as_bytes());
-        RpcError::Unreachable { url: self.shown.clone(), reason, too_much }
+        RpcError::Unreachable { url: self.shown.clone(), reason, too_much, pause: None }
     }
 
     pub(super) fn unusable(&self, reason: &str) -> RpcError {
         let (url, reason) = (self.shown.clone(), reason.to_owned());
-        RpcError::Unreachable { url, reason, too_much: false }
+        RpcError::Unreachable { url, reason, too_much: false, pause: None }
     }
 
     /// The newest block. An endpoint that was set aside and tells it is asked again from now on.
@@ -188,39 +202,50 @@ impl Endpoint {
     }
 
     pub(super) async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<BlockRef>> {
-        Ok(self.header(tag).await?.map(|header| block_ref(&header)))
+        Ok(self.header(tag).await?.map(|seen| seen.block))
     }
 
-    pub(super) async fn header(&self, tag: BlockNumberOrTag) -> Result<Option<Header>> {
-        let asked = self.provider.get_block_by_number(tag);
-        let block: Option<Block> = asked.await.map_err(|error| self.failed(error))?;
-        let Some(block) = block else { return Ok(None) };
+    pub(super) async fn header(&self, tag: BlockNumberOrTag) -> Result<Option<Seen>> {
+        let seen = self.seen("eth_getBlockByNumber", tag).await;
+        let Some(seen) = seen.map_err(|error| self.failed(error))? else { return Ok(None) };
         if let BlockNumberOrTag::Number(number) = tag
-            && block.header.number != number
+            && seen.block.number != number
         {
             return Err(self.refused("it gives another block than the one asked for"));
         }
-        Ok(Some(block.header))
+        Ok(Some(seen))
+    }
+
+    async fn seen(
+        &self,
+        method: &'static str,
+        block: impl RpcSend,
+    ) -> Result<Option<Seen>, Transport<TransportErrorKind>> {
+        let text: Option<Box<RawValue>> =
+            self.provider.client().request(method, (block, false)).await?;
+        let read = |text: Box<RawValue>| {
+            Seen::read(text).map_err(|error| {
+                let error = format!("a block of it lacks what every block has: {error}");
+                TransportErrorKind::custom_str(&error)
+            })
+        };
+        text.map(read).transpose()
     }
 
     /// The header with this hash. What it does not answer is no reason to set it aside.
-    pub(super) async fn header_of(&self, hash: B256) -> Result<Option<Header>> {
-        let block = self.provider.get_block_by_hash(hash).await;
-        let block = block.map_err(|error| self.described(&error, false))?;
-        Ok(block.map(|block| block.header).filter(|header| header.hash == hash))
+    pub(super) async fn header_of(&self, hash: B256) -> Result<Option<Seen>> {
+        let seen = self.seen("eth_getBlockByHash", hash).await;
+        let seen = seen.map_err(|error| self.described(&error, false))?;
+        Ok(seen.filter(|seen| seen.block.hash == hash))
     }
 
     /// The receipts of a block: all at once, or one by one where it does not know that way.
     pub(super) async fn receipts(&self, header: &Header) -> Result<Vec<Receipt>> {
         let number = BlockNumberOrTag::Number(header.number);
         let failed = |error| {
-            let wait =
-                if let Refusal::Busy(wait) = Refusal::of(&error) { Some(wait) } else { None };
+            let wait = Refusal::of(&error).wait();
             let error = self.described(&error, false);
-            if let Some(wait) = wait {
-                self.set_aside(&error, wait);
-            }
-            error
+            if wait.is_some() { self.set_aside(error, wait) } else { error }
         };
         let client = self.provider.client();
         let all: Result<Option<Vec<Receipt>>, _> =
@@ -242,9 +267,9 @@ impl Endpoint {
     /// The number of the block that it marks so. Not every chain has marks: it is not set aside
     /// for an error.
     pub(super) async fn marked(&self, tag: BlockNumberOrTag) -> Result<Option<u64>> {
-        let block = self.provider.get_block_by_number(tag).await;
-        let block = block.map_err(|error| self.described(&error, false))?;
-        Ok(block.map(|block| block.header.number))
+        let seen = self.seen("eth_getBlockByNumber", tag).await;
+        let seen = seen.map_err(|error| self.described(&error, false))?;
+        Ok(seen.map(|seen| seen.block.number))
     }
 
     /// What it is called, told by itself.
@@ -274,9 +299,7 @@ impl Endpoint {
 
     /// Sets it aside for an answer that can't be.
     fn refused(&self, reason: &str) -> RpcError {
-        let error = self.unusable(reason);
-        self.set_aside(&error, None);
-        error
+        self.set_aside(self.unusable(reason), None)
     }
 
     /// What the failure of a call of a contract means. It is not set aside for what may be the
@@ -284,17 +307,40 @@ impl Endpoint {
     pub(super) fn call_failed(&self, error: &Transport<TransportErrorKind>) -> RpcError {
         match Refusal::of(error) {
             Refusal::TooMuch(_) | Refusal::Silent => self.described(error, true),
-            refusal => {
-                let error = self.described(error, false);
-                self.set_aside(&error, refusal.wait());
-                error
-            }
+            refusal => self.set_aside(self.described(error, false), refusal.wait()),
         }
     }
 
-    /// What these contracts logged in the blocks of a filter. It is not set aside for refusing:
-    /// less may be asked of it.
+    /// What a contract answers at the newest block, with so much gas; `None` where it does not: it
+    /// reverts, or runs out of gas.
+    pub(super) async fn call(&self, to: Address, input: Bytes, gas: u64) -> Result<Option<Bytes>> {
+        let request = TransactionRequest::default().with_to(to).with_gas_limit(gas);
+        let call = self.provider.call(request.with_input(input)).block(BlockId::latest());
+        match call.await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if is_contracts_doing(&error) => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// The code at an address at the newest block; nothing where there is none.
+    pub(super) async fn code(&self, address: Address) -> Result<Bytes> {
+        self.provider.get_code_at(address).await.map_err(|error| self.failed(error))
+    }
+
+    /// What these contracts logged in the blocks of a filter; in order, where one request asks for all
+    /// of them. It is not set aside for refusing: less may be asked of it.
     pub(super) async fn events(
+        &self,
+        blocks: Filter,
+        watched: &[Watched],
+    ) -> Result<Vec<TokenEvent>, Unanswered> {
+        let parts = watched.chunks(MOST_ADDRESSES);
+        let parts: Vec<_> = parts.map(|part| self.events_of_few(blocks.clone(), part)).collect();
+        stream::iter(parts).buffered(PARTS).try_concat().await
+    }
+
+    async fn events_of_few(
         &self,
         blocks: Filter,
         watched: &[Watched],
@@ -325,20 +371,21 @@ impl Endpoint {
     }
 }
 
+/// Whether a call failed for what the contract did, as far as can be told: whatever it says of
+/// rates, a contract that reverts does not set its endpoint aside.
+fn is_contracts_doing(error: &Transport<TransportErrorKind>) -> bool {
+    error.as_error_resp().is_some_and(|payload| {
+        payload.as_revert_data().is_some()
+            || payload.message.to_lowercase().contains("revert")
+            || Refusal::of(error).wait().is_none()
+    })
+}
+
 /// Why logs did not come.
 #[derive(Debug)]
 pub(super) struct Unanswered {
     pub(super) error: RpcError,
     pub(super) refusal: Refusal,
-}
-
-pub(super) fn block_ref(header: &Header) -> BlockRef {
-    BlockRef {
-        number: header.number,
-        hash: header.hash,
-        parent_hash: header.parent_hash,
-        time: Some(header.timestamp),
-    }
 }
 
 /// An endpoint's scheme, host and port: paths and queries hold API keys.

@@ -19,7 +19,7 @@ use super::{
     proof,
     rpc_error::{Result, RpcError},
     source::{Depth, Source},
-    view::may_concern,
+    view::Traces,
 };
 
 /// One hash of so many blocks is kept: 40 bytes each, some four megabytes for Ethereum's chain.
@@ -118,9 +118,8 @@ impl Linked {
         };
         let anchor = anchor.ok_or(RpcError::Changed)?;
         let mut headers = headers(source, from, anchor).await?;
-        headers.retain(|header| {
-            header.number <= to && may_concern(&header.logs_bloom, &source.watched)
-        });
+        let traces = Traces::of(&source.watched);
+        headers.retain(|header| header.number <= to && traces.may_be_in(&header.logs_bloom));
         let blocks: Vec<Vec<_>> = stream::iter(headers)
             .map(|header| async move { proof::events(source, &header).await })
             .buffered(RECEIPTS)
@@ -159,13 +158,13 @@ impl Linked {
 /// The headers of a range whose last block's hash is proved; all are, then.
 async fn headers(source: &Source, from: u64, (to, hash): (u64, B256)) -> Result<Vec<Header>> {
     let mut headers: Vec<Option<Header>> = stream::iter(from..=to)
-        .map(|number| header(source, BlockNumberOrTag::Number(number)))
+        .map(|number| header(source, number))
         .buffered(HEADERS)
         .try_collect()
         .await?;
     let mut expected = hash;
     for (header, number) in headers.iter_mut().rev().zip((from..=to).rev()) {
-        let is_it = |header: &Header| header.hash == expected && proof::is_whole(header);
+        let is_it = |header: &Header| header.hash == expected;
         let proved = match header.take().filter(is_it) {
             Some(header) => header,
             None => by_hash(source, number, expected).await?,
@@ -176,12 +175,12 @@ async fn headers(source: &Source, from: u64, (to, hash): (u64, B256)) -> Result<
     Ok(headers.into_iter().flatten().collect())
 }
 
-/// A header from the first endpoint that has one.
-async fn header(source: &Source, tag: BlockNumberOrTag) -> Result<Option<Header>> {
-    let mut failure = None;
+/// A header whose fields give its hash, of the first endpoint that has the block.
+async fn header(source: &Source, number: u64) -> Result<Option<Header>> {
+    let (mut failure, tag) = (None, BlockNumberOrTag::Number(number));
     for endpoint in source.endpoints.iter().filter(|endpoint| endpoint.standing().is_fine()) {
         match endpoint.header(tag).await {
-            Ok(Some(header)) => return Ok(Some(header)),
+            Ok(Some(seen)) => return Ok(proof::whole(&seen)),
             Ok(None) => {}
             Err(error) => failure = Some(error),
         }
@@ -194,10 +193,10 @@ async fn by_hash(source: &Source, number: u64, hash: B256) -> Result<Header> {
     let mut broken = false;
     for endpoint in &source.endpoints {
         match endpoint.header_of(hash).await {
-            Ok(Some(header)) if proof::is_whole(&header) && header.number == number => {
-                return Ok(header);
-            }
-            Ok(Some(_)) => broken = true,
+            Ok(Some(seen)) => match proof::whole(&seen).filter(|header| header.number == number) {
+                Some(header) => return Ok(header),
+                None => broken = true,
+            },
             Ok(None) | Err(_) => {}
         }
     }
@@ -205,8 +204,5 @@ async fn by_hash(source: &Source, number: u64, hash: B256) -> Result<Header> {
         // The endpoints have left the fork that was agreed on, or one did.
         return Err(RpcError::Changed);
     }
-    let reason = "the fields of its header do not give its hash; on a chain that hashes its blocks \
-                  in another way nothing can be proved: set `[chain] prove_logs = false`, and use \
-                  several endpoints";
-    Err(RpcError::Unproved { number, reason: reason.to_owned() })
+    Err(proof::not_whole(number))
 }

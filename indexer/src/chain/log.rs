@@ -6,6 +6,8 @@ use alloy::{
 };
 use serde::Deserialize;
 
+use super::header::time;
+
 /// A log, read in one pass: alloy's own type first takes a copy of each log apart, which is most of
 /// the work of reading a busy chain.
 #[derive(Debug, Deserialize)]
@@ -16,8 +18,8 @@ pub(super) struct RpcLog {
     data: Bytes,
     block_number: Option<U64>,
     block_hash: Option<B256>,
-    #[serde(default)]
-    block_timestamp: Option<U64>,
+    #[serde(default, deserialize_with = "time")]
+    block_timestamp: Option<u64>,
     transaction_hash: Option<B256>,
     log_index: Option<U64>,
     #[serde(default)]
@@ -34,7 +36,7 @@ impl From<RpcLog> for Log {
             },
             block_hash: log.block_hash,
             block_number: number(log.block_number),
-            block_timestamp: number(log.block_timestamp),
+            block_timestamp: log.block_timestamp,
             transaction_hash: log.transaction_hash,
             transaction_index: None,
             log_index: number(log.log_index),

@@ -7,33 +7,36 @@ use alloy::{
 
 use super::{
     events::{BadLog, TokenEvent, decode},
+    header::Seen,
     receipt::{Receipt, root},
     rpc_error::{Result, RpcError},
     source::Source,
     standards::{Watched, topics_of},
 };
 
-/// Whether a header's fields give its hash (keccak-256 of its RLP; Yellow Paper, section 4.4.3).
-pub(super) fn is_whole(header: &Header) -> bool {
-    header.inner.hash_slow() == header.hash
+/// A header whose fields give its hash (keccak-256 of its RLP; Yellow Paper, section 4.4.3).
+pub(super) fn whole(seen: &Seen) -> Option<Header> {
+    let header = seen.whole()?;
+    let is_it = header.hash == seen.block.hash && header.number == seen.block.number;
+    (is_it && header.inner.hash_slow() == header.hash).then_some(header)
 }
 
-/// What the logs of a block say, proved by its header: whoever tells the receipts can't leave
-/// out or invent any.
+/// What is said where no endpoint gives such a header.
+pub(super) fn not_whole(number: u64) -> RpcError {
+    let reason = "the fields of its header do not give its hash, or some are left out; on a chain \
+                  that hashes its blocks in another way nothing can be proved: set `[chain] \
+                  prove_logs = false`, and use endpoints that agree";
+    RpcError::Unproved { number, reason: reason.to_owned() }
+}
+
+/// What the logs of a block say, proved by its header, which is [`whole`]: whoever tells the receipts
+/// can't leave out or invent any.
 ///
 /// # Errors
-/// [`RpcError::Unproved`] where the header is not whole, or no endpoint has its receipts.
+/// [`RpcError::Unproved`] where no endpoint has its receipts.
 pub(super) async fn events(source: &Source, header: &Header) -> Result<Vec<TokenEvent>> {
     let number = header.number;
     let unproved = |reason: String| RpcError::Unproved { number, reason };
-    if !is_whole(header) {
-        return Err(unproved(
-            "the fields of its header do not give its hash; on a chain that hashes its blocks in \
-             another way nothing can be proved: set `[chain] prove_logs = false`, and use \
-             endpoints that agree"
-                .to_owned(),
-        ));
-    }
     if header.receipts_root == EMPTY_ROOT_HASH {
         return Ok(Vec::new());
     }

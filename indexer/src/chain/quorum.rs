@@ -138,17 +138,13 @@ fn set_late_aside(endpoints: &[Arc<Endpoint>], late: &[usize], waited: Duration)
     let late = late.iter().map(|index| {
         let waited = waited.as_secs_f64();
         let error = endpoints[*index].unusable(&format!("no answer within {waited:.1} s"));
-        endpoints[*index].set_aside(&error, None);
-        error
+        endpoints[*index].set_aside(error, None)
     });
     late.collect()
 }
 
 /// What at least so many say.
-pub(super) fn agreed<T: Copy + Eq + Hash>(
-    said: impl Iterator<Item = T>,
-    votes: usize,
-) -> Option<T> {
+pub(super) fn agreed<T: Eq + Hash>(said: impl Iterator<Item = T>, votes: usize) -> Option<T> {
     let mut count: HashMap<T, usize> = HashMap::new();
     for one in said {
         *count.entry(one).or_default() += 1;

@@ -31,9 +31,10 @@ pub(super) enum Refusal {
 const MOST_TEXT: usize = 2048;
 
 impl Refusal {
-    /// When to come back, where that was said.
+    /// For how long it wants to be left alone, where it was asked too often; nothing, where it did
+    /// not say for how long.
     pub(super) fn wait(self) -> Option<Duration> {
-        if let Self::Busy(wait) = self { wait } else { None }
+        if let Self::Busy(wait) = self { Some(wait.unwrap_or_default()) } else { None }
     }
 
     pub(super) fn of(error: &RpcError<TransportErrorKind>) -> Self {

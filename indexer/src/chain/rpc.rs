@@ -3,9 +3,14 @@
 //! A [`View`] is what enough endpoints agree on, read through those that do: a lagging, forked or
 //! silent endpoint never moves the head back or forth.
 
-use std::{sync::Arc, time::Duration};
+use std::{hash::Hash, sync::Arc, time::Duration};
 
-use alloy::{eips::BlockNumberOrTag, network::Ethereum, primitives::B256, providers::RootProvider};
+use alloy::{
+    eips::BlockNumberOrTag,
+    network::Ethereum,
+    primitives::{Address, B256},
+    providers::RootProvider,
+};
 use everhold_net::Fetcher;
 use tokio::{sync::Notify, time::Instant};
 use url::Url;
@@ -19,6 +24,11 @@ use super::{
     view::View,
 };
 use crate::config::Finality;
+
+/// Times that endpoints are asked about a contract before they are said to disagree, and between
+/// them.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The endpoints of one chain.
 #[derive(Clone, Debug)]
@@ -151,13 +161,7 @@ impl Rpc {
             ask(&asked, majority(configured), |endpoint| async move { endpoint.head(chain).await })
                 .await;
         let answering = heads.good.len();
-        if answering < need(configured) {
-            return Err(match (configured, heads.failures.pop()) {
-                (1, Some(failure)) => failure,
-                _ => too_few(&self.endpoints, answering),
-            });
-        }
-        let votes = votes(configured, answering);
+        let votes = self.votes_of(&mut heads)?;
         let mut numbers: Vec<_> = heads.good.iter().map(|(_, head)| head.number).collect();
         numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
         // The highest block that enough can have.
@@ -180,6 +184,51 @@ impl Rpc {
             Finality::Finalized => view.marked(BlockNumberOrTag::Finalized).await?,
         };
         Ok(View { finalized: finalized.map(|block| block.min(head.number)), ..view })
+    }
+
+    /// What enough endpoints answer alike to a question about a contract. Endpoints that are a block
+    /// apart may differ for a moment: then they are asked again.
+    ///
+    /// # Errors
+    /// Where too few can be asked, or [`RpcError::Differ`].
+    pub(super) async fn settled<T, F>(
+        &self,
+        contract: Address,
+        question: impl Fn(Arc<Endpoint>) -> F,
+    ) -> Result<T>
+    where
+        T: Eq + Hash,
+        F: Future<Output = Result<T>>,
+    {
+        let chain = self.chain;
+        for _ in 0..LOOKS {
+            let mut answers = ask(&self.askable(), majority(self.endpoints.len()), |endpoint| {
+                let answer = question(endpoint.clone());
+                async move {
+                    endpoint.check(chain).await?;
+                    answer.await
+                }
+            })
+            .await;
+            let votes = self.votes_of(&mut answers)?;
+            if let Some(answer) = agreed(answers.good.into_iter().map(|(_, said)| said), votes) {
+                return Ok(answer);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Err(RpcError::Differ { contract })
+    }
+
+    /// How many of those that answered must agree.
+    fn votes_of<T>(&self, answers: &mut Answers<T>) -> Result<usize> {
+        let (configured, answering) = (self.endpoints.len(), answers.good.len());
+        if answering >= need(configured) {
+            return Ok(votes(configured, answering));
+        }
+        Err(match (configured, answers.failures.pop()) {
+            (1, Some(failure)) => failure,
+            _ => too_few(&self.endpoints, answering),
+        })
     }
 
     /// Whether most of all configured endpoints have this very block: those that are silent count,
@@ -245,8 +294,14 @@ fn too_few(endpoints: &[Arc<Endpoint>], have: usize) -> RpcError {
         Some(format!("{} is set aside: {excuse}", endpoint.shown()))
     };
     let excuses: Vec<_> = endpoints.iter().filter_map(excuse).collect();
-    let configured = endpoints.len();
-    RpcError::TooFew { have, need: need(configured), configured, why: excuses.join("; ") }
+    let (configured, now) = (endpoints.len(), Instant::now());
+    let need = need(configured);
+    let pauses = endpoints.iter().filter_map(|endpoint| endpoint.standing().pause(now));
+    let mut pauses: Vec<_> = pauses.collect();
+    pauses.sort_unstable();
+    // Once so many are back, there are enough.
+    let pause = need.checked_sub(have + 1).and_then(|more| pauses.get(more).copied());
+    RpcError::TooFew { have, need, configured, why: excuses.join("; "), pause }
 }
 
 /// Those that have the block at `number` that enough have, and the block. Of three or more, those
@@ -284,7 +339,7 @@ async fn agreeing(
             }
             Some(_) if configured > 2 => {
                 let why = format!("its block {number} is not the one that the others have");
-                endpoint.set_aside(&endpoint.unusable(&why), None);
+                endpoint.set_aside(endpoint.unusable(&why), None);
             }
             _ => {}
         }

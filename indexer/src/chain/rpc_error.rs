@@ -1,5 +1,9 @@
 //! What can go wrong between us and the chain.
 
+use std::time::Duration;
+
+use alloy::primitives::Address;
+
 use super::events::BadLog;
 
 /// What can go wrong between us and the chain.
@@ -17,6 +21,8 @@ pub enum RpcError {
         reason: String,
         /// Whether it may answer if it is asked for less.
         too_much: bool,
+        /// How long it wants to be left alone, where it was asked too often.
+        pause: Option<Duration>,
     },
     /// Fewer endpoints can be asked than must agree.
     #[error("{have} of {configured} RPC endpoints can be used, and {need} must agree: {why}")]
@@ -29,6 +35,8 @@ pub enum RpcError {
         configured: usize,
         /// What is wrong with each of the others.
         why: String,
+        /// In how long enough of them may answer, where they were only asked too often.
+        pause: Option<Duration>,
     },
     /// Endpoints of different chains.
     #[error("RPC {a} serves chain {a_id}, but {b} serves chain {b_id}; they must be of one chain")]
@@ -58,6 +66,15 @@ pub enum RpcError {
     Disagree {
         /// Which block.
         number: u64,
+    },
+    /// No majority for what a contract answers.
+    #[error(
+        "the RPC endpoints disagree about the contract {contract}, some seconds long: one of them is \
+         behind, or not honest; ask an explorer what is there, and leave that one out"
+    )]
+    Differ {
+        /// Which.
+        contract: Address,
     },
     /// One endpoint alone tells of another fork.
     #[error(
@@ -95,6 +112,14 @@ impl RpcError {
     /// Whether an endpoint may answer if it is asked for less.
     pub fn may_be_too_much(&self) -> bool {
         matches!(self, Self::Unreachable { too_much: true, .. })
+    }
+
+    /// In how long it may work, where endpoints were only asked too often.
+    pub fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable { pause, .. } | Self::TooFew { pause, .. } => *pause,
+            _ => None,
+        }
     }
 
     /// What is wrong, without naming the endpoint.

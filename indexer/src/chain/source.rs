@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     dispute::{Dispute, in_order, same},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, MOST_ADDRESSES},
     events::{BlockRef, TokenEvent},
     linked::Linked,
     refusal::Refusal,
@@ -102,6 +102,7 @@ impl Source {
             need: self.votes,
             configured: self.configured,
             why: "the others failed while they were read from".to_owned(),
+            pause: None,
         }))
     }
 
@@ -131,12 +132,12 @@ impl Source {
         // What came last proves that the endpoint knew that block. Of what is above it, a machine
         // that is behind would tell nothing either.
         let known = events.iter().map(|event| event.block_number).max();
-        if depth == Depth::Deep && known != Some(to) {
+        let answers = self.watched.len().div_ceil(MOST_ADDRESSES);
+        if depth == Depth::Deep && (known != Some(to) || answers > 1) {
             let block = endpoint.block(BlockNumberOrTag::Number(to)).await?;
             if block.is_none() {
                 let error = endpoint.unusable(&format!("it does not know block {to} any more"));
-                endpoint.set_aside(&error, None);
-                return Err(error);
+                return Err(endpoint.set_aside(error, None));
             }
         }
         Ok(events)
@@ -153,8 +154,7 @@ impl Source {
         let [first, second] = both(asked).await;
         let late = |endpoint: &Endpoint| {
             let error = endpoint.unusable("it sent no logs long after another had");
-            endpoint.set_aside(&error, None);
-            error
+            endpoint.set_aside(error, None)
         };
         let first = first.unwrap_or_else(|| Err(late(one)))?;
         let second = second.unwrap_or_else(|| Err(late(other)))?;
@@ -206,7 +206,7 @@ impl Source {
             Refusal::TooMuch(takes) if blocks > 1 => endpoint.span().refused(blocks, takes),
             Refusal::Silent if blocks > FEW => endpoint.span().refused(blocks, None),
             refusal => {
-                endpoint.set_aside(&error, refusal.wait());
+                error = endpoint.set_aside(error, refusal.wait());
                 if let RpcError::Unreachable { too_much, .. } = &mut error {
                     *too_much = false;
                 }

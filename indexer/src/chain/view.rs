@@ -1,15 +1,15 @@
 //! One state of the chain.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{B256, Bloom, BloomInput},
+    primitives::{B256, Bloom, BloomInput, keccak256},
     rpc::types::Filter,
 };
 
 use super::{
-    endpoint::{Endpoint, block_ref},
+    endpoint::Endpoint,
     events::{BlockRef, TokenEvent},
     linked::Linked,
     quorum::{agreed, ask, first},
@@ -19,6 +19,7 @@ use super::{
     source::{Depth, Source},
     standards::{Watched, topics_of},
 };
+use crate::config::Standard;
 
 /// One state of the chain, as enough endpoints have it.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl View<'_> {
         let fine = self.fine();
         let known = first(&fine, |endpoint| async move { endpoint.header(tag).await });
         match known.await {
-            Ok(Some(header)) => Ok(Some((self.linked(block_ref(&header))?, header.logs_bloom))),
+            Ok(Some(seen)) => Ok(Some((self.linked(seen.block)?, seen.bloom))),
             Ok(None) => Ok(None),
             Err(failure) => Err(failure.unwrap_or_else(|| self.rpc.too_few(0))),
         }
@@ -190,11 +191,29 @@ impl View<'_> {
     }
 }
 
-/// Whether a block's filter leaves it open that one of these contracts logged something in it.
-pub fn may_concern(bloom: &Bloom, collections: &[Watched]) -> bool {
-    let holds = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
-    collections.iter().any(|one| {
-        holds(one.address.as_slice())
-            && topics_of(one.standard).iter().any(|topic| holds(topic.as_slice()))
-    })
+/// What contracts leave in the filters of blocks in which they log something: hashed once, however
+/// many filters are looked at.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    contracts: Vec<(B256, Standard)>,
+    topics: BTreeMap<Standard, Vec<B256>>,
+}
+
+impl Traces {
+    /// Those of these contracts.
+    pub fn of(contracts: &[Watched]) -> Self {
+        let hashes = |standard| topics_of(standard).iter().map(keccak256).collect();
+        let topics = contracts.iter().map(|one| (one.standard, hashes(one.standard)));
+        let contracts = contracts.iter().map(|one| (keccak256(one.address), one.standard));
+        Self { topics: topics.collect(), contracts: contracts.collect() }
+    }
+
+    /// Whether a block's filter leaves it open that one of them logged something in it.
+    pub fn may_be_in(&self, bloom: &Bloom) -> bool {
+        let holds = |hash: &B256| bloom.contains_input(BloomInput::Hash(*hash));
+        let open = self.topics.iter().filter(|(_, topics)| topics.iter().any(holds));
+        let open: Vec<Standard> = open.map(|(standard, _)| *standard).collect();
+        let mut these = self.contracts.iter().filter(|(_, standard)| open.contains(standard));
+        these.any(|(address, _)| holds(address))
+    }
 }

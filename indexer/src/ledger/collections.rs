@@ -145,6 +145,18 @@ impl Collection {
 }
 
 impl Collection {
+    /// The next block to read.
+    pub fn next_block(&self) -> u64 {
+        self.indexed_block.map_or(self.start_block, |block| block.saturating_add(1))
+    }
+
+    /// Notes that it was read up to a block, if it begins there or below.
+    pub fn was_read_up_to(&mut self, block: u64) {
+        if self.next_block() <= block {
+            self.indexed_block = Some(block);
+        }
+    }
+
     /// Whether its first block is still to come where the head is `head`.
     pub fn is_ahead_of(&self, head: u64) -> bool {
         self.indexed_block.is_none() && self.start_block > head
@@ -291,6 +303,16 @@ impl Tx {
             chain_id.map(int),
         )?;
         rows.into_iter().map(Collection::from_row).collect()
+    }
+
+    /// Whether there is nothing to do on a chain whose head this is: all that is followed was read up to
+    /// there, none waits for its first block, and none is being read again.
+    pub async fn is_at(&mut self, chain_id: u64, head: u64) -> Result<bool> {
+        let select = "SELECT id FROM collections WHERE chain_id = $1 AND active = 1
+                      AND ((halted_at IS NULL AND (indexed_block < $2 OR rereading = 1))
+                           OR (start_block > $2 AND indexed_block < start_block)) LIMIT 1";
+        let behind = fetch!(fetch_optional, self, (i64,), select, int(chain_id), int(head))?;
+        Ok(behind.is_none())
     }
 
     /// Every collection and factory of the ledger, also those that are not in use.

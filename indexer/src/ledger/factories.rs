@@ -183,9 +183,11 @@ impl Tx {
         let changed = fetch!(
             fetch_all,
             self,
-            (i64, i64),
-            "SELECT id, wanted FROM (
+            (i64, i64, i64),
+            "SELECT id, wanted, known FROM (
                 SELECT c.id, c.active, CAST(CASE
+                    WHEN c.indexed_block < c.start_block AND c.rereading = 0 THEN 0
+                    ELSE 1 END AS BIGINT) AS known, CAST(CASE
                     WHEN c.configured = 1 THEN 1
                     WHEN c.made_block IS NOT NULL AND f.configured = 1 AND (
                         NOT EXISTS (SELECT 1 FROM factory_creators a WHERE a.factory_id = f.id)
@@ -196,9 +198,12 @@ impl Tx {
              WHERE active <> wanted ORDER BY id",
         )?;
         let mut contents = BTreeSet::new();
-        for (id, active) in changed {
+        for (id, active, known) in changed {
             execute!(self, "UPDATE collections SET active = $2 WHERE id = $1", id, active)?;
-            contents.append(&mut self.contents_of(id).await?);
+            // One that was never read names nothing.
+            if known == 1 {
+                contents.append(&mut self.contents_of(id).await?);
+            }
         }
         Ok(contents)
     }

@@ -30,7 +30,8 @@ use crate::{
 pub struct Commit<'a> {
     /// Chain it belongs to.
     pub chain_id: u64,
-    /// Collections whose checkpoint moves to `to`, with their codecs.
+    /// Collections whose checkpoint moves to `to`, with their codecs; of those that begin above it,
+    /// it stays.
     pub collections: &'a [super::Collection],
     /// The last block of the stretch.
     pub to: u64,
@@ -78,10 +79,10 @@ impl Tx {
         self.advance_checkpoints(commit).await?;
         self.insert_blocks(commit.chain_id, commit.blocks).await?;
         let by_address: ByAddress<'_> = commit.collections.iter().map(|c| (c.address, c)).collect();
-        // What was committed before is not folded again.
+        // What was committed before is not folded again, nor is what came before its first block.
         let new = |event: &&TokenEvent| {
             let collection = by_address.get(&event.collection);
-            collection.is_some_and(|c| c.indexed_block.is_none_or(|b| event.block_number > b))
+            collection.is_some_and(|c| event.block_number >= c.next_block())
         };
         let (made, events): (Vec<_>, Vec<_>) = commit
             .events
@@ -154,7 +155,7 @@ impl Tx {
         let (chain, above) = (int(chain_id), int(ancestor));
         let (mut contents, mut rows) = (BTreeSet::new(), Rows::new());
         let (mut fold, mut known) = (Fold::default(), BTreeSet::new());
-        for collection in self.followed_collections(chain_id).await? {
+        for collection in self.touched_above(chain, above).await? {
             let before = self.before(collection, above, &mut rows).await?;
             let keys: BTreeSet<TokenKey> = before.keys().map(|id| (collection, *id)).collect();
             // What they have now may be wanted no longer.
@@ -242,10 +243,15 @@ impl Tx {
         Ok(contents)
     }
 
-    async fn followed_collections(&mut self, chain_id: u64) -> Result<Vec<RowId>> {
-        let select =
-            "SELECT id FROM collections WHERE chain_id = $1 AND halted_at IS NULL ORDER BY id";
-        let rows = fetch!(fetch_all, self, (i64,), select, int(chain_id))?;
+    /// The collections of which something was written above a block, but for halted ones.
+    async fn touched_above(&mut self, chain: i64, above: i64) -> Result<Vec<RowId>> {
+        let select = "SELECT id FROM collections
+            WHERE chain_id = $1 AND halted_at IS NULL AND id IN (
+                SELECT collection_id FROM token_undo WHERE block_number > $2
+                UNION SELECT collection_id FROM former_contents WHERE superseded_block > $2
+                UNION SELECT collection_id FROM burns WHERE block_number > $2)
+            ORDER BY id";
+        let rows = fetch!(fetch_all, self, (i64,), select, chain, above)?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
@@ -265,21 +271,41 @@ impl Tx {
     /// Moves the checkpoints on, if they are where the reader of this stretch saw them: another
     /// process may have gone on, or back, meanwhile.
     async fn advance_checkpoints(&mut self, commit: &Commit<'_>) -> Result<()> {
-        for collection in commit.collections {
-            let seen = collection.indexed_block.map(int);
-            let moved = execute!(
-                self,
-                "UPDATE collections SET indexed_block = $2
-                 WHERE id = $1 AND halted_at IS NULL AND (indexed_block = $3 OR ($3 IS NULL AND indexed_block < start_block))",
-                collection.id,
-                int(commit.to),
-                seen,
-            )?;
-            if moved == 0 {
+        let mut seen: BTreeMap<Option<u64>, Vec<RowId>> = BTreeMap::new();
+        let begun = commit.collections.iter().filter(|c| c.next_block() <= commit.to);
+        begun.for_each(|c| seen.entry(c.indexed_block).or_default().push(c.id));
+        for (at, ids) in seen {
+            let moved = self.move_checkpoints(&ids, at.map(int), int(commit.to)).await?;
+            if moved != ids.len() as u64 {
                 return Err(LedgerError::Unlinked(commit.to));
             }
         }
         Ok(())
+    }
+
+    /// Moves those of these collections on that stand at a block, or have not begun; gives how many.
+    async fn move_checkpoints(&mut self, ids: &[RowId], from: Option<i64>, to: i64) -> Result<u64> {
+        macro_rules! update {
+            ($among:literal) => {
+                concat!(
+                    "UPDATE collections SET indexed_block = $2 WHERE halted_at IS NULL
+                     AND (indexed_block = $3 OR ($3 IS NULL AND indexed_block < start_block))
+                     AND id IN ",
+                    $among
+                )
+            };
+        }
+        Ok(match self {
+            Self::Sqlite(c) => {
+                let ids = serde_json::json!(ids).to_string();
+                let moved = sqlx::query(update!("(SELECT value FROM json_each($1))"));
+                moved.bind(ids).bind(to).bind(from).execute(&mut **c).await?.rows_affected()
+            }
+            Self::Postgres(c) => {
+                let moved = sqlx::query(update!("(SELECT UNNEST($1))"));
+                moved.bind(ids).bind(to).bind(from).execute(&mut **c).await?.rows_affected()
+            }
+        })
     }
 
     /// Puts blocks into the window, unless they are of another chain than those in it: then a

@@ -69,7 +69,7 @@ impl Watch {
             done.events += events.len() as u64;
             debug!("blocks {from} to {}: {} events", last.number, events.len());
             for collection in &mut stretch.collections {
-                collection.indexed_block = Some(last.number);
+                collection.was_read_up_to(last.number);
             }
             batch = following?;
         }

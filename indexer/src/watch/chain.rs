@@ -10,6 +10,7 @@ use super::{
     Watch, WatchError,
     collections::{self, Found},
     heads::Told,
+    patience::Patience,
 };
 use crate::{
     chain::{CollectionError, DeployError, Rpc, RpcError, Treatment, View},
@@ -33,6 +34,8 @@ pub(super) struct Followed {
     factories: Vec<FactoryConfig>,
     /// Between looks at it.
     pub(super) poll: Duration,
+    /// How much longer its endpoints are waited for, where they were asked too often.
+    pub(super) patience: Patience,
     reached: OnceCell<Chain>,
 }
 
@@ -71,6 +74,7 @@ impl Followed {
             collections: config.collections_of(chain),
             factories: config.factories_of(chain),
             poll: chain.poll.0.max(SHORTEST_POLL),
+            patience: Patience::default(),
             reached: OnceCell::new(),
         };
         config.chain.iter().map(followed).collect()

@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use super::WatchError;
 use crate::{
-    chain::{self, DeployError, Detected, Rpc},
+    chain::{self, CollectionError, DeployError, Detected, Rpc, RpcError},
     config::{CollectionConfig, FactoryConfig},
     ledger::{Collection, Ledger, LedgerError, NewCollection, NewFactory, RowId, Tx},
 };
@@ -61,7 +61,7 @@ async fn look_at_factories(
         let (address, chain_id) = (address_of(factory)?, rpc.chain_id());
         let known = ledger.read().await?.known_collection(chain_id, address).await?;
         if known.is_none() && address != chain::factory_address()? {
-            chain::check_factory(&rpc.provider().await?, address).await?;
+            chain::detect_factory(rpc, address).await?;
         }
         let FactoryConfig { start_block, creators, .. } = factory.clone();
         found.push(NewFactory { chain_id, address, start_block, creators });
@@ -77,17 +77,14 @@ async fn look_at_collections(
     ledger: &Ledger,
     configured: &[CollectionConfig],
 ) -> Result<Vec<NewCollection>, WatchError> {
-    let provider = rpc.provider().await?;
     let chain_id = rpc.chain_id();
     let mut collections = Vec::new();
     for CollectionConfig { address, start_block, standard, .. } in configured {
         let known = ledger.read().await?.known_collection(chain_id, *address).await?;
         // What it was found to be once, it stays: a contract could answer otherwise every day.
         let said = standard.or(known.as_ref().map(|known| known.standard));
-        let found = match (chain::detect(&provider, chain_id, *address, said).await, known) {
-            (Err(error), Some(known))
-                if error.is_about_contract() && Some(known.standard) == said =>
-            {
+        let found = match (chain::detect(rpc, *address, said).await, known) {
+            (Err(error), Some(known)) if is_its_doing(&error) && Some(known.standard) == said => {
                 warn!("{error}; what is known of it is watched on");
                 as_known(known)
             }
@@ -107,6 +104,11 @@ async fn look_at_collections(
         });
     }
     Ok(collections)
+}
+
+/// Whether it may be the contract's doing: it can answer otherwise in every block, too.
+fn is_its_doing(error: &CollectionError) -> bool {
+    error.is_about_contract() || matches!(error, CollectionError::Rpc(RpcError::Differ { .. }))
 }
 
 fn as_known(known: Collection) -> Detected {

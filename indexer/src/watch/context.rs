@@ -230,6 +230,10 @@ impl Watch {
 
 /// The endpoints of each chain; `None` of one that can't be reached now, though others can.
 async fn connect(chains: &[Followed], fetcher: &Fetcher) -> Result<Vec<Option<Rpc>>, WatchError> {
+    if let [only] = chains {
+        let rpc = only.patiently(async || Ok(only.connect(fetcher).await?)).await?;
+        return Ok(vec![Some(rpc)]);
+    }
     let results = join_all(chains.iter().map(|chain| chain.connect(fetcher))).await;
     let none = results.iter().all(Result::is_err);
     let mut rpcs = Vec::new();
@@ -258,7 +262,11 @@ async fn look(
             looked.push(None);
             continue;
         };
-        match chain.look(&rpc, ledger).await {
+        let found = match chains {
+            [only] => only.patiently(async || only.look(&rpc, ledger).await).await,
+            _ => chain.look(&rpc, ledger).await,
+        };
+        match found {
             Ok(found) => looked.push(Some((rpc, found))),
             // A wrong address is told at once; a chain that just went away holds up no other.
             Err(error) if chains.len() > 1 && is_of_the_chain(&error) && !is_final(&error) => {

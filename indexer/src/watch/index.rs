@@ -1,6 +1,9 @@
 //! Follows the chain: revert what a reorg took back, then commit what is new.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Instant,
+};
 
 use alloy::primitives::Bloom;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -11,7 +14,10 @@ use super::{
     chain::{Chain, Followed},
 };
 use crate::{
-    chain::{BlockRef, Creation, RpcError, TokenEvent, TokenEventKind, View, Watched, may_concern},
+    chain::{
+        BlockRef, Creation, MOST_ADDRESSES, RpcError, TokenEvent, TokenEventKind, Traces, View,
+        Watched,
+    },
     ledger::{self, Collection, Commit, LedgerError},
 };
 
@@ -35,7 +41,7 @@ const PATIENCE: u32 = 5;
 /// Headers asked for at once.
 const HEADERS: usize = 16;
 
-/// A stretch of blocks that some collections are read in together.
+/// A stretch of blocks that some collections are read in together, those that begin in it too.
 pub(super) struct Stretch {
     pub(super) collections: Vec<Collection>,
     pub(super) from: u64,
@@ -45,16 +51,27 @@ pub(super) struct Stretch {
 impl Watch {
     /// Reads a chain up to its head.
     pub(super) async fn index(&self, followed: &Followed) -> Result<Indexed, WatchError> {
-        let chain = self.reach(followed).await?;
         let mut done = Indexed::default();
+        self.index_into(followed, &mut done).await.map(|()| done)
+    }
+
+    /// As [`Watch::index`]; endpoints that want to be left alone for a while are waited for.
+    pub(super) async fn index_patiently(&self, followed: &Followed) -> Result<Indexed, WatchError> {
+        let mut done = Indexed::default();
+        followed.patiently(async || self.index_into(followed, &mut done).await).await?;
+        Ok(done)
+    }
+
+    async fn index_into(&self, followed: &Followed, done: &mut Indexed) -> Result<(), WatchError> {
+        let chain = self.reach(followed).await?;
         let mut changes = 0;
         loop {
-            match self.index_view(chain, &mut done).await {
+            match self.index_view(chain, done).await {
                 Err(WatchError::Rpc(RpcError::Changed)) if changes < PATIENCE => {
                     changes += 1;
                     debug!("the chain moved while it was read; reading again");
                 }
-                other => return other.map(|()| done),
+                other => return other,
             }
         }
     }
@@ -68,7 +85,13 @@ impl Watch {
         }
         let window_start = window_start(chain, &view);
         loop {
-            let collections = self.ledger.read().await?.followed(Some(chain.id())).await?;
+            let mut tx = self.ledger.read().await?;
+            if tx.is_at(chain.id(), view.head.number).await? {
+                drop(tx);
+                return self.note_head(chain, &view.head).await;
+            }
+            let collections = tx.followed(Some(chain.id())).await?;
+            drop(tx);
             let Some(stretch) = next_stretch(&collections, view.head.number) else {
                 return self.at_head(chain, &view.head, &collections).await;
             };
@@ -184,17 +207,19 @@ fn window_start(chain: &Chain, view: &View<'_>) -> u64 {
 }
 
 /// The next blocks to read: from where the collections that are furthest behind stand, until
-/// where the next others do. Those that are halted are not read.
+/// where the next others do that were read already. Those that begin between are read along: a
+/// contract logs nothing before it is there, so thousands that a factory made one after the other are
+/// one stretch. Those that are halted are not read.
 fn next_stretch(collections: &[Collection], head: u64) -> Option<Stretch> {
-    let next = |c: &Collection| c.indexed_block.map_or(c.start_block, |block| block + 1);
     let followed = || collections.iter().filter(|c| c.halted.is_none());
-    let from = followed().map(next).min()?;
+    let from = followed().map(Collection::next_block).min()?;
     if from > head {
         return None;
     }
-    let others = followed().map(next).filter(|number| *number > from).min();
+    let others = followed().filter(|c| c.indexed_block.is_some()).map(Collection::next_block);
+    let others = others.filter(|number| *number > from).min();
     let to = head.min(others.map_or(head, |number| number - 1));
-    let collections = followed().filter(|c| next(c) == from).cloned().collect();
+    let collections = followed().filter(|c| c.next_block() <= to).cloned().collect();
     Some(Stretch { collections, from, to })
 }
 
@@ -220,13 +245,21 @@ async fn complete(
     from: u64,
     events: &mut Vec<TokenEvent>,
 ) -> Result<(), RpcError> {
-    let told: BTreeSet<_> = events.iter().map(|event| event.block_number).collect();
-    let silent = |(block, bloom): &&(BlockRef, Bloom)| {
-        !told.contains(&block.number) && may_concern(bloom, collections)
-    };
-    for (block, _) in headers.iter().filter(|(block, _)| block.number >= from).filter(silent) {
-        events.extend(view.events_of_block(collections, block.hash).await?);
+    let mut found = Vec::new();
+    // Those that were asked for together: what one answer tells says nothing of another.
+    for together in collections.chunks(MOST_ADDRESSES) {
+        let these: HashSet<_> = together.iter().map(|one| one.address).collect();
+        let told = events.iter().filter(|event| these.contains(&event.collection));
+        let told: BTreeSet<_> = told.map(|event| event.block_number).collect();
+        let traces = Traces::of(together);
+        let silent = |(block, bloom): &&(BlockRef, Bloom)| {
+            block.number >= from && !told.contains(&block.number) && traces.may_be_in(bloom)
+        };
+        for (block, _) in headers.iter().filter(silent) {
+            found.extend(view.events_of_block(together, block.hash).await?);
+        }
     }
+    events.append(&mut found);
     events.sort_by_key(|event| (event.block_number, event.log_index, event.sub_index));
     Ok(())
 }

@@ -14,6 +14,7 @@ mod lost;
 mod meaning;
 mod outbox;
 mod paths;
+mod patience;
 mod progress;
 mod reindex;
 mod repair;
@@ -67,8 +68,11 @@ impl Watch {
         let mut round = Round::default();
         self.release_leases().await?;
         self.index_all(&mut round).await?;
-        let (uris, failed) =
-            self.with_chains("reading URIs of", async |chain| self.read_uris(chain).await).await?;
+        let (uris, failed) = self
+            .with_chains("reading URIs of", async |chain| {
+                chain.patiently(async || self.read_uris(chain).await).await
+            })
+            .await?;
         round.uris = uris.iter().sum();
         round.failed_chains = round.failed_chains.max(failed);
         round.probes = self.verify_settled().await?;
@@ -97,7 +101,7 @@ impl Watch {
 
     async fn index_all(&self, round: &mut Round) -> Result<(), WatchError> {
         let (indexed, failed) =
-            self.with_chains("following", async |chain| self.index(chain).await).await?;
+            self.with_chains("following", async |chain| self.index_patiently(chain).await).await?;
         round.failed_chains = failed;
         for Indexed { events, reorgs, halted, .. } in indexed {
             round.events += events;

@@ -12,7 +12,7 @@ use alloy::{
 };
 use alloy_sol_types::{SolCall, SolStruct};
 use everhold::{
-    chain::{CollectionSettings, Contract, RpcTransport, deploy, plan_deployment},
+    chain::{CollectionSettings, Contract, Rpc, RpcTransport, deploy, plan_deployment},
     content::{Codec, Digest},
 };
 use everhold_net::{Fetcher, Limits};
@@ -91,6 +91,12 @@ impl Anvil {
             provider: RootProvider::new(client),
             _process: process,
         }
+    }
+
+    /// The chain as the indexer asks it.
+    pub(crate) async fn rpc(&self) -> Rpc {
+        let fetcher = Fetcher::new(Limits::default(), [self.url.clone()]).unwrap();
+        Rpc::connect(&[self.url.clone()], &fetcher).await.unwrap()
     }
 
     pub(crate) async fn call(&self, method: &'static str, params: Value) -> Value {

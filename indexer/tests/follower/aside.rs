@@ -126,18 +126,44 @@ async fn a_busy_endpoint_is_left_alone_for_as_long_as_it_wants() {
 async fn a_single_busy_endpoint_is_left_alone_too() {
     let anvil = Anvil::start().await;
     let scene = Scene::of(&anvil, 1).await;
-    scene.proxies[0].set(|faults| faults.busy = Some(2));
     scene.collection.mint(&[3]).await;
+    scene.proxies[0].set(|faults| (faults.busy, faults.busy_times) = (Some(2), Some(1)));
+    let (asked, begun) = (scene.requests(0), Instant::now());
+    let left_alone = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_eq!(scene.requests(0), asked + 1, "it was asked too early");
+    };
+    // A round that ends waits for it.
+    let (done, ()) = tokio::join!(scene.watch.index_once(), left_alone);
+    assert!(done.unwrap().events > 0 && begun.elapsed() >= Duration::from_secs(2));
+    scene.assert_fresh().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_endpoint_that_is_busy_for_long_is_not_waited_for() {
+    let anvil = Anvil::start().await;
+    let scene = Scene::of(&anvil, 1).await;
+    scene.proxies[0].set(|faults| (faults.busy, faults.busy_times) = (Some(31), Some(1)));
+    let begun = Instant::now();
     scene.watch.index_once().await.unwrap_err();
     let asked = scene.requests(0);
     let error = scene.watch.index_once().await.unwrap_err().to_string();
     assert!(error.contains("429") && error.contains("(until 2"), "{error}");
     assert!(error.contains(scene.proxies[0].url().host_str().unwrap()), "{error}");
     assert_eq!(scene.requests(0), asked);
-    scene.proxies[0].set(|faults| faults.busy = None);
-    tokio::time::sleep(Duration::from_millis(2100)).await;
-    scene.watch.index_once().await.unwrap();
-    scene.assert_fresh().await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "it would be more than half a minute");
+}
+
+/// Of three, two were asked too often: then there are too few for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn busy_endpoints_without_which_there_are_too_few_are_waited_for() {
+    let anvil = Anvil::start().await;
+    let scene = Scene::of(&anvil, 3).await;
+    for (proxy, seconds) in [(0, 1), (2, 60)] {
+        scene.proxies[proxy]
+            .set(|faults| (faults.busy, faults.busy_times) = (Some(seconds), Some(1)));
+    }
+    assert!(scene.round(3).await >= Duration::from_secs(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -244,3 +244,27 @@ async fn drops_replaced_content_when_the_update_is_final(db: Database) {
         anvil.mine(1).await;
     }
 }
+
+/// The other is read from the first block on, and both together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_begins_later_is_read_from_there_on() {
+    let anvil = Anvil::start().await;
+    let (late, early) = (anvil.collection().await, anvil.collection().await);
+    late.mint(&[1, 2]).await;
+    early.mint(&[3]).await;
+    anvil.mine(200).await;
+    let start = anvil.head().await + 1;
+    late.mint(&[4]).await;
+    anvil.mine(200).await;
+    let mut both = Setting::of(&[late.address, early.address]).await;
+    both.start_at(start);
+    let mut alone = Setting::of(&[late.address]).await;
+    alone.start_at(start);
+    let tokens = async |setting: &Setting| {
+        let tokens = setting.fresh(&anvil.url).await.snapshot.tokens;
+        tokens.into_iter().filter(|((address, _), _)| *address == late.address).collect::<Vec<_>>()
+    };
+    let read = tokens(&both).await;
+    assert_eq!(read, tokens(&alone).await);
+    assert_eq!(read.len(), 1, "what came before is not read");
+}

@@ -71,8 +71,11 @@ async fn block_times_that_make_no_sense_break_nothing() {
     let db = Database::fresh(Engine::Sqlite).await;
     let proxy = Proxy::start(&anvil.url).await;
     let watch = setting.start(&db, &[&proxy.url()]).await.unwrap();
-    for (round, time) in [0, u64::MAX, 5, i64::MAX as u64, 0].into_iter().enumerate() {
-        proxy.set(|faults| faults.time = Some(time));
+    let hex = |time: u64| json!(format!("{time:#x}"));
+    let times = [0, u64::MAX, 5, i64::MAX as u64, 0].map(hex);
+    let absurd = [json!(null), json!("0xfffffffffffffffff"), json!("yesterday"), json!(-3)];
+    for (round, time) in times.into_iter().chain(absurd).enumerate() {
+        proxy.set(|faults| faults.time = Some(time.clone()));
         collection.mint(&[u8::try_from(round).unwrap()]).await;
         watch.once(false).await.unwrap();
         let now = status(&watch).await;

@@ -74,6 +74,8 @@ where
     H: Fn(Vec<u8>) -> F,
     F: Future<Output = Answer>,
 {
+    // Head and body are written apart.
+    stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {
         let Some(length) = content_length(&mut stream).await? else {

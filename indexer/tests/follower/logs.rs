@@ -9,7 +9,7 @@ use url::Url;
 use crate::{
     anvil::Anvil,
     proxy::{Faults, Proxy},
-    setting::{Seen, Setting, seen},
+    setting::{Seen, Setting, once_they_are_back, seen},
     support::database::{Database, Engine},
 };
 
@@ -230,8 +230,7 @@ async fn an_endpoint_that_falls_behind_while_it_is_read_from_loses_no_logs() {
         let told = seen(watch.ledger()).await;
         assert_eq!(told.indexed, [None], "behind at {behind}: {told:?}");
         proxy.set(|faults| faults.cap = None);
-        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
-        watch.index_once().await.unwrap();
+        once_they_are_back(|| watch.index_once()).await;
         assert_eq!(seen(watch.ledger()).await, scene.expected);
         // Beside others it does no harm.
         proxy.set(|faults| faults.falls_back = Some(behind));

@@ -29,7 +29,9 @@ pub(crate) struct Faults {
     /// From this block on it tells wrong hashes.
     pub(crate) lies_from: Option<u64>,
     /// It says this of every block's time.
-    pub(crate) time: Option<u64>,
+    pub(crate) time: Option<Value>,
+    /// It leaves these fields out of every block, and the time out of every log.
+    pub(crate) lacks: &'static [&'static str],
     /// It refuses to search more blocks at once.
     pub(crate) longest_range: Option<u64>,
     /// It knows blocks by their numbers only where it is asked for a state (no EIP-1898).
@@ -48,8 +50,18 @@ pub(crate) struct Faults {
     pub(crate) down: bool,
     /// It takes requests, and never answers.
     pub(crate) silent: bool,
+    /// It answers so many requests, then none.
+    pub(crate) falls_silent: Option<u64>,
+    /// It says that there is no code anywhere.
+    pub(crate) no_code: bool,
+    /// It says that every contract answers this, in hex.
+    pub(crate) says: Option<&'static str>,
     /// It is asked too often, and wants to be left alone for so many seconds.
     pub(crate) busy: Option<u64>,
+    /// It is so for so many requests only.
+    pub(crate) busy_times: Option<u64>,
+    /// It is so after so many requests.
+    pub(crate) busy_from: u64,
     /// It leaves the logs of these blocks out.
     pub(crate) leaves_out: Option<RangeInclusive<u64>>,
     /// It tells the logs of this block with another token.
@@ -120,7 +132,8 @@ impl Endpoint {
         let (silent, busy) = {
             let mut faults = self.faults.lock().unwrap();
             faults.requests += 1;
-            (faults.silent, faults.busy)
+            let silent = faults.falls_silent.is_some_and(|after| faults.requests > after);
+            (faults.silent || silent, faults.busy_now())
         };
         if silent {
             std::future::pending::<()>().await;
@@ -166,6 +179,16 @@ enum Early {
 }
 
 impl Faults {
+    fn busy_now(&mut self) -> Option<u64> {
+        if self.requests <= self.busy_from {
+            return None;
+        }
+        if let Some(left) = &mut self.busy_times {
+            *left = left.checked_sub(1)?;
+        }
+        self.busy
+    }
+
     fn due_deed(&mut self) -> Option<Deed> {
         let (left, _) = self.before_logs.as_mut()?;
         *left -= 1;
@@ -224,7 +247,10 @@ impl Faults {
             return Early::Answer(Err("missing trie node"));
         }
         if method != "eth_call" {
-            return Early::Ask;
+            return if self.no_code { Early::Answer(Ok(json!("0x"))) } else { Early::Ask };
+        }
+        if let Some(said) = self.says {
+            return Early::Answer(Ok(json!(said)));
         }
         if self.busy_calls {
             return Early::Answer(Err("rate limit exceeded"));
@@ -281,12 +307,22 @@ impl Faults {
                 if number(&result["number"]) == self.empties && self.empties.is_some() {
                     result["logsBloom"] = json!(format!("0x{}", "00".repeat(256)));
                 }
-                if let Some(time) = self.time {
-                    result["timestamp"] = hex(time);
+                if let Some(time) = &self.time {
+                    result["timestamp"] = time.clone();
+                }
+                if let Some(fields) = result.as_object_mut() {
+                    fields.retain(|field, _| !self.lacks.contains(&field.as_str()));
                 }
                 self.rename(result);
             }
             "eth_getLogs" => {
+                for log in result.as_array_mut().into_iter().flatten() {
+                    if let Some(time) = &self.time {
+                        log["blockTimestamp"] = time.clone();
+                    } else if self.lacks.contains(&"timestamp") {
+                        log["blockTimestamp"] = Value::Null;
+                    }
+                }
                 let by_hash = request["params"][0].get("blockHash").is_some();
                 if !(by_hash && self.honest_by_hash) {
                     self.falsify(result);

@@ -10,4 +10,5 @@ mod server;
 mod sizes;
 mod socket;
 mod times;
+mod tls;
 mod turns;
