@@ -5,22 +5,27 @@
 //! runs many seeds.
 
 mod beyond;
+mod calls;
 mod chain;
 mod endpoint;
+mod foreign;
+mod model;
+mod says;
+mod seeds;
 
 use std::{
-    env,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use alloy::primitives::U256;
 use everhold::{config::Span, watch::Watch};
 use url::Url;
 
 use self::{
     chain::{COLLECTION, Chain},
     endpoint::{Shared, Trouble, World, serve},
+    foreign::{ERC721, ERC1155},
+    model::Model,
 };
 use crate::{
     http::Server,
@@ -52,31 +57,37 @@ impl Dice {
     }
 }
 
-fn number_of(variable: &str) -> Option<u64> {
-    env::var(variable).ok()?.parse().ok()
+/// Every other seed is of PostgreSQL.
+fn engine(seed: u64) -> Engine {
+    if seed.is_multiple_of(2) { Engine::Postgres } else { Engine::Sqlite }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_any_storm_the_ledger_is_that_of_a_fresh_index() {
-    let first = number_of("SEED").unwrap_or(1);
-    let runs = number_of("RUNS").unwrap_or(2);
-    for seed in first..first + runs {
-        let engine = if seed.is_multiple_of(4) { Engine::Postgres } else { Engine::Sqlite };
-        println!("SEED={seed} {engine:?}");
-        storm(seed, engine).await;
-    }
+#[test]
+fn after_any_storm_the_ledger_is_that_of_a_fresh_index() {
+    seeds::run("storm", storm);
 }
 
-async fn storm(seed: u64, engine: Engine) {
+async fn storm(seed: u64) {
     let mut dice = Dice(seed);
     let mut chain = Chain::new();
+    chain.silent = dice.below(3) == 0;
     (0..dice.below(300)).for_each(|_| chain.grow(&mut dice));
-    let world = World {
-        chain,
-        troubles: vec![Trouble::None; ENDPOINTS],
-        longest: u64::MAX,
-        stormy: false,
-        dice: dice.clone(),
+    let mut setting = Setting::of(&[COLLECTION, ERC721, ERC1155]).await;
+    setting.confirmations = DEPTH;
+    // Endpoints are tried again as quickly as the storm goes on.
+    setting.poll = Span(Duration::from_millis(5));
+    if chain.silent {
+        setting.recheck_secs = 0;
+    }
+    let mut world = World::of(chain, &dice);
+    world.multicall = dice.below(4) > 0;
+    world.by_hash = dice.below(4) > 0;
+    // One endpoint lies from the beginning, about blocks that nobody reads again.
+    let liar = dice.below(ENDPOINTS as u64) as usize;
+    world.troubles[liar] = match dice.below(3) {
+        0 => Trouble::LeavesOut(1 + dice.below(7)),
+        1 => Trouble::Invents(1 + dice.below(7)),
+        _ => Trouble::None,
     };
     let world: Shared = Arc::new(Mutex::new(world));
     let mut servers = Vec::new();
@@ -84,21 +95,10 @@ async fn storm(seed: u64, engine: Engine) {
         servers.push(serve(&world, index).await);
     }
     let urls: Vec<&Url> = servers.iter().map(|server: &Server| &server.url).collect();
-    // One endpoint lies from the beginning, about blocks that nobody reads again.
-    let liar = dice.below(ENDPOINTS as u64) as usize;
-    world.lock().unwrap().troubles[liar] = match dice.below(3) {
-        0 => Trouble::LeavesOut(1 + dice.below(7)),
-        1 => Trouble::Invents(1 + dice.below(7)),
-        _ => Trouble::None,
-    };
-    let mut setting = Setting::of(&[COLLECTION]).await;
-    setting.confirmations = DEPTH;
-    // Endpoints are tried again as quickly as the storm goes on.
-    setting.poll = Span(Duration::from_millis(5));
-    let db = Database::fresh(engine).await;
-    setting.index(&db, &urls).await.unwrap();
+    let db = Database::fresh(engine(seed)).await;
     let storm = Storm { setting: &setting, db: &db, urls: urls.clone() };
     let mut watch = None;
+    round(&storm, &mut watch, &world, &mut dice).await;
     for _ in 0..STEPS {
         happen(&world, &mut dice);
         round(&storm, &mut watch, &world, &mut dice).await;
@@ -106,20 +106,17 @@ async fn storm(seed: u64, engine: Engine) {
     drop(watch);
     {
         let mut world = world.lock().unwrap();
-        (world.stormy, world.longest) = (false, u64::MAX);
-        world.troubles = vec![Trouble::None; ENDPOINTS];
+        world.calm();
         // One block more than ever was: an endpoint at a known block is only behind.
         (0..=DEPTH).for_each(|_| world.chain.grow(&mut dice));
     }
-    let round = setting.index(&db, &urls).await;
-    round.unwrap_or_else(|error| panic!("SEED={seed}: {error}"));
+    let round = setting.round(&db, &urls).await;
+    round.unwrap_or_else(|error| panic!("{error}"));
     let found = seen_in(&db).await;
-    let fresh = setting.fresh(urls[0]).await;
-    assert_eq!(found, fresh, "SEED={seed}: not a fresh index");
     let chain = world.lock().unwrap().chain.clone();
-    let tokens = chain.head().tokens.iter();
-    let model = tokens.map(|(id, shape)| ((COLLECTION, U256::from(*id)), shape.clone())).collect();
-    assert_eq!(found.snapshot.tokens, model, "SEED={seed}: not the model");
+    assert_eq!(found.halted, 0);
+    assert_eq!(Model::seen(&found), Model::of(&chain), "not the model");
+    assert_eq!(found, setting.fresh(urls[0]).await, "not a fresh index");
     db.discard().await;
 }
 
@@ -163,6 +160,7 @@ fn happen(world: &Shared, dice: &mut Dice) {
 async fn round(storm: &Storm<'_>, watch: &mut Option<Watch>, world: &Shared, dice: &mut Dice) {
     let killed = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(500)));
     let reorg = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(200)));
+    let reads = dice.below(2) == 0;
     let meanwhile = async {
         if let Some(moment) = reorg {
             tokio::time::sleep(moment).await;
@@ -175,8 +173,10 @@ async fn round(storm: &Storm<'_>, watch: &mut Option<Watch>, world: &Shared, dic
         if watch.is_none() {
             *watch = storm.setting.start(storm.db, &storm.urls).await.ok();
         }
-        if let Some(watch) = watch {
-            let _ = watch.index_once().await;
+        match watch {
+            Some(watch) if reads => drop(watch.once(false).await),
+            Some(watch) => drop(watch.index_once().await),
+            None => {}
         }
     };
     let working = async {
