@@ -18,7 +18,7 @@ use alloy_sol_types::{SolCall, SolValue};
 
 use super::{
     collection::inspect,
-    error::{CollectionError, Result},
+    error::{CollectionError, Result, is_of_the_contract},
     send::has_code,
     uris::text::{Text, text_of},
 };
@@ -115,7 +115,7 @@ impl Asked<'_> {
         let call = self.provider.call(request).block(BlockId::latest());
         match tokio::time::timeout(PATIENCE, async { call.await }).await {
             Ok(Ok(answer)) => Ok(Some(answer)),
-            Ok(Err(error)) if error.as_error_resp().is_some() => Ok(None),
+            Ok(Err(error)) if is_of_the_contract(&error) => Ok(None),
             Ok(Err(error)) => Err(CollectionError::NotSent(everhold_net::root_cause(&error))),
             Err(_) => Ok(None),
         }

@@ -117,13 +117,19 @@ impl Rpc {
 
     /// A provider for single questions and for sending transactions: the first that answers.
     pub async fn provider(&self) -> Result<RootProvider<Ethereum>> {
+        self.another_provider(0).await
+    }
+
+    /// As [`Rpc::provider`], but for so many that answer: who asked those got no answer to more.
+    pub async fn another_provider(&self, mut but: usize) -> Result<RootProvider<Ethereum>> {
         let mut failure = RpcError::None;
         // Those that are set aside come last.
         let (fine, aside): (Vec<_>, Vec<_>) =
             self.endpoints.iter().partition(|endpoint| endpoint.standing().is_fine());
         for endpoint in fine.into_iter().chain(aside) {
             match endpoint.head(self.chain).await {
-                Ok(_) => return Ok(endpoint.provider.clone()),
+                Ok(_) if but == 0 => return Ok(endpoint.provider.clone()),
+                Ok(_) => but -= 1,
                 Err(error) => failure = error,
             }
         }

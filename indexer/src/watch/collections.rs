@@ -5,8 +5,8 @@ use tracing::{info, warn};
 
 use super::WatchError;
 use crate::{
-    chain::{self, DeployError, Detected, Rpc},
-    config::{CollectionConfig, FactoryConfig},
+    chain::{self, CollectionError, DeployError, Detected, Rpc},
+    config::{CollectionConfig, FactoryConfig, Standard},
     ledger::{Collection, Ledger, LedgerError, NewCollection, NewFactory, RowId, Tx},
 };
 
@@ -77,14 +77,13 @@ async fn look_at_collections(
     ledger: &Ledger,
     configured: &[CollectionConfig],
 ) -> Result<Vec<NewCollection>, WatchError> {
-    let provider = rpc.provider().await?;
     let chain_id = rpc.chain_id();
     let mut collections = Vec::new();
     for CollectionConfig { address, start_block, standard, .. } in configured {
         let known = ledger.read().await?.known_collection(chain_id, *address).await?;
         // What it was found to be once, it stays: a contract could answer otherwise every day.
         let said = standard.or(known.as_ref().map(|known| known.standard));
-        let found = match (chain::detect(&provider, chain_id, *address, said).await, known) {
+        let found = match (detect(rpc, *address, said).await, known) {
             (Err(error), Some(known))
                 if error.is_about_contract() && Some(known.standard) == said =>
             {
@@ -107,6 +106,25 @@ async fn look_at_collections(
         });
     }
     Ok(collections)
+}
+
+/// Asks what is at an address; where an endpoint does not answer all that it is asked, the next one.
+async fn detect(
+    rpc: &Rpc,
+    address: Address,
+    said: Option<Standard>,
+) -> Result<Detected, CollectionError> {
+    let mut failed = 0;
+    let mut provider = rpc.provider().await?;
+    loop {
+        match chain::detect(&provider, rpc.chain_id(), address, said).await {
+            Err(error @ CollectionError::NotSent(_)) => {
+                failed += 1;
+                provider = rpc.another_provider(failed).await.map_err(|_| error)?;
+            }
+            found => return found,
+        }
+    }
 }
 
 fn as_known(known: Collection) -> Detected {

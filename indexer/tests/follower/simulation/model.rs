@@ -1,6 +1,6 @@
 //! What a ledger must hold of the chain in memory, worked out the plain way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, U256};
 use everhold::content::ContentId;
@@ -38,10 +38,27 @@ impl Model {
         Self { tokens, uris }
     }
 
+    /// # Panics
+    /// Where it is not; only what differs is told.
+    pub(super) fn must_be(&self, other: &Self) {
+        let differ = (differ(&self.tokens, &other.tokens), differ(&self.uris, &other.uris));
+        assert!(differ.0.is_empty() && differ.1.is_empty(), "not the model: {differ:#?}");
+    }
+
     /// The same of what a ledger holds.
     pub(super) fn seen(seen: &Seen) -> Self {
         let uris = seen.uris.iter();
         let uris = uris.map(|(key, uri)| (*key, (uri.text.clone(), uri.contents.clone())));
         Self { tokens: seen.snapshot.tokens.clone(), uris: uris.collect() }
     }
+}
+
+/// What is not the same, as it is and as it should be.
+fn differ<'a, T: PartialEq>(
+    found: &'a BTreeMap<Key, T>,
+    expected: &'a BTreeMap<Key, T>,
+) -> Vec<(&'a Key, Option<&'a T>, Option<&'a T>)> {
+    let keys: BTreeSet<_> = found.keys().chain(expected.keys()).collect();
+    let pairs = keys.into_iter().map(|key| (key, found.get(key), expected.get(key)));
+    pairs.filter(|(_, found, expected)| found != expected).collect()
 }
