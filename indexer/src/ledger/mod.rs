@@ -239,7 +239,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Absent`] where there is none.
     pub async fn open_existing(url: &str) -> Result<Self> {
-        if let Ok(options) = SqliteConnectOptions::from_str(url)
+        if let Ok((options, _)) = sqlite_options(url)
             && url.starts_with("sqlite:")
             && !options.get_filename().exists()
         {
@@ -286,6 +286,32 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// and another process that opens the same new file may be a little faster.
 const OPENINGS: u32 = 10;
 
+/// How long a statement waits for another process that writes, where the URL does not say.
+const BUSY: Duration = Duration::from_secs(30);
+/// The parameter of an SQLite URL that says so, in milliseconds. PostgreSQL's has its own.
+const BUSY_PARAMETER: &str = "busy_timeout=";
+
+/// Takes an SQLite URL apart: the options, and how long a lock is waited for.
+fn sqlite_options(url: &str) -> Result<(SqliteConnectOptions, Duration), sqlx::Error> {
+    let (file, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let (ours, others): (Vec<_>, Vec<_>) = parameters
+        .split('&')
+        .filter(|one| !one.is_empty())
+        .partition(|one| one.starts_with(BUSY_PARAMETER));
+    let mut patience = BUSY;
+    for millis in ours.iter().filter_map(|one| one.strip_prefix(BUSY_PARAMETER)) {
+        let millis = millis.parse::<u32>().map_err(|error| {
+            sqlx::Error::Configuration(
+                format!("busy_timeout is a number of milliseconds, not `{millis}`: {error}").into(),
+            )
+        })?;
+        patience = Duration::from_millis(millis.into());
+    }
+    let url =
+        if others.is_empty() { file.to_owned() } else { format!("{file}?{}", others.join("&")) };
+    Ok((SqliteConnectOptions::from_str(&url)?, patience))
+}
+
 async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
     let mut tries = 1;
     loop {
@@ -299,8 +325,8 @@ async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
 
 async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
     let failed = |source| LedgerError::Open { url: url.to_owned(), source };
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(failed)?
+    let (options, patience) = sqlite_options(url).map_err(failed)?;
+    let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
@@ -311,7 +337,7 @@ async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
         .pragma("cache_size", "-40000")
         // Pages that one batch after another changes go into the file once; 32 MB of log at most.
         .pragma("wal_autocheckpoint", "8000")
-        .busy_timeout(Duration::from_secs(30))
+        .busy_timeout(patience)
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
     let pool = pool.connect_with(options).await.map_err(failed)?;

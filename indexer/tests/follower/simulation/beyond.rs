@@ -95,7 +95,7 @@ async fn beyond(seed: u64) {
 
     // It stays so through whatever comes then, and errs in no round.
     for _ in 0..3 {
-        happen(&world, &mut dice);
+        happen(&world, 0, &mut dice);
         {
             let mut world = world.lock().unwrap();
             (world.stormy, world.longest) = (false, u64::MAX);

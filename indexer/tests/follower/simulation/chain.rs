@@ -104,6 +104,18 @@ impl Chain {
         (0..new).for_each(|_| self.grow(dice));
     }
 
+    /// More blocks, or others.
+    pub(super) fn go_on(&mut self, dice: &mut Dice) {
+        match dice.below(3) {
+            0 => {
+                let depth = 1 + dice.below(DEPTH);
+                let new = 1 + dice.below(depth + 10);
+                self.reorg(depth, new, dice);
+            }
+            _ => (0..dice.below(20)).for_each(|_| self.grow(dice)),
+        }
+    }
+
     pub(super) fn block(&self, number: u64) -> Option<&Block> {
         self.blocks.get(usize::try_from(number).ok()?)
     }

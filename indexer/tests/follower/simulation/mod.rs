@@ -7,22 +7,30 @@
 mod beyond;
 mod calls;
 mod chain;
+mod database;
 mod endpoint;
 mod foreign;
 mod model;
 mod says;
 mod seeds;
+mod wire;
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use everhold::{config::Span, watch::Watch};
+use everhold::{
+    config::Span,
+    watch::{Watch, WatchError},
+};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::{
     chain::{COLLECTION, Chain},
+    database::Fragile,
     endpoint::{Shared, Trouble, World, serve},
     foreign::{ERC721, ERC1155},
     model::Model,
@@ -37,6 +45,10 @@ use crate::{
 const DEPTH: u64 = 64;
 const ENDPOINTS: usize = 3;
 const STEPS: u64 = 30;
+/// How often the database fails under a process that goes on.
+const FAILURES: u64 = 4;
+/// How long that process may take to be at the head again: its longest pause, and some.
+const CATCHING_UP: Duration = Duration::from_secs(90);
 
 /// Numbers from a seed (splitmix64).
 #[derive(Clone, Debug)]
@@ -49,6 +61,10 @@ impl Dice {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[self.below(all.len() as u64) as usize]
     }
 
     /// Below `end`, which is not zero.
@@ -98,27 +114,28 @@ async fn storm(seed: u64) {
     }
     let urls: Vec<&Url> = servers.iter().map(|server: &Server| &server.url).collect();
     let db = Database::fresh(engine(seed)).await;
-    let storm = Storm { setting: &setting, db: &db, urls: urls.clone() };
+    let storm = Storm { setting: &setting, db: &db, urls, fragile: Fragile::new(&db).await };
     let mut watch = None;
-    round(&storm, &mut watch, &world, &mut dice).await;
+    storm.round(&mut watch, &world, &mut dice).await;
     for _ in 0..STEPS {
-        happen(&world, &mut dice);
-        round(&storm, &mut watch, &world, &mut dice).await;
+        happen(&world, liar, &mut dice);
+        storm.round(&mut watch, &world, &mut dice).await;
     }
+    world.lock().unwrap().calm();
+    let watch = match watch {
+        Some(watch) => watch,
+        None => storm.start().await.unwrap(),
+    };
+    storm.endures(&watch, &world, &mut dice).await;
     drop(watch);
-    {
-        let mut world = world.lock().unwrap();
-        world.calm();
-        // One block more than ever was: an endpoint at a known block is only behind.
-        (0..=DEPTH).for_each(|_| world.chain.grow(&mut dice));
-    }
-    let round = setting.round(&db, &urls).await;
+    let round = setting.round(&db, &storm.urls).await;
     round.unwrap_or_else(|error| panic!("{error}"));
     let found = seen_in(&db).await;
     let chain = world.lock().unwrap().chain.clone();
     assert_eq!(found.halted, 0);
     Model::seen(&found).must_be(&Model::of(&chain));
-    assert_eq!(found, setting.fresh(urls[0]).await, "not a fresh index");
+    assert_eq!(found, setting.fresh(storm.urls[0]).await, "not a fresh index");
+    drop(storm);
     db.discard().await;
 }
 
@@ -127,72 +144,121 @@ struct Storm<'a> {
     setting: &'a Setting,
     db: &'a Database,
     urls: Vec<&'a Url>,
+    fragile: Fragile,
 }
 
-/// Something happens to the chain, and to at most one endpoint.
-fn happen(world: &Shared, dice: &mut Dice) {
+/// Something happens to the chain, and to at most one endpoint. Only one of them ever lies: of two that
+/// did so a process knows for a minute and longer.
+fn happen(world: &Shared, liar: usize, dice: &mut Dice) {
     let mut world = world.lock().unwrap();
     world.stormy = dice.below(4) > 0;
     world.longest = if dice.below(3) == 0 { 1 + dice.below(30) } else { u64::MAX };
     let before = world.chain.clone();
-    match dice.below(3) {
-        0 => {
-            let depth = 1 + dice.below(DEPTH);
-            let new = 1 + dice.below(depth + 10);
-            world.chain.reorg(depth, new, dice);
-        }
-        _ => (0..dice.below(20)).for_each(|_| world.chain.grow(dice)),
-    }
+    world.chain.go_on(dice);
     world.troubles = vec![Trouble::None; ENDPOINTS];
     let ill = dice.below(ENDPOINTS as u64) as usize;
     world.troubles[ill] = match dice.below(10) {
         0 | 1 => Trouble::Lags(1 + dice.below(100)),
         2 => Trouble::Forked(before),
         3 => Trouble::Flickers(1 + dice.below(10)),
-        4 => Trouble::LeavesOut(1 + dice.below(5)),
-        5 => Trouble::Invents(1 + dice.below(5)),
+        4 if ill == liar => Trouble::LeavesOut(1 + dice.below(5)),
+        5 if ill == liar => Trouble::Invents(1 + dice.below(5)),
         6 => Trouble::Busy(1),
         7 => Trouble::Flaps(1 + dice.below(9)),
         _ => Trouble::None,
     };
 }
 
-/// The indexer follows, perhaps while the chain goes on, and is perhaps killed in it. What fails is
-/// tried again in the next step.
-async fn round(storm: &Storm<'_>, watch: &mut Option<Watch>, world: &Shared, dice: &mut Dice) {
-    let killed = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(500)));
-    let reorg = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(200)));
-    let reads = dice.below(2) == 0;
-    let meanwhile = async {
-        if let Some(moment) = reorg {
-            tokio::time::sleep(moment).await;
-            let depth = 1 + dice.below(DEPTH);
-            let new = depth + dice.below(5);
-            world.lock().unwrap().chain.reorg(depth, new, dice);
-        }
-    };
-    let working = async {
-        if watch.is_none() {
-            *watch = storm.setting.start(storm.db, &storm.urls).await.ok();
-        }
-        match watch {
-            Some(watch) if reads => drop(watch.once(false).await),
-            Some(watch) => drop(watch.index_once().await),
-            None => {}
-        }
-    };
-    let working = async {
-        match killed {
-            Some(moment) => tokio::time::timeout(moment, working).await.is_err(),
-            None => {
-                working.await;
-                false
+impl Storm<'_> {
+    async fn start(&self) -> Result<Watch, WatchError> {
+        Watch::start(&self.setting.config(&self.fragile.url(), &self.urls), None).await
+    }
+
+    /// The indexer follows, perhaps while the chain goes on or its database fails, and is perhaps
+    /// killed in it. What fails is tried again in the next step.
+    async fn round(&self, watch: &mut Option<Watch>, world: &Shared, dice: &mut Dice) {
+        let killed = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(500)));
+        let reorg = (dice.below(3) == 0).then(|| Duration::from_millis(dice.below(200)));
+        let failing = (dice.below(3) == 0).then(|| Dice(dice.next()));
+        let reads = dice.below(2) == 0;
+        let meanwhile = async {
+            if let Some(moment) = reorg {
+                sleep(moment).await;
+                let depth = 1 + dice.below(DEPTH);
+                let new = depth + dice.below(5);
+                world.lock().unwrap().chain.reorg(depth, new, dice);
             }
+        };
+        let database = async {
+            if let Some(dice) = failing {
+                self.fragile.fails(dice).await;
+            }
+        };
+        let working = async {
+            if watch.is_none() {
+                *watch = self.start().await.ok();
+            }
+            match watch {
+                Some(watch) if reads => drop(watch.once(false).await),
+                Some(watch) => drop(watch.index_once().await),
+                None => {}
+            }
+        };
+        let working = async {
+            match killed {
+                Some(moment) => timeout(moment, working).await.is_err(),
+                None => {
+                    working.await;
+                    false
+                }
+            }
+        };
+        let (is_killed, (), ()) = tokio::join!(working, meanwhile, database);
+        if is_killed {
+            // Its transaction and its connections go with it.
+            *watch = None;
         }
-    };
-    let (is_killed, ()) = tokio::join!(working, meanwhile);
-    if is_killed {
-        // Its transaction and its connections go with it.
-        *watch = None;
+    }
+
+    /// One process goes on by itself, whatever its database does.
+    async fn endures(&self, watch: &Watch, world: &Shared, dice: &mut Dice) {
+        let stop = CancellationToken::new();
+        let meanwhile = async {
+            for _ in 0..FAILURES {
+                let failing = self.fragile.fails(Dice(dice.next()));
+                let going_on = async {
+                    for _ in 0..3 {
+                        world.lock().unwrap().chain.go_on(dice);
+                        sleep(Duration::from_millis(dice.below(150))).await;
+                    }
+                };
+                tokio::join!(failing, going_on);
+                self.catches_up(world, dice).await;
+            }
+            stop.cancel();
+        };
+        let (ended, ()) = tokio::join!(watch.forever(false, &stop), meanwhile);
+        ended.unwrap();
+    }
+
+    /// The ledger becomes what the chain says, without anybody's doing.
+    async fn catches_up(&self, world: &Shared, dice: &mut Dice) {
+        let model = {
+            let mut world = world.lock().unwrap();
+            // One block more than ever was: an endpoint at a known block is only behind.
+            (0..=DEPTH).for_each(|_| world.chain.grow(dice));
+            Model::of(&world.chain)
+        };
+        let begun = Instant::now();
+        loop {
+            let found = Model::seen(&seen_in(self.db).await);
+            if found == model {
+                return;
+            }
+            if begun.elapsed() > CATCHING_UP {
+                found.must_be(&model);
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 }
