@@ -31,7 +31,11 @@ pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
 
 use self::{chain::Followed, index::Indexed};
-use crate::{health::Policy, ledger, picture::Picture};
+use crate::{
+    health::Policy,
+    ledger::{self, LedgerError, Tx},
+    picture::Picture,
+};
 
 /// What one round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -152,29 +156,24 @@ impl Watch {
 
     /// Reads the URIs of tokens that are not ours, as their chain is followed.
     async fn read(&self, followed: &Followed) {
-        let mut pause = Pause::new(followed.poll);
         let what = format!("reading URIs of {}", followed.name);
-        loop {
-            let done = self.read_uris(followed).await.map(|_| ());
-            pause.after(&what, done).await;
-        }
+        let read = async || self.read_uris(followed).await.map(|_| ());
+        self.again_and_again(&what, followed.poll, async |tx| tx.release_uris().await, read).await;
     }
 
     /// Follows paths, which folders that nobody gives can make slow.
     async fn walk(&self) {
-        let mut pause = Pause::new(self.settings.poll);
-        loop {
-            let done = self.follow_paths().await.map(|_| ());
-            pause.after("following paths", done).await;
-        }
+        let walk = async || self.follow_paths().await.map(|_| ());
+        let poll = self.settings.poll;
+        self.again_and_again("following paths", poll, async |tx| tx.release_paths().await, walk)
+            .await;
     }
 
     async fn care(&self, repair: bool) {
-        let mut pause = Pause::new(self.settings.poll);
-        loop {
-            let done = self.care_once(repair).await;
-            pause.after("checking replicas", done).await;
-        }
+        let care = async || self.care_once(repair).await;
+        let poll = self.settings.poll;
+        self.again_and_again("checking replicas", poll, async |tx| tx.release_leases().await, care)
+            .await;
     }
 
     async fn care_once(&self, repair: bool) -> Result<(), WatchError> {
@@ -187,10 +186,37 @@ impl Watch {
     }
 
     async fn post(&self) {
-        let mut pause = Pause::new(self.settings.poll);
+        let post = async || self.deliver_alerts().await.map(|_| ());
+        let poll = self.settings.poll;
+        self.again_and_again("delivering alerts", poll, async |tx| tx.release_alerts().await, post)
+            .await;
+    }
+
+    /// Runs a stage at its pace; whatever goes wrong is said and tried again. What it had taken from
+    /// the ledger, and could not bring back because that failed, it gives back before: else it would
+    /// be left alone for as long as a process that is busy with it may take.
+    async fn again_and_again(
+        &self,
+        what: &str,
+        poll: Duration,
+        give_back: impl AsyncFn(&mut Tx) -> Result<(), LedgerError>,
+        stage: impl AsyncFn() -> Result<(), WatchError>,
+    ) {
+        let mut pause = Pause::new(poll);
+        let mut owes = false;
         loop {
-            let done = self.deliver_alerts().await.map(|_| ());
-            pause.after("delivering alerts", done).await;
+            let done = async {
+                if owes {
+                    let mut tx = self.ledger.write().await?;
+                    give_back(&mut tx).await?;
+                    tx.commit().await?;
+                    owes = false;
+                }
+                stage().await
+            };
+            let done = done.await;
+            owes |= matches!(done, Err(WatchError::Ledger(_)));
+            pause.after(what, done).await;
         }
     }
 
@@ -198,6 +224,7 @@ impl Watch {
         let mut tx = self.ledger.write().await?;
         tx.release_leases().await?;
         tx.release_uris().await?;
+        tx.release_paths().await?;
         tx.release_alerts().await?;
         Ok(tx.commit().await?)
     }

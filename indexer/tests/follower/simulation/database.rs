@@ -37,6 +37,9 @@ const ENDS: [&str; 3] = ["ABORT", "FAIL", "ROLLBACK"];
 /// Errors of PostgreSQL: serialization failure, deadlock, disk full, out of memory, cancelled, any.
 const CODES: [&str; 6] = ["40001", "40P01", "53100", "53200", "57014", "P0001"];
 
+/// How long SQLite waits for a lock.
+const BUSY: Duration = Duration::from_millis(200);
+
 /// A database, and the way that the indexer goes to it.
 pub(super) struct Fragile {
     engine: Engine,
@@ -59,7 +62,7 @@ impl Fragile {
     pub(super) fn url(&self) -> String {
         match &self.wire {
             Some(wire) => wire.url.clone(),
-            None => format!("{}?busy_timeout=100", self.direct),
+            None => format!("{}?busy_timeout={}", self.direct, BUSY.as_millis()),
         }
     }
 
@@ -85,7 +88,7 @@ impl Fragile {
         let mut connection = self.sqlite().await;
         sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await.unwrap();
         // Longer than anybody waits for it.
-        sleep(Duration::from_millis(100) + span).await;
+        sleep(BUSY + span).await;
         sqlx::query("ROLLBACK").execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }

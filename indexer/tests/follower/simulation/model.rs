@@ -1,6 +1,9 @@
 //! What a ledger must hold of the chain in memory, worked out the plain way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
 
 use alloy::primitives::{Address, U256};
 use everhold::content::ContentId;
@@ -39,10 +42,11 @@ impl Model {
     }
 
     /// # Panics
-    /// Where it is not; only what differs is told.
+    /// Where it is not; what differs is told, or some of it.
     pub(super) fn must_be(&self, other: &Self) {
-        let differ = (differ(&self.tokens, &other.tokens), differ(&self.uris, &other.uris));
-        assert!(differ.0.is_empty() && differ.1.is_empty(), "not the model: {differ:#?}");
+        let tokens = differ(&self.tokens, &other.tokens);
+        let uris = differ(&self.uris, &other.uris);
+        assert!(tokens.is_empty() && uris.is_empty(), "not the model:{tokens}{uris}");
     }
 
     /// The same of what a ledger holds.
@@ -53,12 +57,14 @@ impl Model {
     }
 }
 
-/// What is not the same, as it is and as it should be.
-fn differ<'a, T: PartialEq>(
-    found: &'a BTreeMap<Key, T>,
-    expected: &'a BTreeMap<Key, T>,
-) -> Vec<(&'a Key, Option<&'a T>, Option<&'a T>)> {
+/// The first of what is not the same, as it is and as it should be.
+fn differ<T: PartialEq + Debug>(found: &BTreeMap<Key, T>, expected: &BTreeMap<Key, T>) -> String {
     let keys: BTreeSet<_> = found.keys().chain(expected.keys()).collect();
     let pairs = keys.into_iter().map(|key| (key, found.get(key), expected.get(key)));
-    pairs.filter(|(_, found, expected)| found != expected).collect()
+    let differ: Vec<_> = pairs.filter(|(_, found, expected)| found != expected).collect();
+    let of = differ.len();
+    let one = |(key, found, expected)| {
+        format!("\n{key:?} (one of {of})\n  is        {found:?}\n  should be {expected:?}")
+    };
+    differ.into_iter().take(3).map(one).collect()
 }

@@ -49,6 +49,11 @@ impl Drop for Job {
 /// # Panics
 /// Where any failed.
 pub(super) fn run<F: Future<Output = ()>>(what: &str, one: fn(u64) -> F) {
+    if env::var_os("TRACE").is_some() {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter("info,sqlx=warn,everhold::watch::assess=off")
+            .try_init();
+    }
     let (first, runs) = (number_of("SEED").unwrap_or(1), number_of("RUNS").unwrap_or(4));
     let failed = thread::scope(|scope| {
         let begin = |seed| {
