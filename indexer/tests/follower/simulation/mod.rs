@@ -10,6 +10,7 @@ mod chain;
 mod database;
 mod endpoint;
 mod foreign;
+mod leases;
 mod model;
 mod says;
 mod seeds;
