@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions,
+    ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -66,7 +66,15 @@ async fn try_open(url: &str) -> Result<sqlx::SqlitePool> {
         .pragma("wal_autocheckpoint", "8000")
         .busy_timeout(patience)
         .disable_statement_logging();
-    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(60))
+        // SQLite ends a transaction by itself where the disk is full or fails. sqlx then takes it for
+        // open, and the connection would never write again, and read what was so by then.
+        .before_acquire(|connection, _| {
+            let ended = !connection.is_in_transaction();
+            Box::pin(async move { Ok(ended) })
+        });
     let pool = pool.connect_with(options).await.map_err(failed)?;
     sqlx::migrate!("../migrations/sqlite").run(&pool).await?;
     Ok(pool)

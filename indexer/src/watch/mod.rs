@@ -112,7 +112,6 @@ impl Watch {
 
     /// Rounds until `stop`: each chain, the replicas and the outbox at their own pace.
     pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
-        self.release_leases().await?;
         let work = async {
             let chains = self.chains.iter();
             let chains = join_all(chains.map(async |chain| {
@@ -192,9 +191,9 @@ impl Watch {
             .await;
     }
 
-    /// Runs a stage at its pace; whatever goes wrong is said and tried again. What it had taken from
-    /// the ledger, and could not bring back because that failed, it gives back before: else it would
-    /// be left alone for as long as a process that is busy with it may take.
+    /// Runs a stage at its pace; whatever goes wrong is said and tried again. What was taken from the
+    /// ledger by a process that ended, or by this one before the ledger failed, is given back first:
+    /// else it would be left alone for as long as a process that is busy with it may take.
     async fn again_and_again(
         &self,
         what: &str,
@@ -203,7 +202,7 @@ impl Watch {
         stage: impl AsyncFn() -> Result<(), WatchError>,
     ) {
         let mut pause = Pause::new(poll);
-        let mut owes = false;
+        let mut owes = true;
         loop {
             let done = async {
                 if owes {
