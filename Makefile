@@ -34,8 +34,8 @@ fuzz: ## each parser for SECONDS (600), or TARGET alone
 
 SEED ?= 1
 RUNS ?= 200
-soak: ## storms of reorgs, faults and kills upon the follower: RUNS of them (200), from SEED (1) on
-	SEED=$(SEED) RUNS=$(RUNS) $(CARGO) test --locked -p everhold --test follower simulation -- --nocapture
+soak: ## storms of reorgs, faults and kills upon the follower: RUNS of them (200), from SEED (1) on, JOBS at once
+	SEED=$(SEED) RUNS=$(RUNS) JOBS=$(JOBS) $(CARGO) test --locked -p everhold --test follower simulation -- --nocapture
 
 prove: node_modules ## the contract, by halmos and slither; needs Python 3.11 with venv
 	contracts/prove/run

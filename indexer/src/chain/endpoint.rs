@@ -28,6 +28,7 @@ use url::Url;
 
 use super::{
     aside::{FIRST_PAUSE, STALLED, Standing},
+    error::is_of_the_contract,
     events::{BlockRef, TokenEvent, decode},
     header::Seen,
     heads::Heads,
@@ -318,7 +319,7 @@ impl Endpoint {
         let call = self.provider.call(request.with_input(input)).block(BlockId::latest());
         match call.await {
             Ok(answer) => Ok(Some(answer)),
-            Err(error) if is_contracts_doing(&error) => Ok(None),
+            Err(error) if is_of_the_contract(&error) => Ok(None),
             Err(error) => Err(self.failed(error)),
         }
     }
@@ -369,16 +370,6 @@ impl Endpoint {
         }
         Ok(events)
     }
-}
-
-/// Whether a call failed for what the contract did, as far as can be told: whatever it says of
-/// rates, a contract that reverts does not set its endpoint aside.
-fn is_contracts_doing(error: &Transport<TransportErrorKind>) -> bool {
-    error.as_error_resp().is_some_and(|payload| {
-        payload.as_revert_data().is_some()
-            || payload.message.to_lowercase().contains("revert")
-            || Refusal::of(error).wait().is_none()
-    })
 }
 
 /// Why logs did not come.

@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256, U256};
 use alloy_sol_types::SolError;
 
-use super::{IEverhold, RpcError, reverts};
+use super::{IEverhold, RpcError, refusal::Refusal, reverts};
 
 /// Why a contract call or transaction did not work.
 #[derive(Debug, thiserror::Error)]
@@ -125,12 +125,22 @@ fn names_gas(message: &str) -> bool {
     message.contains("gas") && !money.iter().any(|word| message.contains(word))
 }
 
+/// Whether a call failed in the contract, as far as it can be told. One that was made too often never
+/// got there.
+pub(super) fn is_of_the_contract(error: &alloy::transports::TransportError) -> bool {
+    let Some(payload) = error.as_error_resp() else { return false };
+    // A contract may speak of rates where it reverts.
+    payload.as_revert_data().is_some()
+        || payload.message.to_lowercase().contains("revert")
+        || !matches!(Refusal::of(error), Refusal::Busy(_))
+}
+
 /// What a contract answered, `None` where it reverted or answered something else; an error
 /// where the endpoint did not answer at all.
 pub(super) fn answered<T>(called: Result<T, alloy::contract::Error>) -> Result<Option<T>> {
     match called {
         Ok(answer) => Ok(Some(answer)),
-        Err(alloy::contract::Error::TransportError(error)) if error.as_error_resp().is_none() => {
+        Err(alloy::contract::Error::TransportError(error)) if !is_of_the_contract(&error) => {
             Err(CollectionError::NotSent(everhold_net::root_cause(&error)))
         }
         Err(_) => Ok(None),
@@ -139,7 +149,29 @@ pub(super) fn answered<T>(called: Result<T, alloy::contract::Error>) -> Result<O
 
 #[cfg(test)]
 mod tests {
-    use super::names_gas;
+    use alloy::transports::TransportError;
+
+    use super::{is_of_the_contract, names_gas};
+
+    #[test]
+    fn a_call_that_was_one_too_many_says_nothing_of_the_contract() {
+        let of_the_contract = |error: &str| {
+            let payload = serde_json::from_str(error).unwrap();
+            is_of_the_contract(&TransportError::ErrorResp(payload))
+        };
+        for (error, expected) in [
+            (
+                r#"{"code":-32005,"message":"daily request count exceeded, request rate limited"}"#,
+                false,
+            ),
+            (r#"{"code":429,"message":"slow down"}"#, false),
+            (r#"{"code":3,"message":"execution reverted: over quota","data":"0x08c379a0"}"#, true),
+            (r#"{"code":-32000,"message":"execution reverted: over quota"}"#, true),
+            (r#"{"code":-32000,"message":"out of gas"}"#, true),
+        ] {
+            assert_eq!(of_the_contract(error), expected, "{error}");
+        }
+    }
 
     #[test]
     fn tells_the_amount_of_gas_from_its_price() {

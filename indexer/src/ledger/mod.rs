@@ -23,18 +23,15 @@ mod repairs;
 mod replicas;
 mod schedule;
 mod spread;
+mod sqlite;
 mod states;
 mod tokens;
 mod uris;
 mod views;
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use sqlx::{
-    ConnectOptions, Connection, Postgres, Sqlite, Transaction,
-    postgres::PgPoolOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 
 pub use alerts::PendingAlert;
 pub use collections::{Collection, NewCollection};
@@ -229,7 +226,7 @@ impl Ledger {
     pub async fn open(url: &str) -> Result<Self> {
         let failed = |source| LedgerError::Open { url: without_password(url), source };
         let pool = if url.starts_with("sqlite:") {
-            let pool = open_sqlite(url).await?;
+            let pool = sqlite::open(url).await?;
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             // One connection by itself first: a pool says only that time ran out, not why.
@@ -251,7 +248,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Absent`] where there is none.
     pub async fn open_existing(url: &str) -> Result<Self> {
-        if let Ok(options) = SqliteConnectOptions::from_str(url)
+        if let Ok((options, _)) = sqlite::options(url)
             && url.starts_with("sqlite:")
             && !options.get_filename().exists()
         {
@@ -293,43 +290,6 @@ const WRITERS: i64 = i64::from_be_bytes(*b"everhold");
 
 /// How long the database may take to answer at the start.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// Times that opening is tried: SQLite has no lock for changing its journal's mode or its tables,
-/// and another process that opens the same new file may be a little faster.
-const OPENINGS: u32 = 10;
-
-async fn open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
-    let mut tries = 1;
-    loop {
-        match try_open_sqlite(url).await {
-            Err(_) if tries < OPENINGS => tries += 1,
-            done => return done,
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn try_open_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
-    let failed = |source| LedgerError::Open { url: url.to_owned(), source };
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(failed)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .foreign_keys(true)
-        // Rows are some 200 bytes: half as many pages to split and to log.
-        .page_size(8192)
-        // Of hashes, which come in no order, most of an index is touched by a long backfill.
-        .pragma("cache_size", "-40000")
-        // Pages that one batch after another changes go into the file once; 32 MB of log at most.
-        .pragma("wal_autocheckpoint", "8000")
-        .busy_timeout(Duration::from_secs(30))
-        .disable_statement_logging();
-    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
-    let pool = pool.connect_with(options).await.map_err(failed)?;
-    sqlx::migrate!("../migrations/sqlite").run(&pool).await?;
-    Ok(pool)
-}
 
 /// A database URL as it may be shown.
 fn without_password(url: &str) -> String {

@@ -46,6 +46,19 @@ pub struct DuePath {
 }
 
 impl Tx {
+    /// Makes the paths due that a process took and did not bring back, and those that wait to be
+    /// tried again.
+    pub async fn release_paths(&mut self) -> Result<()> {
+        self.among_others().await?;
+        for update in [
+            "UPDATE token_uris SET path_due = 0 WHERE path_due > 0",
+            "UPDATE links SET path_due = 0 WHERE path_due > 0",
+        ] {
+            execute!(self, update)?;
+        }
+        Ok(())
+    }
+
     /// Takes up to `limit` paths that are due, of each kind; nobody else gets them before `lease`.
     /// With `in_doubt_only`, those are left out that were not tried yet, or often enough.
     pub async fn take_due_paths(

@@ -158,6 +158,7 @@ impl Tx {
 
     /// Makes due again what was taken of a chain until `lease`, and not brought back.
     pub async fn give_back_uris(&mut self, chain_id: u64, lease: Millis) -> Result<()> {
+        self.among_others().await?;
         let update = "UPDATE token_uris SET due_at = 0 WHERE due_at = $1
                       AND collection_id IN (SELECT id FROM collections WHERE chain_id = $2)";
         execute!(self, update, lease, int(chain_id))?;
@@ -312,16 +313,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes everything due that a process took and did not bring back, and what waits to be tried
-    /// again.
+    /// Makes the URIs due that a process took and did not bring back, and those that wait to be
+    /// tried again.
     pub async fn release_uris(&mut self) -> Result<()> {
-        for update in [
-            "UPDATE token_uris SET due_at = 0 WHERE due_at > 0",
-            "UPDATE token_uris SET path_due = 0 WHERE path_due > 0",
-            "UPDATE links SET path_due = 0 WHERE path_due > 0",
-        ] {
-            execute!(self, update)?;
-        }
+        self.among_others().await?;
+        execute!(self, "UPDATE token_uris SET due_at = 0 WHERE due_at > 0")?;
         Ok(())
     }
 }

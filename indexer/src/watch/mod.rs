@@ -33,7 +33,11 @@ pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
 
 use self::{chain::Followed, index::Indexed};
-use crate::{health::Policy, ledger, picture::Picture};
+use crate::{
+    health::Policy,
+    ledger::{self, LedgerError, Tx},
+    picture::Picture,
+};
 
 /// What one round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -113,7 +117,6 @@ impl Watch {
 
     /// Rounds until `stop`: each chain, the replicas and the outbox at their own pace.
     pub async fn forever(&self, repair: bool, stop: &CancellationToken) -> Result<(), WatchError> {
-        self.release_leases().await?;
         let work = async {
             let chains = self.chains.iter();
             let chains = join_all(chains.map(async |chain| {
@@ -157,29 +160,24 @@ impl Watch {
 
     /// Reads the URIs of tokens that are not ours, as their chain is followed.
     async fn read(&self, followed: &Followed) {
-        let mut pause = Pause::new(followed.poll);
         let what = format!("reading URIs of {}", followed.name);
-        loop {
-            let done = self.read_uris(followed).await.map(|_| ());
-            pause.after(&what, done).await;
-        }
+        let read = async || self.read_uris(followed).await.map(|_| ());
+        self.again_and_again(&what, followed.poll, async |tx| tx.release_uris().await, read).await;
     }
 
     /// Follows paths, which folders that nobody gives can make slow.
     async fn walk(&self) {
-        let mut pause = Pause::new(self.settings.poll);
-        loop {
-            let done = self.follow_paths().await.map(|_| ());
-            pause.after("following paths", done).await;
-        }
+        let walk = async || self.follow_paths().await.map(|_| ());
+        let poll = self.settings.poll;
+        self.again_and_again("following paths", poll, async |tx| tx.release_paths().await, walk)
+            .await;
     }
 
     async fn care(&self, repair: bool) {
-        let mut pause = Pause::new(self.settings.poll);
-        loop {
-            let done = self.care_once(repair).await;
-            pause.after("checking replicas", done).await;
-        }
+        let care = async || self.care_once(repair).await;
+        let poll = self.settings.poll;
+        self.again_and_again("checking replicas", poll, async |tx| tx.release_leases().await, care)
+            .await;
     }
 
     async fn care_once(&self, repair: bool) -> Result<(), WatchError> {
@@ -192,10 +190,37 @@ impl Watch {
     }
 
     async fn post(&self) {
-        let mut pause = Pause::new(self.settings.poll);
+        let post = async || self.deliver_alerts().await.map(|_| ());
+        let poll = self.settings.poll;
+        self.again_and_again("delivering alerts", poll, async |tx| tx.release_alerts().await, post)
+            .await;
+    }
+
+    /// Runs a stage at its pace; whatever goes wrong is said and tried again. What was taken from the
+    /// ledger by a process that ended, or by this one before the ledger failed, is given back first:
+    /// else it would be left alone for as long as a process that is busy with it may take.
+    async fn again_and_again(
+        &self,
+        what: &str,
+        poll: Duration,
+        give_back: impl AsyncFn(&mut Tx) -> Result<(), LedgerError>,
+        stage: impl AsyncFn() -> Result<(), WatchError>,
+    ) {
+        let mut pause = Pause::new(poll);
+        let mut owes = true;
         loop {
-            let done = self.deliver_alerts().await.map(|_| ());
-            pause.after("delivering alerts", done).await;
+            let done = async {
+                if owes {
+                    let mut tx = self.ledger.write().await?;
+                    give_back(&mut tx).await?;
+                    tx.commit().await?;
+                    owes = false;
+                }
+                stage().await
+            };
+            let done = done.await;
+            owes |= matches!(done, Err(WatchError::Ledger(_)));
+            pause.after(what, done).await;
         }
     }
 
@@ -203,6 +228,7 @@ impl Watch {
         let mut tx = self.ledger.write().await?;
         tx.release_leases().await?;
         tx.release_uris().await?;
+        tx.release_paths().await?;
         tx.release_alerts().await?;
         Ok(tx.commit().await?)
     }

@@ -23,7 +23,7 @@ async fn beside_a_lagging_endpoint(behind: u64) -> (Seen, u64) {
     let urls = [&lagging.url(), &anvil.url];
     let watch = setting.start(&db, &urls).await.unwrap();
     anvil.mine(150).await;
-    let mut highest = Seen::nothing();
+    let mut highest = Seen::default();
     let mut reorgs = 0;
     for round in 0..12_u8 {
         collection.mint(&[round]).await;
@@ -39,12 +39,6 @@ async fn beside_a_lagging_endpoint(behind: u64) -> (Seen, u64) {
     }
     assert_eq!(highest, setting.fresh(&anvil.url).await);
     (highest, reorgs)
-}
-
-impl Seen {
-    fn nothing() -> Self {
-        Self { snapshot: Default::default(), indexed: Vec::new() }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,8 +91,8 @@ where
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n",
             body.len()
         );
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&body).await?;
+        // In one piece: the second would wait until the other side has confirmed the first.
+        stream.write_all(&[head.into_bytes(), body].concat()).await?;
         stream.flush().await?;
     }
 }

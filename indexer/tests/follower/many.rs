@@ -234,7 +234,7 @@ async fn start(setting: &Setting, chain: &Chain, db: &Database) -> Watch {
 
 /// Each collection as the ledger has it, with its tokens.
 async fn held(watch: &Watch) -> Vec<(Address, u64, Option<u64>, usize)> {
-    let Seen { snapshot, indexed } = seen(watch.ledger()).await;
+    let Seen { snapshot, indexed, .. } = seen(watch.ledger()).await;
     let all = watch.ledger().read().await.unwrap().collections().await.unwrap();
     assert!(all.iter().map(|one| one.indexed_block).eq(indexed));
     let mut tokens: HashMap<Address, usize> = HashMap::new();

@@ -1,16 +1,18 @@
 //! The indexer as a test runs it: configured in code, with a node that has nothing.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256};
 use everhold::{
     chain::RpcError,
     config::{
         AlephConfig, AlertConfig, ChainConfig, CollectionConfig, Config, FactoryConfig, IpfsConfig,
-        LimitsConfig, NodeConfig, ReplicasConfig, Span,
+        LimitsConfig, NodeConfig, ReplicasConfig, Span, Standard,
     },
-    ledger::Ledger,
-    watch::{Round, Watch, WatchError},
+    content::ContentId,
+    ledger::{self, Ledger, Tx},
+    picture::{CollectionPicture, Picture},
+    watch::{Round, Watch, WatchError, policy},
 };
 use url::Url;
 
@@ -165,18 +167,66 @@ impl Setting {
 }
 
 /// What a ledger holds of the chain.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) snapshot: Snapshot,
     pub(crate) indexed: Vec<Option<u64>>,
+    pub(crate) standards: Vec<Standard>,
+    /// Of tokens that are not ours.
+    pub(crate) uris: BTreeMap<(Address, U256), UriSeen>,
+    pub(crate) halted: usize,
+}
+
+/// A URI, and what hangs on it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UriSeen {
+    pub(crate) text: Option<String>,
+    pub(crate) class: Option<String>,
+    pub(crate) unverifiable: Vec<String>,
+    pub(crate) contents: Vec<ContentId>,
 }
 
 pub(crate) async fn seen(ledger: &Ledger) -> Seen {
     let snapshot = Snapshot::of(ledger).await;
     let mut tx = ledger.read().await.unwrap();
     let collections = tx.collections().await.unwrap();
-    let indexed = collections.iter().map(|c| c.indexed_block).collect();
-    Seen { snapshot, indexed }
+    let mut seen = Seen {
+        snapshot,
+        indexed: collections.iter().map(|c| c.indexed_block).collect(),
+        standards: collections.iter().map(|c| c.standard).collect(),
+        uris: BTreeMap::new(),
+        halted: collections.iter().filter(|c| c.halted.is_some()).count(),
+    };
+    if seen.standards.iter().any(|standard| standard.is_foreign()) {
+        let now = ledger::now();
+        let picture = Picture::take(&mut tx, &policy(&Config::default()), now).await.unwrap();
+        let foreign = picture.collections.iter().filter(|c| c.collection.standard.is_foreign());
+        for collection in foreign {
+            seen.uris.append(&mut uris_of(&mut tx, &picture, collection).await);
+        }
+    }
+    seen
+}
+
+async fn uris_of(
+    tx: &mut Tx,
+    picture: &Picture,
+    of: &CollectionPicture,
+) -> BTreeMap<(Address, U256), UriSeen> {
+    let mut uris = BTreeMap::new();
+    for token in &of.tokens {
+        let uri = tx.uri(of.collection.id, Some(token.token_id)).await.unwrap();
+        let uri = uri.unwrap_or_else(|| panic!("token {} has no URI", token.token_id));
+        let contents = token.contents.iter().filter_map(|(_, row)| picture.contents.get(row));
+        let seen = UriSeen {
+            text: uri.uri,
+            class: uri.class,
+            unverifiable: token.unverifiable.clone(),
+            contents: contents.map(|known| known.content.id).collect(),
+        };
+        uris.insert((of.collection.address, token.token_id), seen);
+    }
+    uris
 }
 
 pub(crate) async fn seen_in(db: &Database) -> Seen {

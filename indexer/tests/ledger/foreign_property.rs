@@ -155,3 +155,29 @@ fn ends_as_if_it_had_only_seen_the_end_on_sqlite() {
 fn ends_as_if_it_had_only_seen_the_end_on_postgres() {
     run(Engine::Postgres, 32);
 }
+
+/// It meant something else in between, which nobody read; then a reorg brings that back.
+async fn reads_again_what_meant_the_same_again(engine: Engine) {
+    let action = |kind, content| {
+        let (collection, token, amount, person) = (0, 1, 0, 1);
+        vec![Action { collection, token, amount, person, content, kind }]
+    };
+    let steps = vec![
+        Step::Grow(vec![action(Kind::Change, 1), action(Kind::Give, 0)]),
+        Step::Look,
+        Step::Grow(vec![action(Kind::Change, 2), action(Kind::Change, 1)]),
+        Step::Look,
+        Step::Revert(1),
+    ];
+    check(engine, steps, 1).await;
+}
+
+#[tokio::test]
+async fn reads_again_what_meant_the_same_again_on_sqlite() {
+    reads_again_what_meant_the_same_again(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn reads_again_what_meant_the_same_again_on_postgres() {
+    reads_again_what_meant_the_same_again(Engine::Postgres).await;
+}

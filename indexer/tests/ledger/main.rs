@@ -12,6 +12,7 @@ mod followers;
 mod foreign;
 mod foreign_model;
 mod foreign_property;
+mod fragile;
 mod halts;
 mod health;
 mod hostile;

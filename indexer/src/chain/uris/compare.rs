@@ -176,8 +176,7 @@ impl Pinned<'_> {
             let late = || {
                 let endpoint = pin.endpoint();
                 let error = endpoint.unusable("it told no URIs long after another had");
-                endpoint.set_aside(&error, None);
-                Err(error)
+                Err(endpoint.set_aside(error, None))
             };
             said.unwrap_or_else(late).map_err(|error| (pin.clone(), error))
         };
@@ -291,7 +290,7 @@ fn convict(endpoint: &Endpoint, call: &UriCall, said: Said, truth: Said) -> bool
     match (said, truth) {
         // It may only give a contract less gas, or more.
         (Said::Nothing, _) | (_, Said::Nothing) => {
-            endpoint.set_aside(&endpoint.unusable(&why), None);
+            endpoint.set_aside(endpoint.unusable(&why), None);
         }
         _ => endpoint.lied(why),
     }

@@ -134,7 +134,7 @@ impl Tx {
             };
             self.settle_uri(&key, failures, reading).await?;
         }
-        self.settle_same(&same, reading.lease).await?;
+        self.settle_same(&same, reading).await?;
         self.refresh_wanted(&doubtful, reading.keep_history, reading.now).await?;
         Ok(changed)
     }
@@ -328,26 +328,37 @@ impl Tx {
         execute!(
             self,
             "UPDATE token_uris SET failures = CASE WHEN $3 > 0 THEN $3 ELSE failures END,
-                due_at = CASE WHEN due_at = $5 THEN $4 ELSE due_at END
+                due_at = CASE WHEN due_at = $5 THEN $4 ELSE due_at END,
+                read_block = $6, read_hash = $7
              WHERE collection_id = $1 AND token_id = $2",
             key.0,
             key.1.as_slice(),
             failures,
             due,
             reading.lease,
+            int(reading.block.number),
+            reading.block.hash.as_slice(),
         )?;
         Ok(())
     }
 
-    /// What means the same as before is read again with its collection.
-    async fn settle_same(&mut self, keys: &BTreeSet<UriKey>, lease: Option<Millis>) -> Result<()> {
-        let Some(lease) = lease else { return Ok(()) };
+    /// What means the same as before is read again with its collection. It was due for a reason: it
+    /// may have meant something else in between, and must be read again if a reorg takes back the
+    /// block at which it means the same again.
+    async fn settle_same(
+        &mut self,
+        keys: &BTreeSet<UriKey>,
+        reading: &UriReading<'_>,
+    ) -> Result<()> {
+        let Some(lease) = reading.lease else { return Ok(()) };
         for (collection, ids) in by_collection(keys) {
             fetch_in!(
                 self,
                 (i64,),
-                {"UPDATE token_uris SET due_at = NULL WHERE collection_id = " => collection,
-                 " AND due_at = " => lease}
+                {"UPDATE token_uris SET due_at = CASE WHEN due_at = " => lease,
+                 " THEN NULL ELSE due_at END, read_block = " => int(reading.block.number),
+                 ", read_hash = " => reading.block.hash.as_slice(),
+                 " WHERE collection_id = " => collection}
                 " AND token_id IN",
                 ids,
                 "RETURNING collection_id"

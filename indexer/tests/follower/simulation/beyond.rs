@@ -15,7 +15,7 @@ use super::{
     DEPTH, Dice, ENDPOINTS,
     chain::{COLLECTION, Chain, TWIN},
     endpoint::{Shared, Trouble, World, serve},
-    happen, number_of,
+    engine, happen, seeds,
 };
 use crate::{
     http::Server,
@@ -30,9 +30,7 @@ use crate::{
 async fn world(blocks: u64, dice: &mut Dice) -> (Shared, Vec<Server>) {
     let mut chain = Chain::new();
     (1..blocks).for_each(|_| chain.grow(dice));
-    let troubles = vec![Trouble::None; ENDPOINTS];
-    let (longest, stormy, dice) = (u64::MAX, false, dice.clone());
-    let world = Arc::new(Mutex::new(World { chain, troubles, longest, stormy, dice }));
+    let world = Arc::new(Mutex::new(World::of(chain, dice)));
     let mut servers = Vec::new();
     for index in 0..ENDPOINTS {
         servers.push(serve(&world, index).await);
@@ -65,21 +63,16 @@ async fn collection(db: &Database, address: Address) -> Collection {
     all.into_iter().find(|known| known.address == address).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reorg_beyond_finality_halts_what_it_touched_and_nothing_else() {
-    let first = number_of("SEED").unwrap_or(1);
-    for seed in first..first + number_of("RUNS").unwrap_or(2) {
-        let engine = if seed.is_multiple_of(2) { Engine::Postgres } else { Engine::Sqlite };
-        println!("SEED={seed} {engine:?}");
-        beyond(seed, engine).await;
-    }
+#[test]
+fn a_reorg_beyond_finality_halts_what_it_touched_and_nothing_else() {
+    seeds::run("beyond finality", beyond);
 }
 
-async fn beyond(seed: u64, engine: Engine) {
+async fn beyond(seed: u64) {
     let mut dice = Dice(seed);
     let (world, servers) = world(150, &mut dice).await;
     let urls: Vec<&Url> = servers.iter().map(|server| &server.url).collect();
-    let db = Database::fresh(engine).await;
+    let db = Database::fresh(engine(seed)).await;
     // The twin is read a part of the way, the other to the head.
     setting(&[TWIN]).await.index(&db, &urls).await.unwrap();
     grow(&world, 150, &mut dice);
@@ -92,40 +85,40 @@ async fn beyond(seed: u64, engine: Engine) {
     world.lock().unwrap().chain.rewrite(above, new, &mut dice);
     let both = setting(&[TWIN, COLLECTION]).await;
     let round = both.index(&db, &urls).await.unwrap();
-    assert_eq!((round.halted, round.reorgs), (1, 0), "SEED={seed}");
+    assert_eq!((round.halted, round.reorgs), (1, 0));
     let halted = collection(&db, COLLECTION).await;
-    assert!(halted.halted.is_some() && halted.indexed_block == Some(299), "SEED={seed}");
+    assert!(halted.halted.is_some() && halted.indexed_block == Some(299));
     let now = seen_in(&db).await.snapshot;
     let untouched = tokens_of(&before.snapshot, COLLECTION);
-    assert_eq!(tokens_of(&now, COLLECTION), untouched, "SEED={seed}");
-    assert_eq!(tokens_of(&now, TWIN), model(&world), "SEED={seed}: the twin goes on");
+    assert_eq!(tokens_of(&now, COLLECTION), untouched);
+    assert_eq!(tokens_of(&now, TWIN), model(&world), "the twin goes on");
 
     // It stays so through whatever comes then, and errs in no round.
     for _ in 0..3 {
-        happen(&world, &mut dice);
+        happen(&world, 0, &mut dice);
         {
             let mut world = world.lock().unwrap();
             (world.stormy, world.longest) = (false, u64::MAX);
         }
         let round = both.index(&db, &urls).await.unwrap();
-        assert_eq!(round.halted, 0, "SEED={seed}");
+        assert_eq!(round.halted, 0);
     }
     calm(&world, &mut dice);
     both.index(&db, &urls).await.unwrap();
     let now = seen_in(&db).await.snapshot;
-    assert_eq!(tokens_of(&now, COLLECTION), untouched, "SEED={seed}");
-    assert_eq!(tokens_of(&now, TWIN), model(&world), "SEED={seed}");
+    assert_eq!(tokens_of(&now, COLLECTION), untouched);
+    assert_eq!(tokens_of(&now, TWIN), model(&world));
 
     let config = both.config(&db.url, &urls);
     let ledger = db.open().await;
     let done = reindex(&ledger, &config, COLLECTION, None).await.unwrap();
-    assert!(done.incident.is_some(), "SEED={seed}");
+    assert!(done.incident.is_some());
     ledger.close().await;
     let round = both.index(&db, &urls).await.unwrap();
     assert_eq!(round.halted, 0);
     let now = seen_in(&db).await;
-    assert_eq!(now, both.fresh(urls[0]).await, "SEED={seed}: not a fresh index");
-    assert_eq!(tokens_of(&now.snapshot, COLLECTION), model(&world), "SEED={seed}");
+    assert_eq!(now, both.fresh(urls[0]).await, "not a fresh index");
+    assert_eq!(tokens_of(&now.snapshot, COLLECTION), model(&world));
     assert!(!collection(&db, COLLECTION).await.rereading);
     db.discard().await;
 }

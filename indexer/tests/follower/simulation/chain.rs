@@ -17,7 +17,7 @@ use everhold::{
 };
 use serde_json::{Value, json};
 
-use super::{DEPTH, Dice};
+use super::{DEPTH, Dice, foreign::Foreign};
 use crate::support::snapshot::TokenShape;
 
 pub(super) const COLLECTION: Address = Address::repeat_byte(0xc0);
@@ -32,8 +32,12 @@ pub(super) struct Block {
     parent: B256,
     /// Tells it from others at its place.
     salt: u64,
+    /// Of our collection, and of its twin.
     logs: Vec<LogData>,
+    /// Of contracts of others.
+    others: Vec<RawLog>,
     pub(super) tokens: BTreeMap<u64, TokenShape>,
+    pub(super) foreign: Foreign,
     next: u64,
 }
 
@@ -43,15 +47,25 @@ pub(super) struct Chain {
     pub(super) blocks: Vec<Block>,
     /// So many blocks are final: however reorgs follow each other, these stay.
     fixed: usize,
+    /// Whether contracts of others change URIs and tell nobody.
+    pub(super) silent: bool,
 }
 
 impl Chain {
     pub(super) fn new() -> Self {
-        let (logs, tokens) = (Vec::new(), BTreeMap::new());
-        let (number, hash, salt) = (0, B256::ZERO, 0);
-        let mut genesis = Block { number, hash, parent: B256::ZERO, salt, logs, tokens, next: 1 };
+        let mut genesis = Block {
+            number: 0,
+            hash: B256::ZERO,
+            parent: B256::ZERO,
+            salt: 0,
+            logs: Vec::new(),
+            others: Vec::new(),
+            tokens: BTreeMap::new(),
+            foreign: Foreign::default(),
+            next: 1,
+        };
         genesis.hash = genesis.header().hash_slow();
-        Self { blocks: vec![genesis], fixed: 1 }
+        Self { blocks: vec![genesis], fixed: 1, silent: false }
     }
 
     pub(super) fn head(&self) -> &Block {
@@ -61,10 +75,21 @@ impl Chain {
     /// A block in which a few things happen.
     pub(super) fn grow(&mut self, dice: &mut Dice) {
         let last = self.head().clone();
-        let (number, parent, salt) = (last.number + 1, last.hash, dice.next());
-        let mut block = Block { number, parent, salt, logs: Vec::new(), hash: B256::ZERO, ..last };
+        let mut block = Block {
+            number: last.number + 1,
+            parent: last.hash,
+            salt: dice.next(),
+            logs: Vec::new(),
+            others: Vec::new(),
+            hash: B256::ZERO,
+            ..last
+        };
         for _ in 0..dice.below(4) {
             block.act(dice);
+        }
+        for _ in 0..dice.below(3) {
+            let here = (block.number, block.hash);
+            block.others.extend(block.foreign.act(here, self.silent, dice));
         }
         let hash = block.header().hash_slow();
         block.is_called(hash);
@@ -77,6 +102,18 @@ impl Chain {
         let keep = self.blocks.len().saturating_sub(depth as usize).max(self.fixed);
         self.blocks.truncate(keep);
         (0..new).for_each(|_| self.grow(dice));
+    }
+
+    /// More blocks, or others.
+    pub(super) fn go_on(&mut self, dice: &mut Dice) {
+        match dice.below(3) {
+            0 => {
+                let depth = 1 + dice.below(DEPTH);
+                let new = 1 + dice.below(depth + 10);
+                self.reorg(depth, new, dice);
+            }
+            _ => (0..dice.below(20)).for_each(|_| self.grow(dice)),
+        }
     }
 
     pub(super) fn block(&self, number: u64) -> Option<&Block> {
@@ -169,11 +206,17 @@ impl Block {
         self.logs.push(event.encode_log_data());
     }
 
-    fn rpc_logs(&self) -> impl Iterator<Item = Log> {
+    fn all_logs(&self) -> Vec<RawLog> {
         let both = [COLLECTION, TWIN].into_iter();
-        let logs = both.flat_map(|address| self.logs.iter().map(move |data| (address, data)));
-        logs.enumerate().map(|(index, (address, data))| Log {
-            inner: RawLog { address, data: data.clone() },
+        let ours = both.flat_map(|address| {
+            self.logs.iter().map(move |data| RawLog { address, data: data.clone() })
+        });
+        ours.chain(self.others.iter().cloned()).collect()
+    }
+
+    fn rpc_logs(&self) -> impl Iterator<Item = Log> {
+        self.all_logs().into_iter().enumerate().map(|(index, inner)| Log {
+            inner,
             block_hash: Some(self.hash),
             block_number: Some(self.number),
             block_timestamp: Some(1_700_000_000 + self.number),
@@ -188,7 +231,7 @@ impl Block {
     fn is_called(&mut self, hash: B256) {
         let place = (self.number, std::mem::replace(&mut self.hash, hash));
         let here = (self.number, hash);
-        for shape in self.tokens.values_mut() {
+        for shape in self.tokens.values_mut().chain(self.foreign.tokens.values_mut()) {
             if shape.minted == place {
                 shape.minted = here;
             }
@@ -200,12 +243,8 @@ impl Block {
 
     /// Its one transaction's receipt.
     fn receipt(&self) -> ReceiptWithBloom<Receipt<RawLog>> {
-        let both = [COLLECTION, TWIN].into_iter();
-        let logs = both.flat_map(|address| {
-            self.logs.iter().map(move |data| RawLog { address, data: data.clone() })
-        });
         let (status, cumulative_gas_used) = (true.into(), 21_000 + self.number);
-        Receipt { status, cumulative_gas_used, logs: logs.collect() }.with_bloom()
+        Receipt { status, cumulative_gas_used, logs: self.all_logs() }.with_bloom()
     }
 
     fn header(&self) -> Inner {
@@ -215,9 +254,9 @@ impl Block {
             number: self.number,
             parent_hash: self.parent,
             logs_bloom,
-            receipts_root: match self.logs.len() {
-                0 => EMPTY_ROOT_HASH,
-                _ => calculate_receipt_root(&[ReceiptEnvelope::Eip1559(receipt)]),
+            receipts_root: match receipt.receipt.logs.is_empty() {
+                true => EMPTY_ROOT_HASH,
+                false => calculate_receipt_root(&[ReceiptEnvelope::Eip1559(receipt)]),
             },
             timestamp: 1_700_000_000 + self.number,
             mix_hash: B256::from(U256::from(self.salt)),
@@ -227,10 +266,10 @@ impl Block {
 
     /// `eth_getBlockReceipts`.
     pub(super) fn receipts(&self) -> Value {
-        if self.logs.is_empty() {
+        let logs: Vec<Log> = self.rpc_logs().collect();
+        if logs.is_empty() {
             return json!([]);
         }
-        let logs: Vec<Log> = self.rpc_logs().collect();
         json!([{
             "type": "0x2",
             "status": "0x1",

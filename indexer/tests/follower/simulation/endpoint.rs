@@ -6,12 +6,11 @@ use alloy::{
     primitives::{Address, B256, U256},
     rpc::types::Log,
 };
-use alloy_sol_types::{SolCall, SolValue};
-use everhold::chain::IEverhold;
 use serde_json::{Value, json};
 
 use super::{
-    Dice,
+    Dice, ENDPOINTS,
+    calls::Calls,
     chain::{Block, Chain},
 };
 use crate::http::{Answer, Reply, Server};
@@ -43,14 +42,31 @@ pub(super) enum Trouble {
 pub(super) struct World {
     pub(super) chain: Chain,
     pub(super) troubles: Vec<Trouble>,
-    /// So many blocks may be asked for at once.
+    /// So many blocks may be asked for at once, and so many contracts be called.
     pub(super) longest: u64,
+    /// Whether there is Multicall3.
+    pub(super) multicall: bool,
+    /// Whether calls may name their block by its hash.
+    pub(super) by_hash: bool,
     /// Whether requests fail now and then.
     pub(super) stormy: bool,
     pub(super) dice: Dice,
 }
 
 pub(super) type Shared = Arc<Mutex<World>>;
+
+/// An error that is answered.
+pub(super) struct Refused {
+    pub(super) code: i64,
+    pub(super) message: &'static str,
+    pub(super) data: Option<String>,
+}
+
+impl From<&'static str> for Refused {
+    fn from(message: &'static str) -> Self {
+        Self { code: -32000, message, data: None }
+    }
+}
 
 pub(super) async fn serve(world: &Shared, index: usize) -> Server {
     let world = world.clone();
@@ -62,6 +78,25 @@ pub(super) async fn serve(world: &Shared, index: usize) -> Server {
 }
 
 impl World {
+    /// A chain whose endpoints are well.
+    pub(super) fn of(chain: Chain, dice: &Dice) -> Self {
+        Self {
+            chain,
+            troubles: vec![Trouble::None; ENDPOINTS],
+            longest: u64::MAX,
+            multicall: true,
+            by_hash: true,
+            stormy: false,
+            dice: dice.clone(),
+        }
+    }
+
+    /// The endpoints are well from now on.
+    pub(super) fn calm(&mut self) {
+        (self.stormy, self.longest) = (false, u64::MAX);
+        self.troubles = vec![Trouble::None; ENDPOINTS];
+    }
+
     fn answer(&mut self, index: usize, body: &[u8]) -> Answer {
         let request: Value = serde_json::from_slice(body).ok()?;
         let method = request["method"].as_str()?;
@@ -72,6 +107,11 @@ impl World {
                 2 => return Some(Reply::new(500, "oops")),
                 3 => return Some(Reply::new(200, "{\"jsonrpc\":\"2.0\",\"id\":")),
                 4 => return Some(Reply::new(200, "<html>maintenance</html>")),
+                5 => return Some(said(&request, json!({ "result": { "absurd": [true] } }))),
+                6 => {
+                    let error = json!({ "code": -32005, "message": "rate limit exceeded" });
+                    return Some(said(&request, json!({ "error": error })));
+                }
                 _ => {}
             }
         }
@@ -91,16 +131,18 @@ impl World {
             _ => (&self.chain, self.chain.head().number),
         };
         let params = &request["params"];
-        let result = match method {
+        let (multicall, by_hash) = (self.multicall, self.by_hash);
+        let calls = Calls { multicall, by_hash, longest };
+        let result: Result<Value, Refused> = match method {
             "eth_chainId" => Ok(json!("0x7a69")),
-            "eth_getCode" => Ok(json!("0x60")),
+            "eth_getCode" => calls.code(chain, cap, params),
             "eth_blockNumber" => Ok(json!(format!("{cap:#x}"))),
             "eth_getBlockByNumber" => {
                 let number = number(&params[0]).unwrap_or(cap);
                 let block = chain.block(number).filter(|block| block.number <= cap);
                 Ok(block.map_or(Value::Null, Block::json))
             }
-            "eth_getLogs" => logs(chain, cap, &trouble, &params[0], longest),
+            "eth_getLogs" => logs(chain, cap, &trouble, &params[0], longest).map_err(Refused::from),
             "eth_getBlockByHash" => {
                 let hash: Option<B256> = params[0].as_str().and_then(|text| text.parse().ok());
                 let known = |block: &&Block| Some(block.hash) == hash && block.number <= cap;
@@ -117,21 +159,31 @@ impl World {
                     receipts
                 }))
             }
-            "eth_call" => Ok(call(chain, &params[0])),
-            _ => Err("no such method"),
+            "eth_call" => calls.call(chain, cap, params),
+            _ => Err("no such method".into()),
         };
-        let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
-        match result {
+        Some(match result {
             Ok(mut result) => {
                 if method == "eth_getLogs" {
                     trouble.falsify(&mut result);
                 }
-                answer["result"] = result;
+                said(&request, json!({ "result": result }))
             }
-            Err(message) => answer["error"] = json!({ "code": -32000, "message": message }),
-        }
-        Some(Reply::new(200, answer.to_string()))
+            Err(Refused { code, message, data }) => {
+                let error = json!({ "code": code, "message": message, "data": data });
+                said(&request, json!({ "error": error }))
+            }
+        })
     }
+}
+
+/// The answer to a request.
+fn said(request: &Value, what: Value) -> Reply {
+    let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
+    for (name, value) in what.as_object().into_iter().flatten() {
+        answer[name] = value.clone();
+    }
+    Reply::new(200, answer.to_string())
 }
 
 impl Trouble {
@@ -194,29 +246,6 @@ fn of(filter: &Value, mut logs: Vec<Log>) -> Vec<Log> {
     logs
 }
 
-/// What the collection answers.
-fn call(chain: &Chain, request: &Value) -> Value {
-    let input = request["input"].as_str().or(request["data"].as_str()).unwrap_or_default();
-    let selector = input.get(2..10).unwrap_or_default();
-    let is = |wanted: [u8; 4]| alloy::hex::encode(wanted) == selector;
-    let bytes = if is(IEverhold::supportsInterfaceCall::SELECTOR) {
-        // Neither what no contract supports (ERC-165), nor ERC-1155.
-        (input.get(10..18) != Some("ffffffff") && input.get(10..18) != Some("d9b67a26"))
-            .abi_encode()
-    } else if is(IEverhold::nameCall::SELECTOR) {
-        "Storm".to_owned().abi_encode()
-    } else if is(IEverhold::codecCall::SELECTOR) {
-        U256::from(0x55).abi_encode()
-    } else if is(IEverhold::editableCall::SELECTOR) {
-        true.abi_encode()
-    } else if is(IEverhold::contractURICall::SELECTOR) {
-        String::new().abi_encode()
-    } else {
-        U256::from(chain.head().number + 1).abi_encode()
-    };
-    json!(alloy::hex::encode_prefixed(bytes))
-}
-
-fn number(value: &Value) -> Option<u64> {
+pub(super) fn number(value: &Value) -> Option<u64> {
     u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
 }
