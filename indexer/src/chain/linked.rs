@@ -192,12 +192,10 @@ async fn header(source: &Source, number: u64) -> Result<Option<Header>> {
 async fn by_hash(source: &Source, number: u64, hash: B256) -> Result<Header> {
     let mut broken = false;
     for endpoint in &source.endpoints {
-        match endpoint.header_of(hash).await {
-            Ok(Some(seen)) => match proof::whole(&seen).filter(|header| header.number == number) {
-                Some(header) => return Ok(header),
-                None => broken = true,
-            },
-            Ok(None) | Err(_) => {}
+        let Ok(Some(seen)) = endpoint.header_of(hash).await else { continue };
+        match proof::whole(&seen).filter(|header| header.number == number) {
+            Some(header) => return Ok(header),
+            None => broken = true,
         }
     }
     if !broken {

@@ -96,7 +96,7 @@ impl Anvil {
     /// The chain as the indexer asks it.
     pub(crate) async fn rpc(&self) -> Rpc {
         let fetcher = Fetcher::new(Limits::default(), [self.url.clone()]).unwrap();
-        Rpc::connect(&[self.url.clone()], &fetcher).await.unwrap()
+        Rpc::connect(std::slice::from_ref(&self.url), &fetcher).await.unwrap()
     }
 
     pub(crate) async fn call(&self, method: &'static str, params: Value) -> Value {
