@@ -12,7 +12,7 @@ use std::{
 use everhold_net::{FetchError, Fetcher, Refusal, Resolver, Url};
 use futures::future::{BoxFuture, ready};
 
-use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, quick};
+use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, unhurried};
 
 /// Answers with the first list, then the second, and so on; the last again and again.
 struct Changing {
@@ -31,7 +31,7 @@ fn web(answers: &[&[IpAddr]]) -> (Fetcher, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let answers = answers.iter().map(|answer| answer.to_vec()).collect();
     let resolver = Changing { answers, asked: asked.clone() };
-    (open(quick()).resolver(resolver).build().unwrap(), asked)
+    (open(unhurried()).resolver(resolver).build().unwrap(), asked)
 }
 
 fn named(server: &Server) -> Url {
@@ -98,7 +98,7 @@ async fn name_that_leads_to_nothing_or_only_inside() {
         assert!(matches!(error, FetchError::Refused { why: Refusal::Resolves, .. }), "{error}");
     }
     // `localhost` by the machine's own resolver.
-    let fetcher = Fetcher::new(quick(), []).unwrap();
+    let fetcher = Fetcher::new(unhurried(), []).unwrap();
     for host in ["localhost", "LOCALHOST", "localhost."] {
         let url = Url::parse(&format!("http://{host}:{}/", server.address.port())).unwrap();
         let error = fetch(&fetcher, url).await.unwrap_err();
@@ -113,7 +113,7 @@ async fn name_that_leads_to_nothing_or_only_inside() {
 async fn every_notation_of_an_address() {
     let server = Server::answering(PRIVATE, ok("", b"x")).await;
     let port = server.address.port();
-    let fetcher = Fetcher::new(quick(), []).unwrap();
+    let fetcher = Fetcher::new(unhurried(), []).unwrap();
     for host in [
         "127.0.0.1",
         "127.1",
@@ -159,7 +159,7 @@ async fn configured_is_a_host_and_a_port() {
         Server::answering(PRIVATE, ok("", b"node")).await,
         Server::answering(PRIVATE, ok("", b"other")).await,
     );
-    let fetcher = for_nodes(quick(), &[&node]);
+    let fetcher = for_nodes(unhurried(), &[&node]);
     assert_eq!(fetcher.get(node.url("/any/path")).ask().await.unwrap().1, "node");
     let refused = fetcher.get(other.url("/")).ask().await;
     assert!(matches!(refused, Err(FetchError::Refused { why: Refusal::Address, .. })));
@@ -171,7 +171,7 @@ async fn configured_is_a_host_and_a_port() {
     // By name, too; the name is resolved by whatever the machine resolves by.
     let port = node.address.port();
     let named = Url::parse(&format!("http://localhost:{port}/")).unwrap();
-    let fetcher = Fetcher::new(quick(), [named.clone()]).unwrap();
+    let fetcher = Fetcher::new(unhurried(), [named.clone()]).unwrap();
     assert_eq!(fetcher.get(named).ask().await.unwrap().1, "node");
     let twin = Url::parse(&format!("http://LocalHost:{port}/x")).unwrap();
     assert_eq!(fetcher.get(twin).ask().await.unwrap().1, "node");

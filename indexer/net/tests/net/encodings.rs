@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::server::{PRIVATE, Server, for_nodes, ok, quick};
+use crate::server::{PRIVATE, Server, for_nodes, ok, unhurried};
 
 macro_rules! encode {
     ($encoder:ident, $bytes:expr) => {
@@ -48,7 +48,7 @@ fn content() -> Vec<u8> {
 async fn fetch(encoding: &str, body: &[u8]) -> Result<Bytes, FetchError> {
     let answer = ok(&format!("Content-Encoding: {encoding}\r\n"), body);
     let server = Server::answering(PRIVATE, answer).await;
-    let fetcher = for_nodes(quick(), &[&server]);
+    let fetcher = for_nodes(unhurried(), &[&server]);
     let mut body = fetcher.get(server.url("/")).open().await?;
     let bytes = body.collect().await?;
     assert_eq!(body.received(), bytes.len() as u64);
@@ -100,7 +100,7 @@ async fn cut_anywhere_is_an_error() {
             })
             .await
         };
-        let fetcher = for_nodes(quick(), &[&server]);
+        let fetcher = for_nodes(unhurried(), &[&server]);
         let step = (bytes.len() / 100).max(1);
         let ends = (0..bytes.len()).filter(|n| *n < 30 || n % step == 0 || n + 30 > bytes.len());
         for end in ends {
@@ -151,7 +151,7 @@ async fn cut_by_the_connection_is_a_cut() {
         );
         let answer = [head.as_bytes(), &bytes[..bytes.len() / 2]].concat();
         let server = Server::answering(PRIVATE, answer).await;
-        let fetcher = for_nodes(quick(), &[&server]);
+        let fetcher = for_nodes(unhurried(), &[&server]);
         let error = fetcher.get(server.url("/")).open().await.unwrap().collect().await.unwrap_err();
         assert!(matches!(error, FetchError::Cut { .. }), "{name}: {error}");
     }
@@ -177,7 +177,7 @@ async fn limits_are_of_decoded_bytes() {
     for (name, bytes) in encoded(&content).await {
         let server =
             Server::answering(PRIVATE, ok(&format!("Content-Encoding: {name}\r\n"), &bytes)).await;
-        let fetcher = for_nodes(quick(), &[&server]);
+        let fetcher = for_nodes(unhurried(), &[&server]);
         for (limit, fits) in [(100_000, true), (99_999, false), (0, false)] {
             let mut body = fetcher.get(server.url("/")).open().await.unwrap();
             body.limit_to(limit);
@@ -224,7 +224,7 @@ async fn endless_nothing() {
             while stream.write_all(&again).await.is_ok() {}
         })
         .await;
-        let fetcher = for_nodes(quick(), &[&server]);
+        let fetcher = for_nodes(unhurried(), &[&server]);
         let mut body = fetcher.get(server.url("/")).open().await.unwrap();
         let error = body.collect().await.unwrap_err();
         assert!(matches!(error, FetchError::TooLarge { .. }), "{name}: {error}");

@@ -3,10 +3,10 @@
 use everhold_net::{FetchError, Fetcher, RedirectFault, Refusal, Url};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, quick};
+use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, unhurried};
 
 fn web() -> Fetcher {
-    open(quick()).build().unwrap()
+    open(unhurried()).build().unwrap()
 }
 
 async fn follow(fetcher: &Fetcher, url: Url) -> Result<(Url, bytes::Bytes), FetchError> {
@@ -60,7 +60,7 @@ async fn are_off_unless_asked_for() {
     for status in [301, 302, 303, 307, 308] {
         let target = Server::answering(PRIVATE, ok("", b"x")).await;
         let server = Server::redirecting(PRIVATE, status, target.url("/").as_str()).await;
-        let fetcher = for_nodes(quick(), &[&server, &target]);
+        let fetcher = for_nodes(unhurried(), &[&server, &target]);
         let error = fetcher.get(server.url("/")).open().await.unwrap_err();
         assert_eq!(error.status(), Some(status));
         assert_eq!(fetcher.get(server.url("/")).ask().await.unwrap().0, status);
@@ -73,7 +73,7 @@ async fn a_body_is_never_sent_again() {
     let target = Server::answering(PRIVATE, ok("", b"x")).await;
     for status in [302, 303, 307, 308] {
         let server = Server::redirecting(PRIVATE, status, target.url("/").as_str()).await;
-        let fetcher = for_nodes(quick(), &[&server, &target]);
+        let fetcher = for_nodes(unhurried(), &[&server, &target]);
         let request = fetcher.post(server.url("/")).redirects(5).body("secret");
         assert_eq!(request.ask().await.unwrap().0, status);
     }
@@ -127,7 +127,7 @@ async fn private_addresses_are_not_led_to() {
     let private = Server::answering(PRIVATE, ok("", b"secret")).await;
     let port = private.address.port();
     // Not even where it is configured: a stranger leads there.
-    let configured = open(quick()).configured([private.url("/")]).build().unwrap();
+    let configured = open(unhurried()).configured([private.url("/")]).build().unwrap();
     for host in ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "127.1."]
     {
         let server = Server::redirecting(PUBLIC, 302, &format!("http://{host}:{port}/")).await;
@@ -149,10 +149,10 @@ async fn private_addresses_are_not_led_to() {
 async fn a_configured_origin_may_lead_to_another() {
     let target = Server::answering(PRIVATE, ok("", b"x")).await;
     let server = Server::redirecting(PRIVATE, 302, target.url("/").as_str()).await;
-    let fetcher = for_nodes(quick(), &[&server, &target]);
+    let fetcher = for_nodes(unhurried(), &[&server, &target]);
     let body = fetcher.get(server.url("/")).redirects(1).open().await.unwrap();
     assert_eq!(body.final_url(), &target.url("/"));
-    let fetcher = for_nodes(quick(), &[&server]);
+    let fetcher = for_nodes(unhurried(), &[&server]);
     let refused = fetcher.get(server.url("/")).redirects(1).open().await;
     assert!(matches!(refused, Err(FetchError::Refused { why: Refusal::Address, .. })));
 }
@@ -194,14 +194,14 @@ async fn userinfo_and_ports_are_refused() {
 async fn at_home_lead_to_the_same_host_only() {
     let other = Server::answering(PRIVATE, ok("", b"x")).await;
     let leaving = Server::redirecting(PRIVATE, 302, other.url("/").as_str()).await;
-    let fetcher = for_nodes(quick(), &[&leaving, &other]);
+    let fetcher = for_nodes(unhurried(), &[&leaving, &other]);
     let error = fetcher.get(leaving.url("/")).redirects_at_home().open().await.unwrap_err();
     let fault =
         RedirectFault::Elsewhere(format!("{}:{}", "127.0.0.1", other.url("/").port().unwrap()));
     assert!(matches!(error, FetchError::Redirect { fault: found, .. } if found == fault));
     assert_eq!(other.connections(), 0);
     let staying = countdown().await;
-    let fetcher = for_nodes(quick(), &[&staying]);
+    let fetcher = for_nodes(unhurried(), &[&staying]);
     let mut body = fetcher.get(staying.url("/3")).redirects_at_home().open().await.unwrap();
     assert_eq!(&body.collect().await.unwrap()[..], b"there");
 }

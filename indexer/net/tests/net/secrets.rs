@@ -2,7 +2,7 @@
 
 use everhold_net::{FetchError, Fetcher, Refusal, Url};
 
-use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, quick};
+use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, unhurried};
 
 #[tokio::test]
 async fn cookies_are_not_kept() {
@@ -14,7 +14,7 @@ async fn cookies_are_not_kept() {
         "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nSet-Cookie: id=2\r\nLocation: {there}\r\n\r\n"
     );
     let first = Server::answering(PUBLIC, answer).await;
-    let fetcher = open(quick()).build().unwrap();
+    let fetcher = open(unhurried()).build().unwrap();
     for _ in 0..2 {
         fetcher.get(first.url("/")).open_web().open().await.unwrap();
     }
@@ -28,7 +28,7 @@ async fn cookies_are_not_kept() {
 async fn credentials_stay_with_their_origin() {
     let other = Server::answering(PUBLIC, ok("", b"x")).await;
     let first = Server::redirecting(PUBLIC, 302, other.url("/").as_str()).await;
-    let fetcher = open(quick()).build().unwrap();
+    let fetcher = open(unhurried()).build().unwrap();
     let request = fetcher.get(first.url("/a?token=secret")).open_web();
     let request = request
         .header("Authorization", "Bearer secret")
@@ -57,7 +57,7 @@ async fn headers_stay_within_an_origin() {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, &answer).await;
     })
     .await;
-    let fetcher = open(quick()).build().unwrap();
+    let fetcher = open(unhurried()).build().unwrap();
     let request = fetcher.get(server.url("/a")).open_web().header("X-Api-Key", "secret");
     request.open().await.unwrap();
     assert!(server.heads()[1].to_lowercase().contains("x-api-key: secret"));
@@ -68,7 +68,7 @@ async fn userinfo_is_used_where_it_is_configured_and_never_shown() {
     let server = Server::answering(PRIVATE, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n").await;
     let port = server.address.port();
     let ours = Url::parse(&format!("http://me:secret@127.0.0.1:{port}/key")).unwrap();
-    let fetcher = Fetcher::new(quick(), [ours.clone()]).unwrap();
+    let fetcher = Fetcher::new(unhurried(), [ours.clone()]).unwrap();
     let request = fetcher.get(ours.join("/x?api_key=secret").unwrap());
     let said = format!("{request:?} {fetcher:?}");
     let error = request.open().await.unwrap_err();
@@ -93,7 +93,7 @@ async fn userinfo_is_used_where_it_is_configured_and_never_shown() {
 async fn userinfo_of_strangers_is_refused() {
     let server = Server::answering(PUBLIC, ok("", b"x")).await;
     let url = Url::parse(&format!("http://me:secret@{}/", server.address)).unwrap();
-    let fetcher = open(quick()).build().unwrap();
+    let fetcher = open(unhurried()).build().unwrap();
     let error = fetcher.get(url).open_web().open().await.unwrap_err();
     assert!(matches!(error, FetchError::Refused { why: Refusal::Userinfo, .. }), "{error}");
     assert_eq!(server.connections(), 0);
@@ -103,7 +103,7 @@ async fn userinfo_of_strangers_is_refused() {
 #[tokio::test]
 async fn nothing_is_sent_twice() {
     let server = Server::answering(PRIVATE, "").await;
-    let fetcher = for_nodes(quick(), &[&server]);
+    let fetcher = for_nodes(unhurried(), &[&server]);
     let error = fetcher.post(server.url("/")).json(&[1]).ask().await.unwrap_err();
     assert!(matches!(error, FetchError::Cut { .. }), "{error}");
     assert!(fetcher.get(server.url("/")).ask().await.is_err());
@@ -113,7 +113,7 @@ async fn nothing_is_sent_twice() {
 #[tokio::test]
 async fn json_and_headers_are_sent() {
     let server = Server::answering(PRIVATE, ok("", b"[1]")).await;
-    let fetcher = for_nodes(quick(), &[&server]);
+    let fetcher = for_nodes(unhurried(), &[&server]);
     let request = fetcher.post(server.url("/")).header("X-A", "b").json("x");
     assert_eq!(request.get_json::<Vec<u8>>().await.unwrap(), [1]);
     let head = server.heads()[0].to_lowercase();

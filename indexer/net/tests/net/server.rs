@@ -146,6 +146,12 @@ pub(crate) fn quick() -> Limits {
     }
 }
 
+/// The same, for tests in which nothing is waited for: a busy machine may be slow.
+pub(crate) fn unhurried() -> Limits {
+    let long = Duration::from_secs(30);
+    Limits { connect: long, first_byte: long, idle: long, total: 2 * long, ..quick() }
+}
+
 /// A fetcher for which the servers are configured.
 pub(crate) fn for_nodes(limits: Limits, servers: &[&Server]) -> Fetcher {
     Fetcher::new(limits, servers.iter().map(|server| server.url("/"))).unwrap()

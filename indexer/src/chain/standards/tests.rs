@@ -155,10 +155,10 @@ fn hostile_arrays_are_passed_over() {
 fn each_standard_has_its_own_topics() {
     let watched = |standard| Watched { address: ANN, standard };
     let ours = topics(&[watched(Standard::Everhold)]);
-    assert_eq!(ours.len(), 4);
+    assert_eq!(ours.len(), 5);
     let all: Vec<_> = Standard::ALL.map(watched).to_vec();
-    // `Transfer` is ours and ERC-721's, ERC-4906 is of both others.
-    assert_eq!(topics(&all).len(), 4 + 4 + 5 - 1 - 2);
+    // `Transfer` is ours and ERC-721's, ERC-4906 is of both others, ERC-7572 of all.
+    assert_eq!(topics(&all).len(), 5 + 5 + 6 - 1 - 2 - 2);
     let single =
         TransferSingle { operator: ANN, from: ANN, to: BOB, id: U256::ZERO, value: U256::ONE };
     assert_eq!(of_721(&single), [], "an ERC-721 says nothing by it");
