@@ -113,7 +113,7 @@ impl Tx {
 
     /// Makes alerts due that a process took and did not bring back.
     pub async fn release_alerts(&mut self) -> Result<()> {
-        self.among_others().await?;
+        self.alone().await?;
         execute!(self, "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL")?;
         Ok(())
     }

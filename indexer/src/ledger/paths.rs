@@ -49,7 +49,7 @@ impl Tx {
     /// Makes the paths due that a process took and did not bring back, and those that wait to be
     /// tried again.
     pub async fn release_paths(&mut self) -> Result<()> {
-        self.among_others().await?;
+        self.alone().await?;
         for update in [
             "UPDATE token_uris SET path_due = 0 WHERE path_due > 0",
             "UPDATE links SET path_due = 0 WHERE path_due > 0",

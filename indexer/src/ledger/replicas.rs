@@ -205,7 +205,7 @@ impl Tx {
 
     /// Makes the probes due that a process took and did not bring back.
     pub async fn release_leases(&mut self) -> Result<()> {
-        self.among_others().await?;
+        self.alone().await?;
         let update =
             "UPDATE replicas SET due_at = 0, leased = 0 WHERE leased = 1 AND due_at IS NOT NULL";
         execute!(self, update)?;

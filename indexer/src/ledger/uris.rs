@@ -158,7 +158,7 @@ impl Tx {
 
     /// Makes due again what was taken of a chain until `lease`, and not brought back.
     pub async fn give_back_uris(&mut self, chain_id: u64, lease: Millis) -> Result<()> {
-        self.among_others().await?;
+        self.alone().await?;
         let update = "UPDATE token_uris SET due_at = 0 WHERE due_at = $1
                       AND collection_id IN (SELECT id FROM collections WHERE chain_id = $2)";
         execute!(self, update, lease, int(chain_id))?;
@@ -316,7 +316,7 @@ impl Tx {
     /// Makes the URIs due that a process took and did not bring back, and those that wait to be
     /// tried again.
     pub async fn release_uris(&mut self) -> Result<()> {
-        self.among_others().await?;
+        self.alone().await?;
         execute!(self, "UPDATE token_uris SET due_at = 0 WHERE due_at > 0")?;
         Ok(())
     }

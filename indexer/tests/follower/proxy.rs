@@ -240,8 +240,9 @@ impl Faults {
     }
 
     fn before_call(&mut self, method: &str, params: &Value) -> Early {
-        if self.numbers_only && params[1].is_object() {
-            return Early::Answer(Err("invalid argument 1: cannot unmarshal object"));
+        let is_hash = params[1].is_object() || params[1].as_str().is_some_and(|of| of.len() == 66);
+        if self.numbers_only && is_hash {
+            return Early::Answer(Err("invalid argument 1: hex number > 64 bits"));
         }
         if self.stateless {
             return Early::Answer(Err("missing trie node"));

@@ -94,16 +94,14 @@ impl Calls {
         Ok(json!(hex::encode_prefixed(aggregate3Call::abi_encode_returns(&results))))
     }
 
+    /// The block that is asked for: by its number, or by its hash, alone or in an object.
     fn block<'a>(self, chain: &'a Chain, cap: u64, of: &Value) -> Result<&'a Block, Refused> {
-        let block = match &of["blockHash"] {
-            Value::String(_) if !self.by_hash => {
-                return Err("invalid argument 1: cannot unmarshal object".into());
-            }
-            Value::String(text) => {
-                let hash: Option<B256> = text.parse().ok();
-                chain.blocks.iter().find(|block| Some(block.hash) == hash)
-            }
-            _ => chain.block(number(of).unwrap_or(cap)),
+        let text = of["blockHash"].as_str().or(of.as_str()).unwrap_or("latest");
+        let block = match text.parse::<B256>() {
+            Ok(_) if !self.by_hash => return Err("hex number > 64 bits".into()),
+            Ok(hash) => chain.blocks.iter().find(|block| block.hash == hash),
+            Err(_) if text == "latest" => chain.block(cap),
+            Err(_) => number(of).and_then(|number| chain.block(number)),
         };
         block.filter(|block| block.number <= cap).ok_or("header not found".into())
     }

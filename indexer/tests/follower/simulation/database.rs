@@ -79,31 +79,6 @@ impl Fragile {
         }
     }
 
-    pub(super) async fn dump(&self) {
-        type Row = (
-            i64,
-            Vec<u8>,
-            String,
-            Option<i64>,
-            Option<i64>,
-            i64,
-            Option<String>,
-            Option<i64>,
-            Option<Vec<u8>>,
-        );
-        let q = "SELECT u.collection_id, u.token_id, state, due_at, read_block, failures, uri, c.indexed_block, read_hash FROM token_uris u JOIN collections c ON c.id=u.collection_id";
-        let rows: Vec<Row> = match self.engine {
-            Engine::Sqlite => sqlx::query_as(q).fetch_all(&mut self.sqlite().await).await.unwrap(),
-            Engine::Postgres => {
-                sqlx::query_as(q).fetch_all(&mut self.postgres().await).await.unwrap()
-            }
-        };
-        let now = everhold::ledger::now();
-        for row in rows {
-            println!("DUMP now={now} {row:?}");
-        }
-    }
-
     async fn sqlite(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::from_str(&self.direct).unwrap();
         options.busy_timeout(Duration::from_secs(60)).connect().await.unwrap()

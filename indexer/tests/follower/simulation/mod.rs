@@ -257,7 +257,6 @@ impl Storm<'_> {
                 return;
             }
             if begun.elapsed() > CATCHING_UP {
-                self.fragile.dump().await;
                 found.must_be(&model);
             }
             sleep(Duration::from_millis(50)).await;
