@@ -4,7 +4,9 @@
 //! Then, how long it takes from a block until it is in the ledger, over WebSocket and HTTP.
 //!
 //! Prints figures and asserts none. `EVERHOLD_BENCH_TOKENS` (100,000) sets the size, of which a
-//! quarter and a half are measured, too; 0 measures only how long a block takes.
+//! quarter and a half are measured, too; 0 measures only how long a block takes. With
+//! `EVERHOLD_BENCH_KEEP` the chain is made and served until Ctrl-C, and `EVERHOLD_BENCH_CHAIN` measures
+//! the one that the words it printed are of.
 
 use std::{
     env,
@@ -40,6 +42,9 @@ const RUNS: usize = 3;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    if let Ok(words) = env::var("EVERHOLD_BENCH_CHAIN") {
+        return follow(&Everhold::new()?, &Storm::parse(&words)?).await;
+    }
     let tokens = env::var("EVERHOLD_BENCH_TOKENS").ok().and_then(|text| text.parse().ok());
     let tokens: u64 = tokens.unwrap_or(100_000);
     latency().await?;
@@ -53,40 +58,62 @@ async fn main() -> Result<()> {
     let (collection, block) = begin(&anvil, &everhold).await?;
     let keep = env::var_os("EVERHOLD_BENCH_KEEP").is_some();
     let mut before = 0;
-    for tokens in [tokens / 4, tokens / 2, tokens] {
+    let all = tokens;
+    for tokens in [all / 4, all / 2, all] {
         let begun = Instant::now();
         storm(&anvil, &collection, before + 1, tokens).await?;
         before = tokens;
         let (head, took) = (anvil.head().await?, begun.elapsed().as_secs_f64());
         println!("{tokens} tokens, {head} blocks (made in {took:.0} s more)");
+        let storm = Storm { url: anvil.url(), collection: collection.clone(), block, head, tokens };
         if !keep {
-            follow(&anvil, &everhold, (&collection, block), tokens).await?;
+            follow(&everhold, &storm).await?;
+        } else if tokens == all {
+            println!("EVERHOLD_BENCH_CHAIN=\"{}\"", storm.words());
+            std::future::pending::<()>().await;
         }
-    }
-    if keep {
-        println!("{} {collection} {block}", anvil.url());
-        std::future::pending::<()>().await;
     }
     Ok(())
 }
 
-/// Times the chain as it is now.
-async fn follow(
-    anvil: &Anvil,
-    everhold: &Everhold,
-    (collection, block): (&str, u64),
+/// A chain to be followed.
+struct Storm {
+    url: String,
+    collection: String,
+    /// The collection's.
+    block: u64,
+    head: u64,
     tokens: u64,
-) -> Result<()> {
-    let bare = bare(&anvil.url(), collection, block, anvil.head().await?).await?;
+}
+
+impl Storm {
+    fn words(&self) -> String {
+        let Self { url, collection, block, head, tokens } = self;
+        format!("{url} {collection} {block} {head} {tokens}")
+    }
+
+    fn parse(words: &str) -> Result<Self> {
+        let mut words = words.split_whitespace();
+        let mut next = || words.next().context("EVERHOLD_BENCH_CHAIN has five words");
+        let (url, collection) = (next()?.to_owned(), next()?.to_owned());
+        let mut number = || next()?.parse().context("a number in EVERHOLD_BENCH_CHAIN");
+        Ok(Self { url, collection, block: number()?, head: number()?, tokens: number()? })
+    }
+}
+
+/// Times the chain as it is now.
+async fn follow(everhold: &Everhold, storm: &Storm) -> Result<()> {
+    let Storm { url, collection, block, head, tokens } = storm;
+    let bare = bare(url, collection, *block, *head).await?;
     let mut settings = Settings {
-        rpc: vec![anvil.url()],
+        rpc: vec![url.clone()],
         nodes: vec!["http://127.0.0.1:9".to_owned()],
         min: 1,
-        collections: vec![(collection.to_owned(), block)],
+        collections: vec![(collection.clone(), *block)],
         ..Settings::default()
     };
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        backfill(everhold, &mut settings, engine, tokens, bare).await?;
+        backfill(everhold, &mut settings, engine, *tokens, bare).await?;
     }
     Ok(())
 }

@@ -1,12 +1,9 @@
 //! Contents: which exist, which are wanted, and what their metadata refers to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
-    LedgerError, Millis, Result, RowId, Tx,
-    bulk::{fetch_in, fetch_unique, insert_tuples},
-    copy::copy_rows,
-    execute, fetch, int, text, uint,
+    LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, execute, fetch, int, text, uint,
 };
 use crate::{
     content::{Codec, ContentId, Digest, Metadata, Proof},
@@ -131,120 +128,6 @@ impl Tx {
     /// Remembers that a content was healthy: its grace is over.
     pub async fn mark_healthy(&mut self, row: RowId) -> Result<()> {
         execute!(self, "UPDATE contents SET was_healthy = 1 WHERE id = $1", row)?;
-        Ok(())
-    }
-
-    /// The rows of contents, made if need be. One that is new is wanted if `since` says since when;
-    /// gives which are new, too.
-    pub(super) async fn content_rows(
-        &mut self,
-        ids: &BTreeMap<ContentId, Option<Millis>>,
-    ) -> Result<(HashMap<ContentId, RowId>, BTreeSet<RowId>)> {
-        let all: Vec<(&ContentId, &Option<Millis>)> = ids.iter().collect();
-        // Whoever writes contents does so alone, and gives them the next keys: rows that are read
-        // back cost as much as those that are written.
-        let last = "SELECT COALESCE(MAX(id), 0) FROM contents";
-        let (last,) = fetch!(fetch_one, self, (i64,), last)?;
-        let mut rows = match self {
-            Self::Sqlite(_) => self.insert_contents(&all, last).await?,
-            Self::Postgres(_) => HashMap::new(),
-        };
-        if rows.len() < all.len() {
-            self.known_rows(&all, &mut rows).await?;
-        }
-        if rows.len() < all.len() {
-            let new: Vec<_> = all.iter().filter(|(id, _)| !rows.contains_key(*id)).collect();
-            rows.extend(self.copy_contents(&new, last).await?);
-        }
-        let new = rows.values().copied().filter(|row| *row > last).collect();
-        Ok((rows, new))
-    }
-
-    /// Makes those contents that are not there yet; gives them with their rows.
-    async fn insert_contents(
-        &mut self,
-        all: &[(&ContentId, &Option<Millis>)],
-        last: RowId,
-    ) -> Result<HashMap<ContentId, RowId>> {
-        let rows: Vec<_> = all.iter().zip(last + 1..).collect();
-        let Self::Sqlite(c) = self else { return Ok(HashMap::new()) };
-        insert_tuples!(
-            c,
-            "INSERT INTO contents (id, codec, digest, wanted, wanted_since) ",
-            rows,
-            |row| (
-                row.1,
-                i64::from(row.0.0.codec.multicodec()),
-                row.0.0.digest.0.as_slice(),
-                i64::from(row.0.1.is_some()),
-                *row.0.1,
-            ),
-            " ON CONFLICT (codec, digest) DO NOTHING"
-        );
-        let count = "SELECT COUNT(*) FROM contents WHERE id > $1";
-        let (made,) = fetch!(fetch_one, self, (i64,), count, last)?;
-        if usize::try_from(made) == Ok(all.len()) {
-            return Ok(rows.into_iter().map(|((id, _), row)| (**id, row)).collect());
-        }
-        let made = "SELECT id, codec, digest FROM contents WHERE id > $1";
-        let made = fetch!(fetch_all, self, (i64, i64, Vec<u8>), made, last)?;
-        made.into_iter()
-            .map(|(row, codec, digest)| Ok((content_id(codec, &digest)?, row)))
-            .collect()
-    }
-
-    /// Makes contents that are not there; gives them with their rows.
-    async fn copy_contents(
-        &mut self,
-        new: &[&(&ContentId, &Option<Millis>)],
-        last: RowId,
-    ) -> Result<HashMap<ContentId, RowId>> {
-        let rows: Vec<_> = new.iter().zip(last + 1..).collect();
-        if let Self::Postgres(c) = self {
-            copy_rows!(
-                c,
-                "COPY contents (id, codec, digest, wanted, wanted_since)
-                 FROM STDIN (FORMAT binary)",
-                rows,
-                |row| (
-                    row.1,
-                    i64::from(row.0.0.codec.multicodec()),
-                    row.0.0.digest.0.as_slice(),
-                    i64::from(row.0.1.is_some()),
-                    *row.0.1,
-                )
-            );
-        }
-        Ok(rows.into_iter().map(|((id, _), row)| (**id, row)).collect())
-    }
-
-    /// Adds the rows of contents that were there before.
-    async fn known_rows(
-        &mut self,
-        all: &[(&ContentId, &Option<Millis>)],
-        rows: &mut HashMap<ContentId, RowId>,
-    ) -> Result<()> {
-        for codec in [Codec::DagPb, Codec::Raw] {
-            let missing = |id: &&ContentId| id.codec == codec && !rows.contains_key(*id);
-            let digests: Vec<&[u8]> = all
-                .iter()
-                .map(|(id, _)| *id)
-                .filter(missing)
-                .map(|id| id.digest.0.as_slice())
-                .collect();
-            let known = fetch_unique!(
-                self,
-                (i64, i64, Vec<u8>),
-                "id, codec, digest",
-                "contents",
-                "codec" => i64::from(codec.multicodec()),
-                "digest",
-                digests
-            );
-            for (row, codec, digest) in known {
-                rows.insert(content_id(codec, &digest)?, row);
-            }
-        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use alloy::primitives::{B256, map::AddressMap};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
-    bulk::fetch_in,
+    bulk::{fetch_in, insert_rows},
     execute, fetch,
     fold::{Fold, Former, State, TokenKey},
     int,
@@ -322,17 +322,20 @@ impl Tx {
                 return Err(LedgerError::Unlinked(block.number));
             }
             known.insert(block.number, block.hash);
-            execute!(
-                self,
-                "INSERT INTO blocks (chain_id, number, hash, parent_hash, block_time)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        }
+        insert_rows!(
+            self,
+            "INSERT INTO blocks (chain_id, number, hash, parent_hash, block_time) ",
+            blocks,
+            |block| (
                 int(chain_id),
                 int(block.number),
                 block.hash.as_slice(),
                 block.parent_hash.as_slice(),
                 block.time.map(time),
-            )?;
-        }
+            ),
+            " ON CONFLICT DO NOTHING"
+        );
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 mod alerts;
 mod bulk;
 mod collections;
+mod content_rows;
 mod contents;
 mod copy;
 mod factories;

@@ -19,6 +19,7 @@ mod hostile;
 mod incidents;
 mod kill;
 mod links;
+mod many;
 mod migration;
 mod model;
 mod nodes;
