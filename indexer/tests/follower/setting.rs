@@ -174,7 +174,6 @@ pub(crate) struct Seen {
     pub(crate) standards: Vec<Standard>,
     /// Of tokens that are not ours.
     pub(crate) uris: BTreeMap<(Address, U256), UriSeen>,
-    pub(crate) halted: usize,
 }
 
 /// A URI, and what hangs on it.
@@ -195,7 +194,6 @@ pub(crate) async fn seen(ledger: &Ledger) -> Seen {
         indexed: collections.iter().map(|c| c.indexed_block).collect(),
         standards: collections.iter().map(|c| c.standard).collect(),
         uris: BTreeMap::new(),
-        halted: collections.iter().filter(|c| c.halted.is_some()).count(),
     };
     if seen.standards.iter().any(|standard| standard.is_foreign()) {
         let now = ledger::now();
