@@ -74,16 +74,7 @@ impl Chain {
 
     /// A block in which a few things happen.
     pub(super) fn grow(&mut self, dice: &mut Dice) {
-        let last = self.head().clone();
-        let mut block = Block {
-            number: last.number + 1,
-            parent: last.hash,
-            salt: dice.next(),
-            logs: Vec::new(),
-            others: Vec::new(),
-            hash: B256::ZERO,
-            ..last
-        };
+        let mut block = self.next(dice);
         for _ in 0..dice.below(4) {
             block.act(dice);
         }
@@ -91,6 +82,31 @@ impl Chain {
             let here = (block.number, block.hash);
             block.others.extend(block.foreign.act(here, self.silent, dice));
         }
+        self.push(block);
+    }
+
+    /// So many blocks in which nothing does.
+    pub(super) fn rest(&mut self, blocks: u64, dice: &mut Dice) {
+        for _ in 0..blocks {
+            let block = self.next(dice);
+            self.push(block);
+        }
+    }
+
+    fn next(&self, dice: &mut Dice) -> Block {
+        let last = self.head().clone();
+        Block {
+            number: last.number + 1,
+            parent: last.hash,
+            salt: dice.next(),
+            logs: Vec::new(),
+            others: Vec::new(),
+            hash: B256::ZERO,
+            ..last
+        }
+    }
+
+    fn push(&mut self, mut block: Block) {
         let hash = block.header().hash_slow();
         block.is_called(hash);
         self.blocks.push(block);

@@ -130,8 +130,12 @@ async fn storm(seed: u64) {
     };
     storm.endures(&watch, &world, &mut dice).await;
     drop(watch);
-    let round = setting.round(&db, &storm.urls).await;
-    round.unwrap_or_else(|error| panic!("{error}"));
+    // What URIs named before is watched until the block is final in which another was seen.
+    for blocks in [0, DEPTH + 1] {
+        world.lock().unwrap().chain.rest(blocks, &mut dice);
+        let round = setting.round(&db, &storm.urls).await;
+        round.unwrap_or_else(|error| panic!("{error}"));
+    }
     let found = seen_in(&db).await;
     let chain = world.lock().unwrap().chain.clone();
     nothing_is_halted(&db).await;

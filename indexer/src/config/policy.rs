@@ -1,0 +1,73 @@
+//! Settings of what is wanted of replicas, and of what is done about them.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Span;
+
+/// `[replicas]`: the policy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplicasConfig {
+    /// Independent verified replicas that a content needs.
+    pub min: u32,
+    /// How many of them must be held by the node itself.
+    pub min_held: u32,
+    /// How long after its mint a content may still be on its way.
+    pub grace: Span,
+    /// How often each replica is probed. `0s`: every round.
+    pub recheck: Span,
+    /// What happens to content that an update replaced.
+    pub history: History,
+}
+
+impl Default for ReplicasConfig {
+    fn default() -> Self {
+        Self {
+            min: 3,
+            min_held: 0,
+            grace: Span::secs(600),
+            recheck: Span::secs(86_400),
+            history: History::Drop,
+        }
+    }
+}
+
+/// What happens to content of earlier revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum History {
+    /// It is no longer watched once the update is final.
+    Drop,
+    /// It is watched for as long as the token lives.
+    Keep,
+}
+
+/// `[repair]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RepairConfig {
+    /// Whether anything is repaired at all.
+    pub enabled: bool,
+    /// Encrypted key (Web3 secret storage) that signs and pays for STORE messages.
+    pub keystore: Option<PathBuf>,
+    /// The same key as 64 hex digits in a file.
+    pub private_key_file: Option<PathBuf>,
+    /// File that holds the keystore's password.
+    pub password_file: Option<PathBuf>,
+    /// How long a node gets to fetch before it is sent the bytes.
+    pub wait: Span,
+}
+
+impl Default for RepairConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            keystore: None,
+            private_key_file: None,
+            password_file: None,
+            wait: Span::secs(30),
+        }
+    }
+}
