@@ -108,6 +108,12 @@ impl Fragile {
     }
 
     async fn postgres(&self) -> PgConnection {
+        // A server ends a connection that stood still for a minute before it was there.
+        for _ in 0..3 {
+            if let Ok(connection) = PgConnection::connect(&self.direct).await {
+                return connection;
+            }
+        }
         PgConnection::connect(&self.direct).await.unwrap()
     }
 
