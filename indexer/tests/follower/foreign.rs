@@ -368,6 +368,26 @@ async fn reads_through_endpoints_that_do_less() {
     watch.ledger().close().await;
 }
 
+/// A call that fails on its way once is no word of the contract's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asks_again_what_failed_on_its_way() {
+    let anvil = Anvil::start().await;
+    let contract = deploy(&anvil, "Foreign721").await;
+    let proxy = Proxy::start(&anvil.url).await;
+    let db = Database::fresh(Engine::Sqlite).await;
+    let setting = Setting::of(&[contract.address]).await;
+    let watch = setting.start(&db, &[&proxy.url()]).await.unwrap();
+    watch.once(false).await.unwrap();
+    let uris = vec![b"https://example.com/0".to_vec().into()];
+    contract.does(mintManyCall { first: U256::ZERO, uris }).await;
+    proxy.set(|faults| faults.fails_calls = 1);
+    watch.once(false).await.unwrap();
+    assert_eq!(proxy.get(|faults| faults.fails_calls), 0);
+    let uri = report(&watch, contract.address, 0).await.uri;
+    assert_eq!(uri.as_deref(), Some("https://example.com/0"));
+    watch.ledger().close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn follows_a_contract_older_than_the_standard() {
     sol! {

@@ -44,6 +44,8 @@ pub(crate) struct Faults {
     pub(crate) stateless: bool,
     /// It has enough of calls of contracts for now.
     pub(crate) busy_calls: bool,
+    /// It fails at so many calls of contracts.
+    pub(crate) fails_calls: u32,
     /// How many calls of contracts it answered.
     pub(crate) calls: u64,
     /// It hangs up.
@@ -152,6 +154,7 @@ impl Endpoint {
         let early = self.faults.lock().unwrap().before(&method, &mut request);
         let outcome = match early {
             Early::HangUp => return None,
+            Early::Fail => return Some(Reply::new(500, "it broke")),
             Early::Answer(outcome) => outcome,
             Early::Ask => {
                 let mut answer = self.ask(&request).await?;
@@ -174,6 +177,7 @@ impl Endpoint {
 
 enum Early {
     HangUp,
+    Fail,
     Answer(Result<Value, &'static str>),
     Ask,
 }
@@ -252,6 +256,10 @@ impl Faults {
         }
         if let Some(said) = self.says {
             return Early::Answer(Ok(json!(said)));
+        }
+        if let Some(left) = self.fails_calls.checked_sub(1) {
+            self.fails_calls = left;
+            return Early::Fail;
         }
         if self.busy_calls {
             return Early::Answer(Err("rate limit exceeded"));

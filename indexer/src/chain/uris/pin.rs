@@ -167,30 +167,39 @@ impl Pin {
         Ok(read(call, &self.answer(call).await?))
     }
 
-    /// What comes of one question.
+    /// What comes of one question. One that failed on its way is asked again before the contract is
+    /// held to account for it.
     pub(super) async fn answer(&self, call: &UriCall) -> Result<UriAnswer, RpcError> {
+        let answer = match self.try_answer(call).await? {
+            Err(_) => self.try_answer(call).await?,
+            answer => answer,
+        };
+        Ok(answer.unwrap_or_else(UriAnswer::Refused))
+    }
+
+    /// What comes of asking once; why nothing did, where the endpoint answers to other questions.
+    async fn try_answer(&self, call: &UriCall) -> Result<Result<UriAnswer, String>, RpcError> {
         let error = match self.call(call.contract, call.input()).await {
             // An address without code answers everything with nothing.
             Ok(answer) if answer.is_empty() && self.code(call.contract).await?.is_empty() => {
-                return Ok(UriAnswer::Gone);
+                return Ok(Ok(UriAnswer::Gone));
             }
-            Ok(answer) => return Ok(UriAnswer::Answered(answer)),
+            Ok(answer) => return Ok(Ok(UriAnswer::Answered(answer))),
             Err(error) => error,
         };
         if let Some(data) = error.as_error_resp().and_then(|payload| payload.as_revert_data()) {
-            return Ok(UriAnswer::Refused(reason(&data)));
+            return Ok(Ok(UriAnswer::Refused(reason(&data))));
         }
-        let message = match error.as_error_resp() {
-            Some(payload) => payload.message.to_string(),
-            None => everhold_net::root_cause(&error),
-        };
+        let refused = error.as_error_resp().map(|payload| payload.message.to_string());
+        let message = refused.clone().unwrap_or_else(|| everhold_net::root_cause(&error));
         let error = self.endpoint.call_failed(&error);
         // Whether it is the contract or the endpoint, another question to it tells: a token that
         // can't be asked for must not keep others from being so.
         if !error.may_be_too_much() || self.code(call.contract).await.is_err() {
             return Err(error);
         }
-        Ok(UriAnswer::Refused(kept(&message)))
+        let message = kept(&message);
+        Ok(if refused.is_some() { Ok(UriAnswer::Refused(message)) } else { Err(message) })
     }
 
     fn provider(&self) -> &RootProvider<Ethereum> {
