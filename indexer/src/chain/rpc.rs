@@ -289,13 +289,24 @@ impl Rpc {
 
 /// Why a round can't be: what is wrong with those that are set aside.
 fn too_few(endpoints: &[Arc<Endpoint>], have: usize) -> RpcError {
+    let configured = endpoints.len();
+    lacking(endpoints, have, need(configured), configured)
+}
+
+/// That `have` of the endpoints can be asked and `need` must agree, and what is wrong with those of
+/// these that are set aside.
+pub(super) fn lacking(
+    endpoints: &[Arc<Endpoint>],
+    have: usize,
+    need: usize,
+    configured: usize,
+) -> RpcError {
     let excuse = |endpoint: &Arc<Endpoint>| {
         let excuse = endpoint.standing().excuse()?;
         Some(format!("{} is set aside: {excuse}", endpoint.shown()))
     };
     let excuses: Vec<_> = endpoints.iter().filter_map(excuse).collect();
-    let (configured, now) = (endpoints.len(), Instant::now());
-    let need = need(configured);
+    let now = Instant::now();
     let pauses = endpoints.iter().filter_map(|endpoint| endpoint.standing().pause(now));
     let mut pauses: Vec<_> = pauses.collect();
     pauses.sort_unstable();

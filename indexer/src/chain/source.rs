@@ -11,6 +11,7 @@ use super::{
     events::{BlockRef, TokenEvent},
     linked::Linked,
     refusal::Refusal,
+    rpc::lacking,
     rpc_error::{Result, RpcError},
     standards::Watched,
 };
@@ -97,13 +98,9 @@ impl Source {
                 other => return other,
             }
         }
-        Err(failure.unwrap_or(RpcError::TooFew {
-            have: self.fine().len(),
-            need: self.votes,
-            configured: self.configured,
-            why: "the others failed while they were read from".to_owned(),
-            pause: None,
-        }))
+        // They may have failed at another range meanwhile.
+        let lacking = || lacking(&self.endpoints, self.fine().len(), self.votes, self.configured);
+        Err(failure.unwrap_or_else(lacking))
     }
 
     /// Whether another endpoint may answer what one failed at.
