@@ -14,6 +14,7 @@ use super::{
     DeployError, IEverhold, IEverholdFactory,
     asked::Asked,
     error::{CollectionError, Result},
+    factory::NO_ANSWER,
     rpc::Rpc,
     uris::text::{Text, text_of},
 };
@@ -89,7 +90,7 @@ pub async fn detect_factory(rpc: &Rpc, factory: Address) -> Result<(), DeployErr
         return Err(DeployError::NotAFactory(factory, "there is no code"));
     }
     let asked = contract.get(IEverholdFactory::implementationCall {}, |address| address).await?;
-    let address = asked.ok_or(DeployError::NotAFactory(factory, "it does not answer as one"))?;
+    let address = asked.ok_or(DeployError::NotAFactory(factory, NO_ANSWER))?;
     if !(Asked { rpc, address }).has_code().await? {
         return Err(DeployError::NotAFactory(factory, "its implementation has no code"));
     }

@@ -240,14 +240,14 @@ impl Deployment {
     }
 }
 
-const NO_ANSWER: &str = "it does not answer as one";
+pub(super) const NO_ANSWER: &str = "it does not answer as one";
 
 /// Whether there is a factory at an address where there is code. Of the standard address nothing
 /// but our own code can be the code; of another one it is taken that its user knows it.
 ///
 /// # Errors
 /// [`DeployError::NotAFactory`], or what went wrong between us and the chain.
-pub async fn check_factory(provider: &RootProvider<Ethereum>, factory: Address) -> Result<()> {
+async fn check_factory(provider: &RootProvider<Ethereum>, factory: Address) -> Result<()> {
     if !has_code(provider, factory).await? {
         return Err(DeployError::NotAFactory(factory, "there is no code"));
     }

@@ -43,7 +43,7 @@ pub use detect::{Detected, detect, detect_factory};
 pub use endpoint::MOST_ADDRESSES;
 pub use error::CollectionError;
 pub use events::{BadLog, BlockRef, Creation, TokenEvent, TokenEventKind, decode};
-pub use factory::{DeployError, Deployed, Deployment, check_factory, deploy, plan_deployment};
+pub use factory::{DeployError, Deployed, Deployment, deploy, plan_deployment};
 pub use reader::{Read, Reader};
 pub(crate) use reverts::EDITS_ARE_OFF;
 pub use rpc::{Rpc, Treatment};

@@ -324,24 +324,38 @@ impl Tx {
     /// The window of recent blocks, newest first. Below it are those that collections were last
     /// read up to.
     pub async fn window(&mut self, chain_id: u64) -> Result<Vec<BlockRef>> {
-        let rows = fetch!(
-            fetch_all,
-            self,
-            (i64, Vec<u8>, Vec<u8>, Option<i64>),
-            "SELECT number, hash, parent_hash, block_time FROM blocks
-             WHERE chain_id = $1 ORDER BY number DESC",
-            int(chain_id),
-        )?;
-        rows.into_iter()
-            .map(|(number, hash, parent, time)| {
-                let corrupt = |_| LedgerError::Corrupt(format!("hash of block {number}"));
-                Ok(BlockRef {
-                    number: uint(number),
-                    hash: B256::try_from(hash.as_slice()).map_err(corrupt)?,
-                    parent_hash: B256::try_from(parent.as_slice()).map_err(corrupt)?,
-                    time: time.map(uint),
-                })
-            })
-            .collect()
+        let rows = fetch!(fetch_all, self, BlockRow, select_blocks!(""), int(chain_id))?;
+        rows.into_iter().map(block_of).collect()
+    }
+
+    /// The newest block of the window.
+    pub async fn top_block(&mut self, chain_id: u64) -> Result<Option<BlockRef>> {
+        let top = select_blocks!("LIMIT 1");
+        let row = fetch!(fetch_optional, self, BlockRow, top, int(chain_id))?;
+        row.map(block_of).transpose()
     }
 }
+
+type BlockRow = (i64, Vec<u8>, Vec<u8>, Option<i64>);
+
+fn block_of((number, hash, parent, time): BlockRow) -> Result<BlockRef> {
+    let corrupt = |_| LedgerError::Corrupt(format!("hash of block {number}"));
+    Ok(BlockRef {
+        number: uint(number),
+        hash: B256::try_from(hash.as_slice()).map_err(corrupt)?,
+        parent_hash: B256::try_from(parent.as_slice()).map_err(corrupt)?,
+        time: time.map(uint),
+    })
+}
+
+/// Blocks of a chain (`$1`), newest first.
+macro_rules! select_blocks {
+    ($limit:literal) => {
+        concat!(
+            "SELECT number, hash, parent_hash, block_time FROM blocks
+             WHERE chain_id = $1 ORDER BY number DESC ",
+            $limit
+        )
+    };
+}
+use select_blocks;

@@ -19,9 +19,10 @@ type Rows = HashMap<ContentId, RowId>;
 /// A content, and since when it is wanted if it is new.
 type Named<'a> = (&'a ContentId, &'a Option<Millis>);
 
-/// Of so many contents, those that are known are looked for one by one only if a few of them are.
+/// So many contents or more are taken for new until one of a sample, or of them all, is found to be
+/// known.
 const MANY: usize = 1024;
-/// So many are looked for first.
+/// How many the sample has, about.
 const SAMPLE: usize = 64;
 
 impl Tx {
@@ -44,7 +45,8 @@ impl Tx {
             self.known_rows(&all, &mut rows).await?;
         }
         if rows.len() < all.len() {
-            let new: Vec<_> = all.iter().filter(|(id, _)| !rows.contains_key(*id)).collect();
+            let new = all.iter().filter(|(id, _)| !rows.contains_key(*id));
+            let new: Vec<_> = new.copied().collect();
             rows.extend(self.copy_contents(&new, last).await?);
         }
         let new = rows.values().copied().filter(|row| *row > last).collect();
@@ -53,25 +55,17 @@ impl Tx {
 
     /// Makes those contents that are not there yet; gives them with their rows.
     async fn insert_contents(&mut self, all: &[Named<'_>], last: RowId) -> Result<Rows> {
-        let rows: Vec<_> = all.iter().zip(last + 1..).collect();
+        let rows = numbered(all, last);
         let Self::Sqlite(c) = self else { return Ok(Rows::new()) };
-        insert_tuples!(
-            c,
-            "INSERT INTO contents (id, codec, digest, wanted, wanted_since) ",
-            rows,
-            |row| (
-                row.1,
-                i64::from(row.0.0.codec.multicodec()),
-                row.0.0.digest.0.as_slice(),
-                i64::from(row.0.1.is_some()),
-                *row.0.1,
-            ),
+        content_rows!(
+            insert_tuples,
+            (c, "INSERT INTO contents (id, codec, digest, wanted, wanted_since) ", rows),
             " ON CONFLICT (codec, digest) DO NOTHING"
         );
         let count = "SELECT COUNT(*) FROM contents WHERE id > $1";
         let (made,) = fetch!(fetch_one, self, (i64,), count, last)?;
         if usize::try_from(made) == Ok(all.len()) {
-            return Ok(rows.into_iter().map(|((id, _), row)| (**id, row)).collect());
+            return Ok(by_name(&rows));
         }
         let made = "SELECT id, codec, digest FROM contents WHERE id > $1";
         let made = fetch!(fetch_all, self, (i64, i64, Vec<u8>), made, last)?;
@@ -81,7 +75,7 @@ impl Tx {
     }
 
     /// Makes many contents, if none of them is there; else gives a few of those that are, or none.
-    /// Most collections name each content once: to look for it first is a third of the work.
+    /// Most collections name each content once: to look for it first is in vain.
     async fn copy_if_all_new(&mut self, all: &[Named<'_>], last: RowId) -> Result<Rows> {
         let mut rows = Rows::new();
         if all.len() < MANY {
@@ -96,8 +90,7 @@ impl Tx {
         let Self::Postgres(tx) = self else { return Ok(rows) };
         // A row that is there after all takes only this back.
         let mut attempt = tx.begin().await?;
-        let all: Vec<_> = all.iter().collect();
-        match copy(&mut attempt, &all, last).await {
+        match copy(&mut attempt, all, last).await {
             Ok(rows) => {
                 attempt.commit().await?;
                 Ok(rows)
@@ -111,7 +104,7 @@ impl Tx {
     }
 
     /// Makes contents that are not there; gives them with their rows.
-    async fn copy_contents(&mut self, new: &[&Named<'_>], last: RowId) -> Result<Rows> {
+    async fn copy_contents(&mut self, new: &[Named<'_>], last: RowId) -> Result<Rows> {
         match self {
             Self::Sqlite(_) => Ok(Rows::new()),
             Self::Postgres(tx) => Ok(copy(tx, new, last).await?),
@@ -143,21 +136,44 @@ impl Tx {
 
 async fn copy(
     connection: &mut sqlx::PgConnection,
-    new: &[&Named<'_>],
+    new: &[Named<'_>],
     last: RowId,
 ) -> Result<Rows, sqlx::Error> {
-    let rows: Vec<_> = new.iter().zip(last + 1..).collect();
-    copy_rows!(
-        connection,
-        "COPY contents (id, codec, digest, wanted, wanted_since) FROM STDIN (FORMAT binary)",
-        rows,
-        |row| (
-            row.1,
-            i64::from(row.0.0.codec.multicodec()),
-            row.0.0.digest.0.as_slice(),
-            i64::from(row.0.1.is_some()),
-            *row.0.1,
+    let rows = numbered(new, last);
+    content_rows!(
+        copy_rows,
+        (
+            connection,
+            "COPY contents (id, codec, digest, wanted, wanted_since) FROM STDIN (FORMAT binary)",
+            rows
         )
     );
-    Ok(rows.into_iter().map(|((id, _), row)| (**id, row)).collect())
+    Ok(by_name(&rows))
 }
+
+/// Contents with the keys after the last.
+fn numbered<'a>(new: &[Named<'a>], last: RowId) -> Vec<(Named<'a>, RowId)> {
+    new.iter().copied().zip(last + 1..).collect()
+}
+
+fn by_name(rows: &[(Named<'_>, RowId)]) -> Rows {
+    rows.iter().map(|((id, _), row)| (**id, *row)).collect()
+}
+
+/// Writes contents by one of the macros for many rows.
+macro_rules! content_rows {
+    ($write:ident, ($($what:expr),+) $(, $tail:expr)?) => {
+        $write!(
+            $($what),+,
+            |row| (
+                row.1,
+                i64::from(row.0.0.codec.multicodec()),
+                row.0.0.digest.0.as_slice(),
+                i64::from(row.0.1.is_some()),
+                *row.0.1,
+            )
+            $(, $tail)?
+        )
+    };
+}
+use content_rows;

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{
     Watch, WatchError,
-    outbox::{enqueue, random_id},
+    outbox::{enqueue, random_id, told},
 };
 use crate::{
     health::{Health, ReplicaState},
@@ -117,19 +117,14 @@ impl Watch {
         let reason = "no token names this content any more";
         info!("incident over {content} is closed: {reason}");
         tx.close_incident(&incident.id, reason, now).await?;
-        let body = json!({
-            "event": Transition::Recovered.event(),
-            "at": time_text(now),
-            "incident": incident.id,
-            "chain_id": incident.chain_id,
-            "collection": incident.collection.to_checksum(None),
-            "kind": incident.subject.kind(),
+        let more = json!({
             "content": { "id": content.to_string(), "cid": content.cid() },
             "tokens": [],
             "health": null,
             "previous": incident.health,
-            "message": format!("{content}: {reason}; nothing is to be done."),
         });
+        let message = format!("{content}: {reason}; nothing is to be done.");
+        let body = told(&incident, Transition::Recovered, more, &message, now);
         Ok(enqueue(tx, self.sink_urls(), &incident.id, Transition::Recovered, body, now).await?)
     }
 
@@ -232,13 +227,7 @@ impl Story<'_> {
         let content = &self.content.content;
         let assessment = &self.content.assessment;
         let tokens: Vec<_> = self.tokens.iter().take(MOST_TOKENS).map(U256::to_string).collect();
-        json!({
-            "event": transition.event(),
-            "at": time_text(now),
-            "incident": incident.id,
-            "kind": incident.subject.kind(),
-            "chain_id": self.collection.collection.chain_id,
-            "collection": incident.collection.to_checksum(None),
+        let more = json!({
             "content": {
                 "id": content.id.to_string(),
                 "cid": content.id.cid(),
@@ -253,8 +242,8 @@ impl Story<'_> {
             "independent": assessment.independent,
             "verified": assessment.verified,
             "replicas": self.evidence(),
-            "message": self.message(transition, previous),
-        })
+        });
+        told(incident, transition, more, &self.message(transition, previous), now)
     }
 
     fn evidence(&self) -> Vec<serde_json::Value> {

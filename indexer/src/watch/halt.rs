@@ -5,12 +5,11 @@ use tracing::{info, warn};
 
 use super::{
     context::Sink,
-    outbox::{enqueue, random_id, urls},
+    outbox::{enqueue, random_id, told, urls},
 };
 use crate::{
     health::Health,
     ledger::{Collection, Incident, LedgerError, Millis, Subject, Transition, Tx},
-    time_text,
 };
 
 /// The command that ends a halt.
@@ -53,7 +52,7 @@ pub(super) async fn open(
     };
     if tx.open_incident(&incident).await? {
         let message = format!("{} is halted: {}", collection.name, halt.reason);
-        let mut body = told(&incident, Some(collection), Transition::Opened, &message, now);
+        let mut body = body_of(&incident, Some(collection), Transition::Opened, &message, now);
         body["health"] = json!(incident.health);
         body["command"] = json!(remedy(collection));
         enqueue(tx, sinks, &incident.id, Transition::Opened, body, now).await?;
@@ -73,34 +72,28 @@ pub(super) async fn close(
     tx.close_incident(&incident.id, reason, now).await?;
     let name = collection.map_or(incident.collection.to_string(), |known| known.name.clone());
     let message = format!("{name} is no longer halted: {reason}");
-    let mut body = told(incident, collection, Transition::Recovered, &message, now);
+    let mut body = body_of(incident, collection, Transition::Recovered, &message, now);
     body["previous"] = json!(incident.health);
     enqueue(tx, sinks, &incident.id, Transition::Recovered, body, now).await
 }
 
 /// What every alert over a halt says.
-fn told(
+fn body_of(
     incident: &Incident,
     collection: Option<&Collection>,
     transition: Transition,
     message: &str,
     now: Millis,
 ) -> serde_json::Value {
-    json!({
-        "event": transition.event(),
-        "at": time_text(now),
-        "incident": incident.id,
-        "kind": incident.subject.kind(),
-        "chain_id": incident.chain_id,
-        "collection": incident.collection.to_checksum(None),
+    let more = json!({
         "content": null,
         "tokens": [],
         "health": null,
         "previous": null,
         "indexed_block": collection.and_then(|known| known.indexed_block),
         "shared_block": collection.and_then(|known| known.halted.as_ref()?.shared),
-        "message": message,
-    })
+    });
+    told(incident, transition, more, message, now)
 }
 
 /// At the start of the indexer: says which collections are halted, and brings incidents in line

@@ -9,12 +9,11 @@ use tracing::{info, warn};
 use super::{
     Watch, WatchError,
     assess::MOST_TOKENS,
-    outbox::{enqueue, random_id},
+    outbox::{enqueue, random_id, told},
 };
 use crate::{
     ledger::{Collection, Incident, Millis, RowId, Subject, Transition, Tx},
     picture::{LostIn, Picture},
-    time_text,
 };
 
 /// Why an incident over a path ends.
@@ -77,7 +76,7 @@ impl Watch {
         };
         let message = message(collection, lost);
         warn!("{message}");
-        let mut body = told(&incident, &lost.tokens, transition, &message, now);
+        let mut body = body_of(&incident, &lost.tokens, transition, &message, now);
         body["health"] = json!(health);
         if transition == Transition::Changed {
             body["previous"] = json!(incident.health);
@@ -97,7 +96,7 @@ impl Watch {
         let path = incident.subject.path().unwrap_or_default();
         let message = format!("{name}: {path}: {OVER}");
         info!("{message}");
-        let mut body = told(&incident, &[], Transition::Recovered, &message, now);
+        let mut body = body_of(&incident, &[], Transition::Recovered, &message, now);
         body["previous"] = json!(incident.health);
         let transition = Transition::Recovered;
         Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
@@ -131,7 +130,7 @@ fn message(collection: &Collection, lost: &LostIn) -> String {
 }
 
 /// What every alert over a path says.
-fn told(
+fn body_of(
     incident: &Incident,
     tokens: &[U256],
     transition: Transition,
@@ -139,19 +138,13 @@ fn told(
     now: Millis,
 ) -> Value {
     let named: Vec<_> = tokens.iter().take(MOST_TOKENS).map(U256::to_string).collect();
-    json!({
-        "event": transition.event(),
-        "at": time_text(now),
-        "incident": incident.id,
-        "kind": incident.subject.kind(),
-        "chain_id": incident.chain_id,
-        "collection": incident.collection.to_checksum(None),
+    let more = json!({
         "content": null,
         "path": incident.subject.path(),
         "tokens": named,
         "token_count": tokens.len(),
         "health": null,
         "previous": null,
-        "message": message,
-    })
+    });
+    told(incident, transition, more, message, now)
 }

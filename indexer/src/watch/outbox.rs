@@ -1,9 +1,12 @@
 //! Alerts into the outbox, each in the transaction that makes its transition.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Watch, context::Sink};
-use crate::ledger::{LedgerError, Millis, NewAlert, Transition, Tx};
+use crate::{
+    ledger::{Incident, LedgerError, Millis, NewAlert, Transition, Tx},
+    time_text,
+};
 
 /// Puts an alert for each sink into the outbox; `body` gets the alert's id.
 pub(super) async fn enqueue(
@@ -23,6 +26,29 @@ pub(super) async fn enqueue(
         tx.enqueue_alert(incident, transition, &alert, now).await?;
     }
     Ok(())
+}
+
+/// The body of an alert over an incident: what all have, with what this one says beside it.
+pub(super) fn told(
+    incident: &Incident,
+    transition: Transition,
+    more: Value,
+    message: &str,
+    now: Millis,
+) -> Value {
+    let mut body = json!({
+        "event": transition.event(),
+        "at": time_text(now),
+        "incident": incident.id,
+        "kind": incident.subject.kind(),
+        "chain_id": incident.chain_id,
+        "collection": incident.collection.to_checksum(None),
+    });
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+        body.insert("message".to_owned(), message.into());
+    }
+    body
 }
 
 /// 128 random bits in hex.

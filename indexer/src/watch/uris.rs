@@ -40,12 +40,13 @@ impl Watch {
 
     async fn read_uris_once(&self, chain: &Chain) -> Result<u64, WatchError> {
         let mut tx = self.ledger.read().await?;
-        let top = tx.window(chain.id()).await?.first().copied();
-        drop(tx);
-        let Some(top) = top else { return Ok(0) };
-        if !self.has_due_uris(chain, &top).await? {
+        let Some(top) = tx.top_block(chain.id()).await? else { return Ok(0) };
+        let now = ledger::now();
+        let before = now.saturating_sub(self.settings.schedule.recheck);
+        if !tx.has_due_uris(chain.id(), top.number, before, now).await? {
             return Ok(0);
         }
+        drop(tx);
         // Before anything is taken, which is the endpoint's to fail at.
         let view = chain.view().await?;
         let pinned = view.pin(top).await?;
@@ -54,13 +55,6 @@ impl Watch {
             changed += self.read_collection(chain, &pinned, collection).await?;
         }
         Ok(changed)
-    }
-
-    async fn has_due_uris(&self, chain: &Chain, top: &BlockRef) -> Result<bool, WatchError> {
-        let now = ledger::now();
-        let before = now.saturating_sub(self.settings.schedule.recheck);
-        let mut tx = self.ledger.read().await?;
-        Ok(tx.has_due_uris(chain.id(), top.number, before, now).await?)
     }
 
     /// The collections whose time has come.
