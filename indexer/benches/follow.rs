@@ -38,7 +38,7 @@ const PER_BLOCK: u64 = 50;
 /// Of the tokens, one in so many is updated.
 const UPDATED: u64 = 5;
 /// How often each is timed; the best counts.
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 
 #[tokio::main]
 async fn main() -> Result<()> {

@@ -62,7 +62,7 @@ async fn try_open(url: &str) -> Result<sqlx::SqlitePool> {
         .page_size(8192)
         // Of hashes, which come in no order, most of an index is touched by a long backfill.
         .pragma("cache_size", "-40000")
-        // Pages that one batch after another changes go into the file once; 32 MB of log at most.
+        // Pages that one batch after another changes go into the file once; 64 MB of log, about.
         .pragma("wal_autocheckpoint", "8000")
         .busy_timeout(patience)
         .disable_statement_logging();
