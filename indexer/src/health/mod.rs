@@ -15,7 +15,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use independence::{Holder, independent};
-pub use schedule::Schedule;
+pub use schedule::{Priority, Schedule};
 pub use verdict::{FAILURES_THAT_COUNT, Verdict};
 
 /// What a probe or a record says about one content at one node.

@@ -9,6 +9,31 @@ pub struct Schedule {
     pub recheck: i64,
     /// After the first failure; doubled with each further one.
     pub retry: i64,
+    /// How much sooner than after `recheck` a replica that is well may be probed, so that those that
+    /// were written down together do not stay together for ever; 0: not at all.
+    pub jitter: i64,
+}
+
+/// The classes in which probes that are due wait, in the order in which they are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// What is not well, or whose verdict waits for another probe.
+    Urgent = 0,
+    /// What was never probed.
+    New = 1,
+    /// The rest.
+    Routine = 2,
+}
+
+impl Verdict {
+    /// The class of the next probe.
+    pub fn priority(self) -> Priority {
+        match self.state {
+            Some(ReplicaState::Verified) if self.failures == 0 => Priority::Routine,
+            None if self.failures == 0 => Priority::New,
+            _ => Priority::Urgent,
+        }
+    }
 }
 
 /// A replica that is not well is looked at at least this often, whatever `recheck` is.
@@ -16,16 +41,31 @@ const UNWELL: i64 = 10 * 60 * 1000;
 
 impl Schedule {
     /// When the next probe is due after one that ended at `at` and left `verdict`. Always after
-    /// `at`, so that one round never probes a replica twice.
-    pub fn next_probe(&self, verdict: Verdict, at: i64) -> i64 {
+    /// `at`, so that one round never probes a replica twice. `salt` tells replicas apart.
+    pub fn next_probe(&self, verdict: Verdict, at: i64, salt: u64) -> i64 {
         let failures = verdict.failures.min(20);
         let backoff = self.retry.saturating_mul(1 << failures.saturating_sub(1));
         let wait = match verdict.state {
             _ if verdict.is_in_doubt() => backoff,
             _ if verdict.failures >= FAILURES_THAT_COUNT => backoff.min(UNWELL).min(self.recheck),
-            Some(ReplicaState::Verified) => self.recheck,
+            Some(ReplicaState::Verified) => self.recheck.saturating_sub(self.sooner(at, salt)),
             _ => self.recheck.min(UNWELL),
         };
         at.saturating_add(wait.max(1))
     }
+
+    /// Anything from 0 to `jitter`, and another at another time or of another replica.
+    fn sooner(&self, at: i64, salt: u64) -> i64 {
+        let mixed = mix(salt ^ mix(at.unsigned_abs()));
+        let span = u64::try_from(self.jitter).unwrap_or(0).saturating_add(1);
+        i64::try_from(mixed % span).unwrap_or(0)
+    }
+}
+
+/// Spreads what differs in a few bits over all of them (the finalizer of `SplitMix64`).
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

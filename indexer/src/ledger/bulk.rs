@@ -150,4 +150,40 @@ macro_rules! fetch_unique {
         rows
     }};
 }
-pub(super) use {fetch_in, fetch_unique, insert_arrays, insert_rows, insert_tuples};
+
+/// Finds rows by a unique key of two integers; `$lock` is what PostgreSQL locks them by.
+macro_rules! fetch_pairs {
+    ($tx:expr, $row:ty, $columns:literal, $from:literal, ($first:literal, $second:literal), $keys:expr, $lock:literal) => {{
+        let mut rows: Vec<$row> = Vec::new();
+        match $tx {
+            $crate::ledger::Tx::Sqlite(c) => {
+                for chunk in $keys.chunks($crate::ledger::bulk::CHUNK) {
+                    let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("WITH one (a, b) AS (");
+                    query.push_values(chunk, |mut tuple, key| {
+                        tuple.push_bind(key.0).push_bind(key.1);
+                    });
+                    // The keys come first, and each row by its key.
+                    query.push(concat!(
+                        ") SELECT ", $columns, " FROM one CROSS JOIN ", $from, " ON ", $first,
+                        " = one.a AND ", $second, " = one.b"
+                    ));
+                    rows.extend(query.build_query_as::<$row>().fetch_all(&mut **c).await?);
+                }
+            }
+            $crate::ledger::Tx::Postgres(c) => {
+                let sql = concat!(
+                    "SELECT found.* FROM UNNEST($1, $2) AS one (a, b) CROSS JOIN LATERAL (SELECT ",
+                    $columns, " FROM ", $from, " WHERE ", $first, " = one.a AND ", $second,
+                    " = one.b LIMIT 1 ", $lock, ") AS found"
+                );
+                for chunk in $keys.chunks($crate::ledger::bulk::ARRAYS) {
+                    let (first, second): (Vec<i64>, Vec<i64>) = chunk.iter().copied().unzip();
+                    let query = sqlx::query_as::<_, $row>(sql).bind(first).bind(second);
+                    rows.extend(query.fetch_all(&mut **c).await?);
+                }
+            }
+        }
+        rows
+    }};
+}
+pub(super) use {fetch_in, fetch_pairs, fetch_unique, insert_arrays, insert_rows, insert_tuples};

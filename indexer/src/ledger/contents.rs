@@ -182,14 +182,18 @@ impl Tx {
         let (last,) = fetch!(fetch_one, self, (i64,), last)?;
         let ends: Vec<RowId> = unwanted.iter().copied().filter(|id| *id <= last).collect();
         fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", ends, "RETURNING content_id");
+        let probed: Vec<RowId> = ids.iter().copied().filter(|id| *id <= last).collect();
+        self.rejudge(&probed).await?;
         let changed: HashSet<RowId> = wanted.into_iter().chain(unwanted).collect();
         let same = ids.iter().copied().filter(|id| *id <= last && !changed.contains(id));
-        self.reread_all(&same.collect::<Vec<_>>()).await?;
+        self.reread(&same.collect::<Vec<_>>()).await?;
         Ok(changed.into_iter().collect())
     }
 
-    async fn reread_all(&mut self, ids: &[RowId]) -> Result<()> {
-        fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = 0
+    /// Makes content due that was verified before it became a token's metadata: it was not read
+    /// then, and has to be.
+    pub async fn reread(&mut self, ids: &[RowId]) -> Result<()> {
+        fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = 0, priority = 1
              WHERE due_at IS NOT NULL AND state = 'verified'
                AND EXISTS (SELECT 1 FROM contents c WHERE c.id = content_id AND c.parsed = 0)
                AND (EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = replicas.content_id)
@@ -197,12 +201,6 @@ impl Tx {
                               AND LENGTH(u.token_id) = 0))
                AND content_id IN", ids, "RETURNING content_id");
         Ok(())
-    }
-
-    /// Makes content due that was verified before it became a token's metadata: it was not read
-    /// then, and has to be.
-    pub async fn reread(&mut self, row: RowId) -> Result<()> {
-        self.reread_all(&[row]).await
     }
 
     /// Writes down what verified metadata refers to, or why it can't be read.

@@ -87,6 +87,8 @@ impl Tx {
              ON CONFLICT (content_id, node_id) DO UPDATE
                 SET due_at = COALESCE(replicas.due_at, 0)",
         )?;
+        // Other nodes count now.
+        execute!(self, "UPDATE assessments SET due_at = 0")?;
         Ok(())
     }
 

@@ -104,20 +104,9 @@ impl Tx {
     }
 
     /// A probe saw the right bytes: what was sent to this replica has worked.
-    pub(super) async fn finish_repairs(
-        &mut self,
-        content: RowId,
-        node: RowId,
-        now: Millis,
-    ) -> Result<()> {
-        execute!(
-            self,
-            "UPDATE repairs SET state = 'done', finished_at = $3
-             WHERE content_id = $1 AND node_id = $2 AND state IN ('planned', 'sent')",
-            content,
-            node,
-            now,
-        )?;
+    pub(super) async fn finish_repair(&mut self, id: RowId, now: Millis) -> Result<()> {
+        let update = "UPDATE repairs SET state = 'done', finished_at = $2 WHERE id = $1";
+        execute!(self, update, id, now)?;
         Ok(())
     }
 

@@ -16,7 +16,16 @@ impl Tx {
              SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
              WHERE n.active = 1 AND c.id <= (SELECT up_to FROM scheduled) AND c.id IN",
             contents,
-            "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0"
+            "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0, priority = 1"
+        );
+        fetch_in!(
+            self,
+            (i64,),
+            {}
+            "INSERT INTO assessments (content_id, due_at)
+             SELECT id, 0 FROM contents WHERE id <= (SELECT up_to FROM scheduled) AND id IN",
+            contents,
+            "ON CONFLICT (content_id) DO UPDATE SET due_at = 0 RETURNING content_id"
         );
         Ok(())
     }
@@ -42,6 +51,14 @@ impl Tx {
                  WHERE n.active = 1 AND c.wanted = 1 AND c.id > $1 AND c.id <= $2
                  ON CONFLICT (content_id, node_id) DO UPDATE
                     SET due_at = COALESCE(replicas.due_at, 0)",
+                from,
+                to,
+            )?;
+            execute!(
+                self,
+                "INSERT INTO assessments (content_id, due_at)
+                 SELECT id, 0 FROM contents WHERE wanted = 1 AND id > $1 AND id <= $2
+                 ON CONFLICT (content_id) DO UPDATE SET due_at = 0",
                 from,
                 to,
             )?;

@@ -97,6 +97,8 @@ pub struct Settings {
 
 /// After a failed probe, the next comes after this; doubled each time.
 const RETRY: i64 = 1000;
+/// A probe may come sooner than after `recheck` by one part in so many of it.
+const JITTER: i64 = 10;
 
 impl Settings {
     /// From the configuration.
@@ -106,7 +108,11 @@ impl Settings {
         let poll = polls.min().unwrap_or_default().max(Duration::from_millis(50));
         Self {
             policy: policy(config),
-            schedule: Schedule { recheck: replicas.recheck.millis(), retry: RETRY },
+            schedule: Schedule {
+                recheck: replicas.recheck.millis(),
+                retry: RETRY,
+                jitter: replicas.recheck.millis() / JITTER,
+            },
             poll,
             keep_history: replicas.history == History::Keep,
             wait: config.repair.wait.0,

@@ -1,6 +1,6 @@
 //! Probes what is due, and reads metadata from bytes that proved right.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, stream};
 
@@ -109,17 +109,15 @@ impl Watch {
             }
             tx.commit().await?;
         }
-        // In one order everywhere, so that two workers never wait for each other.
-        let mut probed: Vec<_> = probed.iter().collect();
-        probed.sort_by_key(|one| (one.due.content, one.due.node));
+        let records: Vec<_> = probed.iter().map(Probed::record).collect();
         let mut tx = self.ledger.write().await?;
-        for one in probed {
-            tx.record_probe(&one.record(), &self.settings.schedule).await?;
-            if one.metadata.is_none() && one.seen.state == ReplicaState::Verified {
-                // It may have become a token's metadata while it was fetched.
-                tx.reread(one.due.content).await?;
-            }
-        }
+        tx.record_probes(&records, &self.settings.schedule).await?;
+        // Some may have become a token's metadata while they were fetched.
+        let unread = probed.iter().filter(|one| {
+            one.metadata.is_none() && one.seen.state == ReplicaState::Verified
+        });
+        let unread: BTreeSet<_> = unread.map(|one| one.due.content).collect();
+        tx.reread(&unread.into_iter().collect::<Vec<_>>()).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use everhold::{
     health::ReplicaState,
-    ledger::{DueProbe, Ledger, Replica},
+    ledger::{DueProbe, Ledger, Replica, Taking},
 };
 
 use crate::{
@@ -20,6 +20,7 @@ on_both_engines!(
     gives_a_probe_again_when_its_lease_ends,
     releases_leases,
     orders_by_due_time,
+    serves_every_class,
     waits_for_those_in_doubt_only,
     never_gives_what_is_not_wanted,
     says_what_to_read,
@@ -81,22 +82,72 @@ async fn releases_leases(db: Database) {
     assert_eq!(keys(&again), keys(&first[1..]), "what was brought back is not due");
 }
 
+/// Of each node the earliest.
 async fn orders_by_due_time(db: Database) {
     let story = story(&db, 3).await;
-    let all = take_all(&story.ledger, NOW).await;
-    let mut order: Vec<_> = all.iter().rev().map(|probe| (probe.content, probe.node)).collect();
-    order.rotate_left(2);
-    for (place, (content, node)) in order.iter().enumerate() {
+    let mut all = take_all(&story.ledger, NOW).await;
+    all.reverse();
+    for (place, probe) in all.iter().enumerate() {
         let at = NOW + i64::try_from(place).unwrap();
-        record(&story.ledger, &seen(*content, *node, ReplicaState::Verified, at)).await;
+        record(&story.ledger, &seen(probe.content, probe.node, ReplicaState::Verified, at)).await;
     }
-    let early = NOW + SCHEDULE.recheck + 3;
-    let first: Vec<_> = take(&story.ledger, early, 100, false).await;
-    let first: Vec<_> = first.iter().map(|probe| (probe.content, probe.node)).collect();
-    assert_eq!(first, order[..4]);
-    let rest = take(&story.ledger, early + 100, 100, false).await;
-    let rest: Vec<_> = rest.iter().map(|probe| (probe.content, probe.node)).collect();
-    assert_eq!(rest, order[4..]);
+    let due = NOW + SCHEDULE.recheck;
+    let early = take(&story.ledger, due + 3, 100, false).await;
+    assert_eq!(keys(&early), keys(&all[..4]), "what is due by then");
+    let nodes: Vec<_> = all[..3].iter().map(|probe| probe.node).collect();
+    for (index, node) in nodes.iter().enumerate() {
+        let mut tx = story.ledger.write().await.unwrap();
+        let taking = Taking {
+            now: due + 100,
+            lease: due + HOUR,
+            limit: 1,
+            nodes: &[(*node, 5)],
+            in_doubt_only: false,
+        };
+        let next = tx.take_probes(&taking).await.unwrap();
+        tx.commit().await.unwrap();
+        let of_it = all[4..].iter().find(|probe| probe.node == *node).unwrap();
+        assert_eq!(keys(&next), keys(std::slice::from_ref(of_it)), "node {index}");
+    }
+}
+
+/// Whatever is urgent, what is new and what is routine get their share, and a node no more than it
+/// may be asked.
+async fn serves_every_class(db: Database) {
+    let mut story = story(&db, 40).await;
+    let all = take_all(&story.ledger, NOW).await;
+    for probe in &all {
+        let urgent = probe.content % 2 == 0;
+        let state = if urgent { ReplicaState::Missing } else { ReplicaState::Verified };
+        record(&story.ledger, &seen(probe.content, probe.node, state, NOW)).await;
+    }
+    let new: Vec<u8> = (100..120).collect();
+    story.tell(mint_batch(0, 100, 1, &new)).await;
+    schedule(&story.ledger).await;
+    let nodes: Vec<_> = all[..3].iter().map(|probe| (probe.node, 8)).collect();
+    let later = NOW + 10 * HOUR;
+    let take = async |nodes: &[(i64, u32)], limit| {
+        let mut tx = story.ledger.write().await.unwrap();
+        let (now, lease) = (later, later + HOUR);
+        let taking = Taking { now, lease, limit, nodes, in_doubt_only: false };
+        let due = tx.take_probes(&taking).await.unwrap();
+        tx.commit().await.unwrap();
+        due
+    };
+    let first = take(&nodes, 24).await;
+    let known: BTreeSet<_> = all.iter().map(|probe| probe.content).collect();
+    let count = |class: &dyn Fn(i64) -> bool| first.iter().filter(|one| class(one.content)).count();
+    let urgent = count(&|content| known.contains(&content) && content % 2 == 0);
+    let routine = count(&|content| known.contains(&content) && content % 2 != 0);
+    let new = count(&|content| !known.contains(&content));
+    assert_eq!((urgent, new, routine), (12, 6, 6));
+    for (node, most) in &nodes {
+        let of_it = first.iter().filter(|probe| probe.node == *node).count();
+        assert!(of_it <= *most as usize, "{of_it} of node {node}");
+    }
+    let one = take(&[(nodes[1].0, 100)], 1000).await;
+    assert!(one.iter().all(|probe| probe.node == nodes[1].0));
+    assert_eq!(one.len(), 60 - first.iter().filter(|probe| probe.node == nodes[1].0).count());
 }
 
 async fn waits_for_those_in_doubt_only(db: Database) {

@@ -1,0 +1,272 @@
+//! Which probes are due. Each node has a queue of its own, in three classes, and the next of each is
+//! found by an index alone, however many there are.
+
+use super::{
+    Millis, Result, RowId, Tx,
+    bulk::fetch_in,
+    contents::{Known, content_id, known},
+    execute, fetch,
+};
+use crate::{content::ContentId, health::Priority};
+
+/// A probe that is due.
+#[derive(Clone, Debug)]
+pub struct DueProbe {
+    /// What to fetch.
+    pub content: RowId,
+    /// Its name.
+    pub id: ContentId,
+    /// What earlier probes proved of it.
+    pub known: Known,
+    /// From which node.
+    pub node: RowId,
+    /// Whether the bytes, once verified, are metadata still to be read.
+    pub parse: bool,
+}
+
+/// What is to be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking<'a> {
+    /// What is due by then.
+    pub now: Millis,
+    /// Nobody else gets it before.
+    pub lease: Millis,
+    /// Probes at most.
+    pub limit: u32,
+    /// The nodes that may be asked, and how many probes each gets at most.
+    pub nodes: &'a [(RowId, u32)],
+    /// Only those whose last probe did not say anything, and whose verdict waits for another.
+    pub in_doubt_only: bool,
+}
+
+/// In which order classes are served, and the most that each gets of what is taken (one part in so
+/// many): first each its share, so that no class waits for ever, then what is left.
+const TURNS: [(Priority, u32); 6] = [
+    (Priority::Urgent, 2),
+    (Priority::New, 4),
+    (Priority::Routine, 4),
+    (Priority::Urgent, 1),
+    (Priority::New, 1),
+    (Priority::Routine, 1),
+];
+
+type Key = (RowId, RowId);
+type ContentRow = (i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>, i64);
+
+impl Tx {
+    /// Takes up to `limit` probes that are due at `now` at any node in use; nobody else gets them
+    /// before `lease`. Those of new contents are due once they are scheduled ([`Tx::schedule_new`]).
+    /// With `in_doubt_only`, those are left out whose last probe said something.
+    pub async fn take_due_probes(
+        &mut self,
+        now: Millis,
+        lease: Millis,
+        limit: u32,
+        in_doubt_only: bool,
+    ) -> Result<Vec<DueProbe>> {
+        let nodes: Vec<_> = self.nodes().await?.iter().map(|node| (node.id, limit)).collect();
+        self.take_probes(&Taking { now, lease, limit, nodes: &nodes, in_doubt_only }).await
+    }
+
+    /// Takes probes that are due: of each node those of the first class first, and of each class the
+    /// earliest. They come by content.
+    pub async fn take_probes(&mut self, taking: &Taking<'_>) -> Result<Vec<DueProbe>> {
+        self.among_others().await?;
+        let mut keys = match taking.in_doubt_only {
+            true => self.take_in_doubt(taking).await?,
+            false => self.take_in_turns(taking).await?,
+        };
+        keys.sort_unstable();
+        self.describe(&keys).await
+    }
+
+    async fn take_in_turns(&mut self, taking: &Taking<'_>) -> Result<Vec<Key>> {
+        let mut free: Vec<(RowId, u32)> = taking.nodes.to_vec();
+        let mut taken = Vec::new();
+        let mut is_empty = [false; 3];
+        for (class, part) in TURNS {
+            free.retain(|(_, free)| *free > 0);
+            let left = taking.limit.saturating_sub(u32::try_from(taken.len()).unwrap_or(u32::MAX));
+            let nodes = u32::try_from(free.len()).unwrap_or(u32::MAX);
+            if left == 0 || nodes == 0 {
+                break;
+            }
+            if is_empty[class as usize] {
+                continue;
+            }
+            let share = left.min(taking.limit.div_ceil(part)).div_ceil(nodes);
+            let ask: Vec<_> = free.iter().map(|(node, free)| (*node, share.min(*free))).collect();
+            let got = self.take_class(taking, class, &ask, left).await?;
+            let asked: u64 = ask.iter().map(|(_, most)| u64::from(*most)).sum();
+            is_empty[class as usize] = got.is_empty() && asked > 0;
+            for (node, free) in &mut free {
+                let of_it = got.iter().filter(|(_, of)| of == node).count();
+                *free = free.saturating_sub(u32::try_from(of_it).unwrap_or(u32::MAX));
+            }
+            taken.extend(got);
+        }
+        Ok(taken)
+    }
+
+    /// Takes those of one class, of each node as many as it is given, and `most` altogether.
+    async fn take_class(
+        &mut self,
+        taking: &Taking<'_>,
+        class: Priority,
+        nodes: &[(RowId, u32)],
+        most: u32,
+    ) -> Result<Vec<Key>> {
+        let (now, lease, class) = (taking.now, taking.lease, class as i64);
+        match self {
+            Self::Sqlite(c) => {
+                let mut taken: Vec<Key> = Vec::new();
+                for (node, share) in nodes {
+                    let left = i64::from(most) - i64::try_from(taken.len()).unwrap_or(i64::MAX);
+                    let share = left.min(i64::from(*share));
+                    if share <= 0 {
+                        break;
+                    }
+                    let rows: Vec<Key> = sqlx::query_as(
+                        "UPDATE replicas SET due_at = $4, leased = 1
+                         WHERE node_id = $1 AND content_id IN (
+                            SELECT content_id FROM replicas
+                            WHERE node_id = $1 AND priority = $2 AND due_at <= $3
+                            ORDER BY due_at LIMIT $5)
+                         RETURNING content_id, node_id",
+                    )
+                    .bind(node)
+                    .bind(class)
+                    .bind(now)
+                    .bind(lease)
+                    .bind(share)
+                    .fetch_all(&mut **c)
+                    .await?;
+                    taken.extend(rows);
+                }
+                Ok(taken)
+            }
+            Self::Postgres(c) => {
+                let (ids, shares): (Vec<i64>, Vec<i64>) =
+                    nodes.iter().map(|(node, share)| (*node, i64::from(*share))).unzip();
+                let rows = sqlx::query_as(
+                    "WITH chosen AS MATERIALIZED (
+                        SELECT found.content_id, found.node_id
+                        FROM UNNEST($1, $2) AS one (node, share)
+                        CROSS JOIN LATERAL (
+                            SELECT content_id, node_id FROM replicas
+                            WHERE node_id = one.node AND priority = $3 AND due_at <= $4
+                            ORDER BY due_at LIMIT one.share
+                            FOR UPDATE SKIP LOCKED) AS found
+                        LIMIT $6)
+                     UPDATE replicas r SET due_at = $5, leased = 1 FROM chosen
+                     WHERE r.content_id = chosen.content_id AND r.node_id = chosen.node_id
+                     RETURNING r.content_id, r.node_id",
+                )
+                .bind(ids)
+                .bind(shares)
+                .bind(class)
+                .bind(now)
+                .bind(lease)
+                .bind(i64::from(most));
+                Ok(rows.fetch_all(&mut **c).await?)
+            }
+        }
+    }
+
+    /// Takes those whose verdict is in doubt: few, whatever their class.
+    async fn take_in_doubt(&mut self, taking: &Taking<'_>) -> Result<Vec<Key>> {
+        let ids: Vec<i64> = taking.nodes.iter().map(|(node, _)| *node).collect();
+        let (now, lease, limit) = (taking.now, taking.lease, i64::from(taking.limit));
+        Ok(match self {
+            Self::Sqlite(c) => {
+                let rows = sqlx::query_as(
+                    "UPDATE replicas SET due_at = $2, leased = 1
+                     WHERE (content_id, node_id) IN (
+                        SELECT content_id, node_id FROM replicas
+                        WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
+                          AND due_at <= $1 AND node_id IN (SELECT value FROM json_each($4))
+                        ORDER BY due_at LIMIT $3)
+                     RETURNING content_id, node_id",
+                );
+                let ids = serde_json::json!(ids).to_string();
+                rows.bind(now).bind(lease).bind(limit).bind(ids).fetch_all(&mut **c).await?
+            }
+            Self::Postgres(c) => {
+                let rows = sqlx::query_as(
+                    "WITH chosen AS MATERIALIZED (
+                        SELECT content_id, node_id FROM replicas
+                        WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
+                          AND due_at <= $1 AND node_id = ANY ($4)
+                        ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+                     UPDATE replicas r SET due_at = $2, leased = 1 FROM chosen
+                     WHERE r.content_id = chosen.content_id AND r.node_id = chosen.node_id
+                     RETURNING r.content_id, r.node_id",
+                );
+                rows.bind(now).bind(lease).bind(limit).bind(ids).fetch_all(&mut **c).await?
+            }
+        })
+    }
+
+    /// What there is to know of probes before they are made.
+    async fn describe(&mut self, keys: &[Key]) -> Result<Vec<DueProbe>> {
+        let mut contents: Vec<RowId> = keys.iter().map(|(content, _)| *content).collect();
+        contents.dedup();
+        let rows = fetch_in!(
+            self,
+            ContentRow,
+            {}
+            "SELECT c.id, c.codec, c.digest, c.size, c.sha256, CAST(CASE WHEN c.parsed = 0 AND (
+                EXISTS (SELECT 1 FROM tokens t WHERE t.content_id = c.id)
+                OR EXISTS (SELECT 1 FROM token_uris u WHERE u.content_id = c.id
+                             AND LENGTH(u.token_id) = 0)) THEN 1 ELSE 0 END AS BIGINT)
+             FROM contents c WHERE c.id IN",
+            contents,
+            ""
+        );
+        let mut due = Vec::with_capacity(keys.len());
+        let mut known_rows = std::collections::HashMap::new();
+        for (content, codec, digest, size, sha256, parse) in rows {
+            let known = known(size, sha256.as_deref())?;
+            known_rows.insert(content, (content_id(codec, &digest)?, known, parse != 0));
+        }
+        for (content, node) in keys {
+            if let Some((id, known, parse)) = known_rows.get(content) {
+                let (content, node) = (*content, *node);
+                due.push(DueProbe { content, id: *id, known: *known, node, parse: *parse });
+            }
+        }
+        Ok(due)
+    }
+
+    /// When the next probe is due of a replica whose verdict is in doubt.
+    pub async fn next_doubtful_probe(&mut self) -> Result<Option<Millis>> {
+        Ok(fetch!(
+            fetch_one,
+            self,
+            (Option<i64>,),
+            "SELECT MIN(due_at) FROM replicas
+             WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3",
+        )?
+        .0)
+    }
+
+    /// Makes the probes due that a process took and did not bring back.
+    pub async fn release_leases(&mut self) -> Result<()> {
+        self.alone().await?;
+        let update =
+            "UPDATE replicas SET due_at = 0, leased = 0 WHERE leased = 1 AND due_at IS NOT NULL";
+        execute!(self, update)?;
+        Ok(())
+    }
+
+    /// Makes a replica due at once.
+    pub async fn make_due(&mut self, content: RowId, node: RowId) -> Result<()> {
+        let update = "UPDATE replicas SET due_at = 0, priority = 0
+                      WHERE content_id = $1 AND node_id = $2 AND due_at IS NOT NULL";
+        execute!(self, update, content, node)?;
+        Ok(())
+    }
+}
+
+// The indexes of those in doubt, and the statements that use them, have it as a number.
+const _: () = assert!(crate::health::FAILURES_THAT_COUNT == 3);

@@ -1,0 +1,325 @@
+//! Writes down what probes saw, hundreds at a time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::{
+    LedgerError, Millis, Result, RowId, Tx,
+    bulk::{fetch_in, fetch_pairs, insert_rows},
+    int, text,
+};
+use crate::{
+    content::{Codec, Digest},
+    health::{ReplicaState, Schedule, Verdict},
+};
+
+/// Changes of state kept for each replica.
+const HISTORY: i64 = 10;
+
+/// What a probe saw, with its evidence.
+#[derive(Clone, Debug)]
+pub struct ProbeRecord {
+    /// What was fetched.
+    pub content: RowId,
+    /// From which node.
+    pub node: RowId,
+    /// What was seen.
+    pub seen: ReplicaState,
+    /// Whether the node is proved to hold its own copy.
+    pub held: Option<bool>,
+    /// Bytes that came.
+    pub bytes: Option<u64>,
+    /// HTTP status of the answer.
+    pub http_status: Option<u16>,
+    /// The name that the bytes really have.
+    pub computed: Option<String>,
+    /// Plain sha-256 of the bytes, where they came whole.
+    pub sha256: Option<Digest>,
+    /// In words, what was wrong.
+    pub detail: Option<String>,
+    /// When it ended.
+    pub at: Millis,
+}
+
+type Key = (RowId, RowId);
+
+/// What is known of a content that was probed.
+struct Probed {
+    wanted: bool,
+    codec: i64,
+    sha256: Option<Vec<u8>>,
+}
+
+/// A record, and what follows from it.
+struct Outcome<'a> {
+    record: &'a ProbeRecord,
+    before: Verdict,
+    after: Verdict,
+    due: Option<Millis>,
+    priority: i64,
+}
+
+impl Outcome<'_> {
+    fn is_changed(&self) -> bool {
+        self.after.state.is_some() && self.after.state != self.before.state
+    }
+}
+
+impl Tx {
+    /// Writes down what a probe saw; gives the standing verdict after it.
+    pub async fn record_probe(
+        &mut self,
+        record: &ProbeRecord,
+        schedule: &Schedule,
+    ) -> Result<Verdict> {
+        let verdicts = self.record_probes(std::slice::from_ref(record), schedule).await?;
+        Ok(verdicts.into_iter().next().unwrap_or_default())
+    }
+
+    /// Writes down what probes saw; gives the standing verdicts after them, in the same order.
+    pub async fn record_probes(
+        &mut self,
+        records: &[ProbeRecord],
+        schedule: &Schedule,
+    ) -> Result<Vec<Verdict>> {
+        self.among_others().await?;
+        let mut verdicts = vec![Verdict::default(); records.len()];
+        let mut left: Vec<usize> = (0..records.len()).collect();
+        while !left.is_empty() {
+            // Two of one replica follow each other.
+            let mut met = HashSet::new();
+            let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|index| {
+                let record = &records[*index];
+                met.insert((record.content, record.node))
+            });
+            let mut these: Vec<_> = now.iter().map(|index| &records[*index]).collect();
+            // In one order everywhere, so that two workers never wait for each other.
+            these.sort_by_key(|record| (record.content, record.node));
+            let after = self.record_each(&these, schedule).await?;
+            for index in now {
+                let key = (records[index].content, records[index].node);
+                verdicts[index] = after.get(&key).copied().unwrap_or_default();
+            }
+            left = later;
+        }
+        Ok(verdicts)
+    }
+
+    /// Each of another replica, by content and node.
+    async fn record_each(
+        &mut self,
+        records: &[&ProbeRecord],
+        schedule: &Schedule,
+    ) -> Result<HashMap<Key, Verdict>> {
+        let contents = self.probed_contents(records).await?;
+        let known = self.verdicts_of(records).await?;
+        let mut outcomes = Vec::with_capacity(records.len());
+        for record in records {
+            let Some(content) = contents.get(&record.content) else { continue };
+            let standing = known.get(&(record.content, record.node));
+            let (before, is_due) = standing.copied().unwrap_or((Verdict::default(), true));
+            outcomes.push(outcome(record, before, is_due, content, schedule));
+        }
+        self.write_replicas(&outcomes).await?;
+        self.write_changes(&outcomes).await?;
+        self.learn(&outcomes, &contents).await?;
+        self.finish_repairs(&outcomes).await?;
+        let changed = outcomes.iter().filter(|one| one.is_changed());
+        let changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
+        self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
+        Ok(outcomes.iter().map(|one| ((one.record.content, one.record.node), one.after)).collect())
+    }
+
+    async fn probed_contents(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<RowId, Probed>> {
+        let mut ids: Vec<RowId> = records.iter().map(|record| record.content).collect();
+        ids.dedup();
+        type Row = (i64, i64, i64, Option<Vec<u8>>);
+        let rows = fetch_in!(
+            self,
+            Row,
+            {}
+            "SELECT id, wanted, codec, sha256 FROM contents WHERE id IN",
+            ids,
+            ""
+        );
+        let probed = |(id, wanted, codec, sha256): Row| {
+            (id, Probed { wanted: wanted != 0, codec, sha256 })
+        };
+        Ok(rows.into_iter().map(probed).collect())
+    }
+
+    /// The standing verdicts, and whether there is to be a next probe.
+    async fn verdicts_of(
+        &mut self,
+        records: &[&ProbeRecord],
+    ) -> Result<HashMap<Key, (Verdict, bool)>> {
+        type Row = (i64, i64, Option<String>, i64, i64);
+        let keys: Vec<Key> = records.iter().map(|one| (one.content, one.node)).collect();
+        let rows = fetch_pairs!(
+            self,
+            Row,
+            "r.content_id, r.node_id, r.state, r.failures,
+                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT)",
+            "replicas r",
+            ("r.content_id", "r.node_id"),
+            keys,
+            "FOR UPDATE"
+        );
+        let mut verdicts = HashMap::new();
+        for (content, node, state, failures, is_due) in rows {
+            let state = state.map(|text| text.parse()).transpose().map_err(LedgerError::Corrupt)?;
+            let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+            verdicts.insert((content, node), (Verdict { state, failures }, is_due != 0));
+        }
+        Ok(verdicts)
+    }
+
+    async fn write_replicas(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
+        insert_rows!(
+            self,
+            "INSERT INTO replicas (content_id, node_id, state, failures, held, bytes, http_status,
+                computed, detail, checked_at, verified_at, due_at, priority) ",
+            outcomes,
+            |one| (
+                one.record.content,
+                one.record.node,
+                one.after.state.map(ReplicaState::as_str),
+                i64::from(one.after.failures),
+                one.record.held.map(i64::from),
+                one.record.bytes.map(int),
+                one.record.http_status.map(i64::from),
+                one.record.computed.as_deref().map(text),
+                one.record.detail.as_deref().map(text),
+                one.record.at,
+                (one.record.seen == ReplicaState::Verified).then_some(one.record.at),
+                one.due,
+                one.priority,
+            ),
+            " ON CONFLICT (content_id, node_id) DO UPDATE SET state = excluded.state,
+                failures = excluded.failures, held = excluded.held, bytes = excluded.bytes,
+                http_status = excluded.http_status, computed = excluded.computed,
+                detail = excluded.detail, checked_at = excluded.checked_at,
+                verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
+                due_at = excluded.due_at, priority = excluded.priority, leased = 0"
+        );
+        Ok(())
+    }
+
+    async fn write_changes(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
+        let changed: Vec<_> = outcomes.iter().filter(|one| one.is_changed()).collect();
+        insert_rows!(
+            self,
+            "INSERT INTO replica_changes
+                (content_id, node_id, state, at, bytes, http_status, computed, detail) ",
+            changed,
+            |one| (
+                one.record.content,
+                one.record.node,
+                one.after.state.map(ReplicaState::as_str),
+                one.record.at,
+                one.record.bytes.map(int),
+                one.record.http_status.map(i64::from),
+                one.record.computed.as_deref().map(text),
+                one.record.detail.as_deref().map(text),
+            ),
+            ""
+        );
+        let again = changed.iter().filter(|one| one.before.state.is_some());
+        let again: BTreeSet<_> = again.map(|one| one.record.content).collect();
+        let again: Vec<_> = again.into_iter().collect();
+        fetch_in!(
+            self,
+            (i64,),
+            {"DELETE FROM replica_changes WHERE id IN (SELECT id FROM (
+                SELECT id, content_id, ROW_NUMBER() OVER
+                    (PARTITION BY content_id, node_id ORDER BY id DESC) AS place
+                FROM replica_changes) AS placed WHERE place > " => HISTORY}
+            " AND content_id IN",
+            again,
+            ") RETURNING id"
+        );
+        Ok(())
+    }
+
+    /// Remembers what probes proved. Who was found to serve other bytes, while nobody could say how
+    /// the DAG was cut, is asked again.
+    async fn learn(
+        &mut self,
+        outcomes: &[Outcome<'_>],
+        contents: &HashMap<RowId, Probed>,
+    ) -> Result<()> {
+        let mut learned: BTreeMap<RowId, (Option<i64>, Digest)> = BTreeMap::new();
+        for Outcome { record, .. } in outcomes {
+            let is_new = contents.get(&record.content).is_some_and(|one| one.sha256.is_none());
+            if let (true, ReplicaState::Verified, Some(sha256)) = (is_new, record.seen, record.sha256)
+            {
+                learned.entry(record.content).or_insert((record.bytes.map(int), sha256));
+            }
+        }
+        let rows: Vec<_> = learned.iter().collect();
+        insert_rows!(
+            self,
+            "WITH found (id, size, sha256) AS (",
+            rows,
+            |row| (*row.0, row.1.0, row.1.1.0.as_slice()),
+            ") UPDATE contents SET size = found.size, sha256 = found.sha256 FROM found
+              WHERE contents.id = found.id AND contents.sha256 IS NULL"
+        );
+        let dag_pb = i64::from(Codec::DagPb.multicodec());
+        let cut = learned.keys().filter(|id| contents.get(id).is_some_and(|c| c.codec == dag_pb));
+        let cut: Vec<RowId> = cut.copied().collect();
+        fetch_in!(
+            self,
+            (i64,),
+            {}
+            "UPDATE replicas SET due_at = 0, priority = 0
+             WHERE due_at IS NOT NULL AND state = 'corrupt' AND content_id IN",
+            cut,
+            "RETURNING content_id"
+        );
+        Ok(())
+    }
+
+    /// Probes saw the right bytes: what was sent to these replicas has worked.
+    async fn finish_repairs(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
+        let verified = outcomes.iter().filter(|one| one.record.seen == ReplicaState::Verified);
+        let verified: HashMap<Key, Millis> =
+            verified.map(|one| ((one.record.content, one.record.node), one.record.at)).collect();
+        let contents: BTreeSet<RowId> = verified.keys().map(|(content, _)| *content).collect();
+        let contents: Vec<RowId> = contents.into_iter().collect();
+        let open = fetch_in!(
+            self,
+            (i64, i64, i64),
+            {}
+            "SELECT id, content_id, node_id FROM repairs
+             WHERE state IN ('planned', 'sent') AND content_id IN",
+            contents,
+            ""
+        );
+        for (id, content, node) in open {
+            if let Some(at) = verified.get(&(content, node)) {
+                self.finish_repair(id, *at).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn outcome<'a>(
+    record: &'a ProbeRecord,
+    before: Verdict,
+    is_due: bool,
+    content: &Probed,
+    schedule: &Schedule,
+) -> Outcome<'a> {
+    let after = before.after(record.seen);
+    // The bytes that a probe took for others have been proved right since it began.
+    let is_outdated = record.seen == ReplicaState::Corrupt
+        && record.sha256.is_some_and(|got| content.sha256.as_deref() == Some(got.0.as_slice()));
+    let salt = record.content ^ record.node.rotate_left(32);
+    let next = match is_outdated {
+        true => 0,
+        false => schedule.next_probe(after, record.at, salt.unsigned_abs()),
+    };
+    let due = (is_due && content.wanted).then_some(next);
+    Outcome { record, before, after, due, priority: after.priority() as i64 }
+}
