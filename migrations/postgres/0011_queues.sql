@@ -17,3 +17,6 @@ CREATE TABLE assessments (
 );
 INSERT INTO assessments SELECT DISTINCT content_id, NULL, 0 FROM replicas;
 CREATE INDEX assessments_due ON assessments (due_at) WHERE due_at IS NOT NULL;
+
+-- What is not well, to be repaired.
+CREATE INDEX replicas_unwell ON replicas (content_id) WHERE due_at IS NOT NULL AND state IN ('missing', 'corrupt', 'unreachable');

@@ -20,7 +20,7 @@ pub use chain::{ChainConfig, CollectionConfig, FactoryConfig, Finality};
 pub use duration::Span;
 pub use env::{DOCUMENTED as ENVIRONMENT, apply as apply_environment};
 pub use holders::{AlephConfig, IpfsConfig, NodeConfig, Payment};
-pub use policy::{History, RepairConfig, ReplicasConfig};
+pub use policy::{History, ProbesConfig, RepairConfig, ReplicasConfig};
 pub use read::ConfigError;
 pub use standard::Standard;
 pub use template::TEMPLATE;
@@ -44,6 +44,8 @@ pub struct Config {
     pub ipfs: IpfsConfig,
     /// When a content counts as healthy.
     pub replicas: ReplicasConfig,
+    /// How much may be asked of nodes.
+    pub probes: ProbesConfig,
     /// What may be done about content that is not.
     pub repair: RepairConfig,
     /// Who is told.
@@ -66,6 +68,7 @@ impl Default for Config {
             aleph: AlephConfig::default(),
             ipfs: IpfsConfig::default(),
             replicas: ReplicasConfig::default(),
+            probes: ProbesConfig::default(),
             repair: RepairConfig::default(),
             alert: Vec::new(),
             api: ApiConfig::default(),

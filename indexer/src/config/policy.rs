@@ -34,6 +34,34 @@ impl Default for ReplicasConfig {
     }
 }
 
+/// `[probes]`: how much may be asked of nodes. 0: as much as one likes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbesConfig {
+    /// Probes under way at once at one node.
+    pub per_node: u32,
+    /// Probes a second at one node, on average; what was not used in ten seconds is not lost.
+    pub node_requests_per_second: u64,
+    /// Bytes a second from one node, on average.
+    pub node_bytes_per_second: u64,
+    /// Probes a second at all nodes together, on average.
+    pub requests_per_second: u64,
+    /// Bytes a second from all nodes together, on average.
+    pub bytes_per_second: u64,
+}
+
+impl Default for ProbesConfig {
+    fn default() -> Self {
+        Self {
+            per_node: 16,
+            node_requests_per_second: 100,
+            node_bytes_per_second: 0,
+            requests_per_second: 0,
+            bytes_per_second: 0,
+        }
+    }
+}
+
 /// What happens to content of earlier revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -44,6 +44,13 @@ grace = "10m"                           # how long after a mint content may stil
 recheck = "24h"                         # how often each replica is probed; "0s": every round
 history = "drop"                        # or "keep": content of earlier revisions, once the update is final
 
+[probes]                                # how much may be asked of nodes; 0: as much as one likes
+per_node = 16                           # probes under way at once at one node
+node_requests_per_second = 100          # probes a second at one node, on average
+node_bytes_per_second = 0               # bytes a second from one node
+requests_per_second = 0                 # at all nodes together
+bytes_per_second = 0
+
 [repair]
 enabled = true
 # keystore = "repair-key.json"          # or private_key_file: signs and pays for STORE messages

@@ -206,3 +206,19 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
         held,
     }
 }
+
+/// When time alone may next make another assessment of the same replicas: the grace ends, or what was
+/// verified is too old to count. `None`: never.
+pub fn next_assessment(
+    replicas: &[ReplicaView],
+    policy: &Policy,
+    past: Past,
+    now: i64,
+) -> Option<i64> {
+    let grace = past.wanted_since.filter(|_| !past.was_healthy);
+    let grace = grace.map(|since| since.saturating_add(policy.grace));
+    let ages = replicas.iter().filter(|one| one.state == Some(ReplicaState::Verified));
+    let ages = ages.filter_map(|one| one.verified_at);
+    let ages = ages.map(|at| at.saturating_add(policy.max_age()).saturating_add(1));
+    grace.into_iter().chain(ages).filter(|at| *at > now).min()
+}

@@ -175,3 +175,26 @@ fn a_path_that_leads_nowhere_is_lost_when_it_was_tried_often_enough() {
         assert_eq!(unresolved(failures, since, &policy, 10_000), health, "{failures} {since:?}");
     }
 }
+
+proptest! {
+    /// Nothing changes before it is said to.
+    #[test]
+    fn time_alone_changes_nothing_before_the_next_assessment(
+        replicas in replicas(),
+        min in 0u32..4,
+        since in prop::option::of(0..2 * DAY),
+        was_healthy in any::<bool>(),
+        now in 0..4 * DAY,
+        later in 0..4 * DAY,
+    ) {
+        let past = Past { wanted_since: since, was_healthy };
+        let policy = policy(min);
+        let next = next_assessment(&replicas, &policy, past, now);
+        let before = assess(&replicas, &policy, past, now);
+        let end = next.unwrap_or(i64::MAX) - 1;
+        prop_assert!(next.is_none_or(|next| next > now));
+        for then in [now.saturating_add(later).min(end), end] {
+            prop_assert_eq!(assess(&replicas, &policy, past, then), before);
+        }
+    }
+}

@@ -1,10 +1,43 @@
-//! The health of each content as it was last judged, and when it is to be judged again.
+//! The health of each content as it was last judged, and when it is to be judged again: when
+//! something of it changed, or time alone may change it.
 
-use super::{Result, RowId, Tx, bulk::fetch_in};
+use super::{
+    Content, Incident, Millis, Replica, Result, RowId, Tx,
+    bulk::{fetch_in, insert_rows},
+    execute, fetch,
+};
+use crate::health::Health;
+
+/// A content that is to be judged.
+#[derive(Clone, Debug)]
+pub struct DueAssessment {
+    /// The content.
+    pub content: Content,
+    /// Whether anything wants it still.
+    pub wanted: bool,
+    /// Its health when it was last judged.
+    pub health: Option<Health>,
+    /// Its replicas on nodes in use.
+    pub replicas: Vec<Replica>,
+    /// The incidents that are open over it, one a collection.
+    pub incidents: Vec<Incident>,
+}
+
+/// What a content was judged to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// The content.
+    pub content: RowId,
+    /// Its health; `None` of one that is not wanted.
+    pub health: Option<Health>,
+    /// When time alone may change it.
+    pub next: Option<Millis>,
+}
 
 impl Tx {
     /// Has contents judged anew that have replicas: something of them changed.
     pub(super) async fn rejudge(&mut self, contents: &[RowId]) -> Result<()> {
+        self.lock_in_order("assessments", contents).await?;
         fetch_in!(
             self,
             (i64,),
@@ -14,5 +47,126 @@ impl Tx {
             "RETURNING content_id"
         );
         Ok(())
+    }
+
+    /// Has every content judged anew over which an incident is open.
+    pub async fn rejudge_incidents(&mut self) -> Result<()> {
+        self.alone().await?;
+        let update = "UPDATE assessments SET due_at = 0 WHERE content_id IN
+            (SELECT content_id FROM incidents WHERE closed_at IS NULL AND content_id IS NOT NULL)";
+        execute!(self, update)?;
+        Ok(())
+    }
+
+    /// Locks rows of PostgreSQL in one order everywhere, so that two workers that are about to
+    /// change them never wait for each other.
+    pub(super) async fn lock_in_order(&mut self, table: &str, contents: &[RowId]) -> Result<()> {
+        let Self::Postgres(c) = self else { return Ok(()) };
+        if contents.len() < 2 {
+            return Ok(());
+        }
+        let sql = match table {
+            "contents" => "SELECT id FROM contents WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+            _ => {
+                "SELECT content_id FROM assessments WHERE content_id = ANY ($1)
+                 ORDER BY content_id FOR UPDATE"
+            }
+        };
+        sqlx::query(sql).bind(contents).fetch_all(&mut **c).await?;
+        Ok(())
+    }
+
+    /// Contents that are to be judged at `now`, `limit` at most. No other worker gets them in the
+    /// meantime.
+    pub async fn due_assessments(&mut self, now: Millis, limit: u32) -> Result<Vec<DueAssessment>> {
+        self.among_others().await?;
+        let sql = self.sql(
+            "SELECT content_id, health FROM assessments WHERE due_at <= $1
+             ORDER BY due_at LIMIT $2",
+            "SELECT content_id, health FROM assessments WHERE due_at <= $1
+             ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+        );
+        let due = fetch!(fetch_all, self, (i64, Option<String>), sql, now, i64::from(limit))?;
+        let rows: Vec<RowId> = due.iter().map(|(content, _)| *content).collect();
+        let mut contents = self.contents_of_rows(&rows).await?;
+        let mut replicas = self.replicas_of_rows(&rows).await?;
+        let mut incidents = self.incidents_over(&rows).await?;
+        let mut all = Vec::with_capacity(due.len());
+        for (row, health) in due {
+            let Some((content, wanted)) = contents.remove(&row) else { continue };
+            let health = health.map(|text| text.parse()).transpose();
+            all.push(DueAssessment {
+                content,
+                wanted,
+                health: health.map_err(super::LedgerError::Corrupt)?,
+                replicas: replicas.remove(&row).unwrap_or_default(),
+                incidents: incidents.remove(&row).unwrap_or_default(),
+            });
+        }
+        Ok(all)
+    }
+
+    /// Writes down what contents were judged to be. Those that became healthy have been so from now
+    /// on: their grace is over.
+    pub async fn write_assessments(&mut self, judged: &[Judged]) -> Result<()> {
+        insert_rows!(
+            self,
+            "INSERT INTO assessments (content_id, health, due_at) ",
+            judged,
+            |one| (one.content, one.health.map(Health::as_str), one.next),
+            " ON CONFLICT (content_id) DO UPDATE SET health = excluded.health,
+                due_at = excluded.due_at"
+        );
+        let healthy = judged.iter().filter(|one| one.health == Some(Health::Healthy));
+        let mut healthy: Vec<RowId> = healthy.map(|one| one.content).collect();
+        healthy.sort_unstable();
+        self.lock_in_order("contents", &healthy).await?;
+        fetch_in!(
+            self,
+            (i64,),
+            {}
+            "UPDATE contents SET was_healthy = 1 WHERE was_healthy = 0 AND id IN",
+            healthy,
+            "RETURNING id"
+        );
+        Ok(())
+    }
+
+    /// When the next content is to be judged.
+    pub async fn next_assessment(&mut self) -> Result<Option<Millis>> {
+        let next = "SELECT MIN(due_at) FROM assessments WHERE due_at IS NOT NULL";
+        Ok(fetch!(fetch_one, self, (Option<i64>,), next)?.0)
+    }
+
+    /// Up to `limit` wanted contents, after `after`, some replica of which is not well.
+    pub async fn unwell_contents(&mut self, after: RowId, limit: u32) -> Result<Vec<RowId>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (i64,),
+            "SELECT DISTINCT content_id FROM replicas
+             WHERE due_at IS NOT NULL AND state IN ('missing', 'corrupt', 'unreachable')
+               AND content_id > $1
+             ORDER BY content_id LIMIT $2",
+            after,
+            i64::from(limit),
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Whether any path leads nowhere yet, or an incident over one is open.
+    pub async fn has_unfound_paths(&mut self) -> Result<bool> {
+        let (any,) = fetch!(
+            fetch_one,
+            self,
+            (i64,),
+            "SELECT CAST(CASE WHEN
+                EXISTS (SELECT 1 FROM token_uris WHERE path_due IS NOT NULL AND failures > 0)
+                OR EXISTS (SELECT 1 FROM links WHERE path_due IS NOT NULL AND failures > 0)
+                OR EXISTS (SELECT 1 FROM incidents
+                           WHERE closed_at IS NULL AND path_hash IS NOT NULL)
+             THEN 1 ELSE 0 END AS BIGINT)",
+        )?;
+        Ok(any != 0)
     }
 }

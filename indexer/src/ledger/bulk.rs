@@ -164,8 +164,15 @@ macro_rules! fetch_pairs {
                     });
                     // The keys come first, and each row by its key.
                     query.push(concat!(
-                        ") SELECT ", $columns, " FROM one CROSS JOIN ", $from, " ON ", $first,
-                        " = one.a AND ", $second, " = one.b"
+                        ") SELECT ",
+                        $columns,
+                        " FROM one CROSS JOIN ",
+                        $from,
+                        " ON ",
+                        $first,
+                        " = one.a AND ",
+                        $second,
+                        " = one.b"
                     ));
                     rows.extend(query.build_query_as::<$row>().fetch_all(&mut **c).await?);
                 }
@@ -173,8 +180,16 @@ macro_rules! fetch_pairs {
             $crate::ledger::Tx::Postgres(c) => {
                 let sql = concat!(
                     "SELECT found.* FROM UNNEST($1, $2) AS one (a, b) CROSS JOIN LATERAL (SELECT ",
-                    $columns, " FROM ", $from, " WHERE ", $first, " = one.a AND ", $second,
-                    " = one.b LIMIT 1 ", $lock, ") AS found"
+                    $columns,
+                    " FROM ",
+                    $from,
+                    " WHERE ",
+                    $first,
+                    " = one.a AND ",
+                    $second,
+                    " = one.b LIMIT 1 ",
+                    $lock,
+                    ") AS found"
                 );
                 for chunk in $keys.chunks($crate::ledger::bulk::ARRAYS) {
                     let (first, second): (Vec<i64>, Vec<i64>) = chunk.iter().copied().unzip();

@@ -1,12 +1,14 @@
 //! Contents: which exist, which are wanted, and what their metadata refers to.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
-    LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, execute, fetch, int, text, uint,
+    LedgerError, Millis, Result, RowId, Tx,
+    bulk::{fetch_in, insert_rows},
+    fetch, int, text, uint,
 };
 use crate::{
-    content::{Codec, ContentId, Digest, Metadata, Proof},
+    content::{Codec, ContentId, Digest, Link, Metadata, Proof},
     health::Past,
 };
 
@@ -125,10 +127,37 @@ impl Tx {
         rows.into_iter().map(Content::from_row).collect()
     }
 
-    /// Remembers that a content was healthy: its grace is over.
-    pub async fn mark_healthy(&mut self, row: RowId) -> Result<()> {
-        execute!(self, "UPDATE contents SET was_healthy = 1 WHERE id = $1", row)?;
-        Ok(())
+    /// Contents by their rows, and whether each is wanted.
+    pub async fn contents_of_rows(
+        &mut self,
+        rows: &[RowId],
+    ) -> Result<HashMap<RowId, (Content, bool)>> {
+        type Row = (
+            i64,
+            i64,
+            Vec<u8>,
+            Option<i64>,
+            Option<Vec<u8>>,
+            Option<i64>,
+            i64,
+            Option<String>,
+            i64,
+        );
+        let found = fetch_in!(
+            self,
+            Row,
+            {}
+            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error, wanted
+             FROM contents WHERE id IN",
+            rows,
+            ""
+        );
+        let content = |row: Row| {
+            let (id, codec, digest, size, sha256, since, was_healthy, error, wanted) = row;
+            let row = (id, codec, digest, size, sha256, since, was_healthy, error);
+            Ok((id, (Content::from_row(row)?, wanted != 0)))
+        };
+        found.into_iter().map(content).collect()
     }
 
     /// Works out anew which of these contents, and of those they refer to, are still wanted.
@@ -203,40 +232,61 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes down what verified metadata refers to, or why it can't be read.
+    /// Writes down what one verified document refers to, or why it can't be read.
     pub async fn record_metadata(
         &mut self,
         row: RowId,
         parsed: &Result<Metadata, String>,
         now: Millis,
     ) -> Result<()> {
+        self.record_documents(&BTreeMap::from([(row, parsed)]), now).await
+    }
+
+    /// Writes down what verified documents refer to, or why they can't be read.
+    pub async fn record_documents(
+        &mut self,
+        documents: &BTreeMap<RowId, &Result<Metadata, String>>,
+        now: Millis,
+    ) -> Result<()> {
         self.alone().await?;
-        let error = parsed.as_ref().err().map(|error| text(error));
-        let update = "UPDATE contents SET parsed = 1, parse_error = $2 WHERE id = $1";
-        execute!(self, update, row, error)?;
-        let Ok(metadata) = parsed else { return Ok(()) };
-        let named = metadata.links.iter().filter_map(|link| link.reference.content());
+        let read: Vec<_> = documents.iter().collect();
+        insert_rows!(
+            self,
+            "WITH read (id, error) AS (",
+            read,
+            |one| (*one.0, one.1.as_ref().err().map(|error| text(error))),
+            ") UPDATE contents SET parsed = 1, parse_error = read.error FROM read
+              WHERE contents.id = read.id"
+        );
+        let links =
+            documents.iter().filter_map(|(row, parsed)| Some((*row, parsed.as_ref().ok()?)));
+        let links: Vec<(RowId, usize, &Link)> = links
+            .flat_map(|(row, metadata)| {
+                metadata.links.iter().enumerate().map(move |(position, link)| (row, position, link))
+            })
+            .collect();
+        let named = links.iter().filter_map(|(.., link)| link.reference.content());
         let (rows, _) = self.content_rows(&named.map(|id| (id, None)).collect()).await?;
-        for (position, link) in metadata.links.iter().enumerate() {
-            let reference = &link.reference;
-            let child = reference.content().and_then(|id| rows.get(&id).copied());
-            execute!(
-                self,
-                "INSERT INTO links (parent_id, position, role, class, uri, verifiable, child_id,
-                    path_due)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-                row,
-                int(position as u64),
-                text(&link.role),
-                reference.class.to_string(),
-                text(&reference.text),
-                i64::from(reference.verifiable()),
-                child,
-                (reference.proof() == Proof::PathByHash).then_some(0_i64),
-            )?;
-        }
+        insert_rows!(
+            self,
+            "INSERT INTO links (parent_id, position, role, class, uri, verifiable, child_id,
+                path_due) ",
+            links,
+            |link| (
+                link.0,
+                int(link.1 as u64),
+                text(&link.2.role),
+                link.2.reference.class.to_string(),
+                text(&link.2.reference.text),
+                i64::from(link.2.reference.verifiable()),
+                link.2.reference.content().and_then(|id| rows.get(&id).copied()),
+                (link.2.reference.proof() == Proof::PathByHash).then_some(0_i64),
+            ),
+            " ON CONFLICT DO NOTHING"
+        );
         // What is wanted already stays so, whatever for: a document only adds.
         let children: Vec<RowId> = rows.into_values().collect();
+        self.rejudge(&children).await?;
         let new = fetch_in!(self, (i64,), {} "SELECT id FROM contents WHERE wanted = 0 AND id IN", children, "");
         self.refresh(&firsts(new), false, now).await?;
         Ok(())

@@ -259,6 +259,14 @@ impl Tx {
         Ok(())
     }
 
+    /// Gives a probe back that was taken and could not be made: it is due at `until`.
+    pub async fn postpone(&mut self, content: RowId, node: RowId, until: Millis) -> Result<()> {
+        let update = "UPDATE replicas SET due_at = $3, leased = 0
+                      WHERE content_id = $1 AND node_id = $2 AND due_at IS NOT NULL";
+        execute!(self, update, content, node, until)?;
+        Ok(())
+    }
+
     /// Makes a replica due at once.
     pub async fn make_due(&mut self, content: RowId, node: RowId) -> Result<()> {
         let update = "UPDATE replicas SET due_at = 0, priority = 0

@@ -1,8 +1,13 @@
 //! Incidents: a health problem from its opening to its recovery.
 
+use std::collections::HashMap;
+
 use alloy::primitives::Address;
 
-use super::{LedgerError, Millis, Result, RowId, Tx, contents::content_id, execute, fetch, uint};
+use super::{
+    LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, contents::content_id, execute, fetch,
+    uint,
+};
 use crate::{
     content::{ContentId, Digest},
     health::Health,
@@ -129,6 +134,17 @@ struct IncidentRow {
     close_reason: Option<String>,
 }
 
+/// Incidents (`i`) with what they are about.
+macro_rules! incident_sql {
+    () => {
+        "SELECT i.id, i.collection_id, c.chain_id, c.address, i.content_id, t.codec, t.digest,
+                i.path, i.health, i.summary, i.opened_at, i.closed_at, i.close_reason
+         FROM incidents i
+         JOIN collections c ON c.id = i.collection_id
+         LEFT JOIN contents t ON t.id = i.content_id"
+    };
+}
+
 impl IncidentRow {
     fn into_incident(mut self) -> Result<Incident> {
         let path = self.path.take();
@@ -197,19 +213,38 @@ impl Tx {
         Ok(())
     }
 
+    /// The incidents that are open over contents, by content.
+    pub async fn incidents_over(
+        &mut self,
+        contents: &[RowId],
+    ) -> Result<HashMap<RowId, Vec<Incident>>> {
+        let rows = fetch_in!(
+            self,
+            IncidentRow,
+            {}
+            concat!(incident_sql!(), " WHERE i.closed_at IS NULL AND i.content_id IN"),
+            contents,
+            "ORDER BY i.opened_at, i.id"
+        );
+        let mut all: HashMap<RowId, Vec<Incident>> = HashMap::new();
+        for row in rows {
+            if let Some(content) = row.content_id {
+                all.entry(content).or_default().push(row.into_incident()?);
+            }
+        }
+        Ok(all)
+    }
+
     /// The incidents that are open, oldest first, and those closed since `closed_since`.
     pub async fn incidents(&mut self, closed_since: Millis) -> Result<Vec<Incident>> {
         let rows = fetch!(
             fetch_all,
             self,
             IncidentRow,
-            "SELECT i.id, i.collection_id, c.chain_id, c.address, i.content_id, t.codec, t.digest, i.path, i.health,
-                    i.summary, i.opened_at, i.closed_at, i.close_reason
-             FROM incidents i
-             JOIN collections c ON c.id = i.collection_id
-             LEFT JOIN contents t ON t.id = i.content_id
-             WHERE i.closed_at IS NULL OR i.closed_at >= $1
-             ORDER BY i.opened_at, i.id",
+            concat!(
+                incident_sql!(),
+                " WHERE i.closed_at IS NULL OR i.closed_at >= $1 ORDER BY i.opened_at, i.id"
+            ),
             closed_since,
         )?;
         rows.into_iter().map(IncidentRow::into_incident).collect()

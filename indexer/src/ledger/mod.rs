@@ -31,6 +31,7 @@ mod sqlite;
 mod states;
 mod tokens;
 mod uris;
+mod users;
 mod views;
 
 use std::time::Duration;
@@ -38,10 +39,11 @@ use std::time::Duration;
 use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 
 pub use alerts::PendingAlert;
+pub use assessments::{DueAssessment, Judged};
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Known};
-pub use factories::NewFactory;
 pub use due::{DueProbe, Taking};
+pub use factories::NewFactory;
 pub use follow::Commit;
 pub use halts::{Fork, ForkVerdict, Halt};
 pub use heads::{ChainHead, Head};
@@ -49,11 +51,12 @@ pub use incidents::{Incident, NewAlert, Subject, Transition};
 pub use nodes::{Node, NodeKind};
 pub use odd::OddLogs;
 pub use paths::{DuePath, PathOf};
-pub use repairs::{Repair, RepairState};
 pub use probes::ProbeRecord;
+pub use repairs::{Repair, RepairState};
 pub use replicas::{Replica, StateChange};
 pub use tokens::{Burn, Token};
 pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
+pub use users::Users;
 pub use views::{LinkRow, OwnContents, TokenContents, UriView};
 
 /// A row's key.

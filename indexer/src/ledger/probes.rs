@@ -121,15 +121,18 @@ impl Tx {
         }
         self.write_replicas(&outcomes).await?;
         self.write_changes(&outcomes).await?;
-        self.learn(&outcomes, &contents).await?;
-        self.finish_repairs(&outcomes).await?;
         let changed = outcomes.iter().filter(|one| one.is_changed());
         let changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
+        self.learn(&outcomes, &contents).await?;
+        self.finish_repairs(&outcomes).await?;
         Ok(outcomes.iter().map(|one| ((one.record.content, one.record.node), one.after)).collect())
     }
 
-    async fn probed_contents(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<RowId, Probed>> {
+    async fn probed_contents(
+        &mut self,
+        records: &[&ProbeRecord],
+    ) -> Result<HashMap<RowId, Probed>> {
         let mut ids: Vec<RowId> = records.iter().map(|record| record.content).collect();
         ids.dedup();
         type Row = (i64, i64, i64, Option<Vec<u8>>);
@@ -141,9 +144,8 @@ impl Tx {
             ids,
             ""
         );
-        let probed = |(id, wanted, codec, sha256): Row| {
-            (id, Probed { wanted: wanted != 0, codec, sha256 })
-        };
+        let probed =
+            |(id, wanted, codec, sha256): Row| (id, Probed { wanted: wanted != 0, codec, sha256 });
         Ok(rows.into_iter().map(probed).collect())
     }
 
@@ -250,12 +252,14 @@ impl Tx {
         let mut learned: BTreeMap<RowId, (Option<i64>, Digest)> = BTreeMap::new();
         for Outcome { record, .. } in outcomes {
             let is_new = contents.get(&record.content).is_some_and(|one| one.sha256.is_none());
-            if let (true, ReplicaState::Verified, Some(sha256)) = (is_new, record.seen, record.sha256)
+            if let (true, ReplicaState::Verified, Some(sha256)) =
+                (is_new, record.seen, record.sha256)
             {
                 learned.entry(record.content).or_insert((record.bytes.map(int), sha256));
             }
         }
         let rows: Vec<_> = learned.iter().collect();
+        self.lock_in_order("contents", &learned.keys().copied().collect::<Vec<_>>()).await?;
         insert_rows!(
             self,
             "WITH found (id, size, sha256) AS (",

@@ -1,6 +1,8 @@
 //! Replicas: the last word on each content at each node.
 
-use super::{LedgerError, Millis, Result, RowId, Tx, fetch, uint};
+use std::collections::HashMap;
+
+use super::{LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, fetch, uint};
 use crate::health::{ReplicaState, ReplicaView};
 
 /// A replica as the ledger has it.
@@ -118,6 +120,27 @@ impl Tx {
             content,
         )?;
         rows.into_iter().map(ReplicaRow::into_replica).collect()
+    }
+
+    /// The replicas of contents on nodes in use, also those not probed yet, by node.
+    pub async fn replicas_of_rows(
+        &mut self,
+        contents: &[RowId],
+    ) -> Result<HashMap<RowId, Vec<Replica>>> {
+        let rows = fetch_in!(
+            self,
+            ReplicaRow,
+            {}
+            concat!(replica_sql!(), " AND c.id IN"),
+            contents,
+            "ORDER BY c.id, n.id"
+        );
+        let mut all: HashMap<RowId, Vec<Replica>> = HashMap::new();
+        for row in rows {
+            let replica = row.into_replica()?;
+            all.entry(replica.content).or_default().push(replica);
+        }
+        Ok(all)
     }
 
     /// The last changes of a replica's state, oldest first.

@@ -1,5 +1,7 @@
 //! One attempt to fetch one content from one node: the bytes decide, nothing else.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
@@ -15,6 +17,10 @@ use crate::{
     },
     health::ReplicaState,
 };
+
+/// How long a node is left alone that does not say how long.
+const REST: Duration = Duration::from_secs(30);
+const SHORTEST_REST: Duration = Duration::from_secs(1);
 
 /// What a probe saw.
 #[derive(Clone, Debug)]
@@ -35,9 +41,17 @@ pub struct Seen {
     pub detail: Option<String>,
     /// The bytes themselves, where verified, asked for, and short enough.
     pub body: Option<Bytes>,
+    /// For how long the node wants to be left alone: nothing was seen then, and none of it counts.
+    pub left_alone: Option<Duration>,
 }
 
 impl Seen {
+    /// Whether the node did not answer at all.
+    pub fn is_silence(&self) -> bool {
+        self.state == ReplicaState::Unreachable
+            && (self.http_status.is_none() || self.http_status >= Some(500))
+    }
+
     /// Nothing: the node was not asked.
     pub fn unasked(why: &str) -> Self {
         Self {
@@ -306,13 +320,30 @@ fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) -> Seen {
         sha256: None,
         detail: None,
         body: None,
+        left_alone: None,
     }
 }
 
 fn failed(kind: NodeKind, error: &FetchError, bytes: u64) -> Seen {
     let state =
         if says_missing(kind, error) { ReplicaState::Missing } else { ReplicaState::Unreachable };
-    Seen { detail: Some(error.to_string()), ..bare(state, error.status(), bytes) }
+    Seen {
+        detail: Some(error.to_string()),
+        left_alone: left_alone(error),
+        ..bare(state, error.status(), bytes)
+    }
+}
+
+/// How long a node wants to be left alone that was asked too often (RFC 6585, section 4), or that we
+/// have no turn at.
+fn left_alone(error: &FetchError) -> Option<Duration> {
+    match error {
+        FetchError::Status { status: 429, retry_after, .. } => {
+            Some(retry_after.unwrap_or(REST).max(SHORTEST_REST))
+        }
+        FetchError::Busy { .. } => Some(SHORTEST_REST),
+        _ => None,
+    }
 }
 
 /// Whether an answer says that the node does not have the content: it knows none (404, 410), or

@@ -11,64 +11,120 @@ use super::{
     outbox::{enqueue, random_id, told},
 };
 use crate::{
-    health::{Health, ReplicaState},
-    ledger::{self, Incident, Millis, RowId, Subject, Transition, Tx},
-    picture::{CollectionPicture, ContentPicture, Picture},
+    health::{Health, Past, ReplicaState, assess, next_assessment},
+    ledger::{
+        self, Collection, DueAssessment, Incident, Judged, Millis, Node, RowId, Subject,
+        Transition, Tx, Users,
+    },
+    picture::{ContentPicture, Picture},
     time_text,
 };
 
 /// Of the tokens that share a content, an alert names this many.
-pub(super) const MOST_TOKENS: usize = 20;
+pub(super) const MOST_TOKENS: u32 = 20;
+
+/// Contents judged in one transaction.
+const BATCH: u32 = 500;
 
 impl Watch {
-    /// Judges every content, and opens, changes and closes incidents accordingly. An incident
-    /// and its alerts are written in one transaction.
+    /// Judges every content of which something changed, or that time alone may have changed, and
+    /// opens, changes and closes incidents accordingly. An incident and its alerts are written in one
+    /// transaction with the verdict.
     pub(super) async fn assess(&self) -> Result<(), WatchError> {
         let now = ledger::now();
+        while self.assess_some(now).await? {}
         let mut tx = self.ledger.write().await?;
-        let picture = Picture::take(&mut tx, &self.settings.policy, now).await?;
-        let mut contents: Vec<_> = picture.contents.values().collect();
-        contents.sort_by_key(|content| content.content.row);
-        for content in contents {
-            let healthy = content.assessment.health == Health::Healthy;
-            if healthy && !content.content.past.was_healthy {
-                tx.mark_healthy(content.content.row).await?;
-            }
+        if tx.has_unfound_paths().await? {
+            let picture = Picture::take(&mut tx, &self.settings.policy, now).await?;
+            self.assess_paths(&mut tx, &picture, picture.lost_paths(), now).await?;
+            tx.commit().await?;
         }
-        let open = tx.incidents(Millis::MAX).await?;
-        let key =
-            |incident: &Incident| Some((incident.collection_id, incident.subject.content()?.0));
-        let mut open: HashMap<_, _> =
-            open.into_iter().filter_map(|i| Some((key(&i)?, i))).collect();
-        for ((collection, row), tokens) in picture.used() {
-            let incident = open.remove(&(collection, row));
-            let Some(story) = self.story(&picture, collection, row, &tokens) else {
-                continue;
-            };
-            self.judge(&mut tx, &story, incident, now).await?;
-        }
-        let paths = picture.lost_paths();
-        // While a collection is read again, nobody knows yet what its tokens name.
-        let rereading = |id| {
-            picture.collections.iter().any(|c| c.collection.id == id && c.collection.rereading)
-        };
-        for (_, incident) in open.into_iter().filter(|((id, _), _)| !rereading(*id)) {
-            self.abandon(&mut tx, incident, now).await?;
-        }
-        self.assess_paths(&mut tx, &picture, paths, now).await?;
-        Ok(tx.commit().await?)
+        Ok(())
     }
 
-    fn story<'a>(
+    /// As [`Watch::assess`], with everything over which an incident is open: what names it may have
+    /// changed.
+    pub(super) async fn assess_again(&self) -> Result<(), WatchError> {
+        let mut tx = self.ledger.write().await?;
+        tx.rejudge_incidents().await?;
+        tx.commit().await?;
+        self.assess().await
+    }
+
+    /// Judges some; gives whether there may be more.
+    async fn assess_some(&self, now: Millis) -> Result<bool, WatchError> {
+        let mut tx = self.ledger.write().await?;
+        let due = tx.due_assessments(now, BATCH).await?;
+        let more = due.len() == BATCH as usize;
+        let mut judged = Vec::with_capacity(due.len());
+        let mut around = None;
+        for one in due {
+            let row = one.content.row;
+            if !one.wanted {
+                self.abandon_all(&mut tx, one.incidents, now).await?;
+                judged.push(Judged { content: row, health: None, next: None });
+                continue;
+            }
+            let views: Vec<_> = one.replicas.iter().map(|replica| replica.view.clone()).collect();
+            let (policy, past) = (&self.settings.policy, one.content.past);
+            let assessment = assess(&views, policy, past, now);
+            let past = Past {
+                was_healthy: past.was_healthy || assessment.health == Health::Healthy,
+                ..past
+            };
+            let next = next_assessment(&views, policy, past, now);
+            judged.push(Judged { content: row, health: Some(assessment.health), next });
+            if assessment.health.is_problem() || !one.incidents.is_empty() {
+                let around = match &mut around {
+                    Some(known) => known,
+                    None => around.insert(Around::of(&mut tx).await?),
+                };
+                let DueAssessment { content, replicas, incidents, .. } = one;
+                let content = ContentPicture { content, replicas, assessment };
+                self.judge_everywhere(&mut tx, around, &content, incidents, now).await?;
+            }
+        }
+        tx.write_assessments(&judged).await?;
+        tx.commit().await?;
+        Ok(more)
+    }
+
+    /// Judges a content in each collection that hangs on it.
+    async fn judge_everywhere(
         &self,
-        picture: &'a Picture,
-        collection: RowId,
-        row: RowId,
-        tokens: &'a [U256],
-    ) -> Option<Story<'a>> {
-        let collection = picture.collections.iter().find(|c| c.collection.id == collection)?;
-        let content = picture.contents.get(&row)?;
-        Some(Story { picture, collection, content, tokens, required: self.settings.policy.min })
+        tx: &mut Tx,
+        around: &Around,
+        content: &ContentPicture,
+        incidents: Vec<Incident>,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        let mut open: HashMap<RowId, Incident> =
+            incidents.into_iter().map(|one| (one.collection_id, one)).collect();
+        let required = self.settings.policy.min;
+        let nodes = &around.nodes;
+        for (collection, users) in tx.users_of(content.content.row, MOST_TOKENS).await? {
+            let Some(collection) = around.collections.get(&collection) else { continue };
+            let incident = open.remove(&collection.id);
+            let story = Story { nodes, collection, content, users, required };
+            self.judge(tx, &story, incident, now).await?;
+        }
+        // While a collection is read again, nobody knows yet what its tokens name.
+        let rereading = |one: &Incident| {
+            around.collections.get(&one.collection_id).is_some_and(|known| known.rereading)
+        };
+        self.abandon_all(tx, open.into_values().filter(|one| !rereading(one)), now).await
+    }
+
+    async fn abandon_all(
+        &self,
+        tx: &mut Tx,
+        incidents: impl IntoIterator<Item = Incident>,
+        now: Millis,
+    ) -> Result<(), WatchError> {
+        for incident in incidents {
+            self.abandon(tx, incident, now).await?;
+        }
+        Ok(())
     }
 
     async fn judge(
@@ -142,22 +198,40 @@ impl Watch {
     }
 }
 
+/// What all stories are told by.
+struct Around {
+    collections: HashMap<RowId, Collection>,
+    nodes: Vec<Node>,
+}
+
+impl Around {
+    async fn of(tx: &mut Tx) -> Result<Self, WatchError> {
+        let collections = tx.collections().await?;
+        let collections = collections.into_iter().map(|one| (one.id, one)).collect();
+        Ok(Self { collections, nodes: tx.nodes().await? })
+    }
+}
+
 /// A content in a collection, and all that is told of it.
 struct Story<'a> {
-    picture: &'a Picture,
-    collection: &'a CollectionPicture,
+    nodes: &'a [Node],
+    collection: &'a Collection,
     content: &'a ContentPicture,
-    tokens: &'a [U256],
+    users: Users,
     required: u32,
 }
 
 impl Story<'_> {
+    fn node(&self, id: RowId) -> Option<&str> {
+        self.nodes.iter().find(|node| node.id == id).map(|node| node.url.as_str())
+    }
+
     fn open(&self, health: Health, summary: &str, now: Millis) -> Incident {
         Incident {
             id: random_id(),
-            collection_id: self.collection.collection.id,
-            chain_id: self.collection.collection.chain_id,
-            collection: self.collection.collection.address,
+            collection_id: self.collection.id,
+            chain_id: self.collection.chain_id,
+            collection: self.collection.address,
             subject: Subject::Content {
                 row: self.content.content.row,
                 id: self.content.content.id,
@@ -174,8 +248,8 @@ impl Story<'_> {
     fn summary(&self) -> String {
         let unwell = self.content.replicas.iter().filter_map(|replica| {
             let state = replica.view.state?;
-            let node = self.picture.node(replica.node)?;
-            (state != ReplicaState::Verified).then(|| format!("{} {state}", node.url))
+            let node = self.node(replica.node)?;
+            (state != ReplicaState::Verified).then(|| format!("{node} {state}"))
         });
         unwell.collect::<Vec<_>>().join(", ")
     }
@@ -183,10 +257,10 @@ impl Story<'_> {
     /// What happened, for a person.
     fn message(&self, transition: Transition, previous: Option<Health>) -> String {
         let assessment = &self.content.assessment;
-        let of = match self.tokens {
-            [] => "of the collection itself".to_owned(),
-            [one] => format!("of token {one}"),
-            many => format!("of {} tokens", many.len()),
+        let of = match (self.users.count, self.users.tokens.as_slice()) {
+            (0, _) => "of the collection itself".to_owned(),
+            (1, [one]) => format!("of token {one}"),
+            (many, _) => format!("of {many} tokens"),
         };
         let counts = format!(
             "{} of {} required independent replicas verified",
@@ -194,7 +268,7 @@ impl Story<'_> {
         );
         let summary = self.summary();
         let detail = if summary.is_empty() { String::new() } else { format!("; {summary}") };
-        let name = &self.collection.collection.name;
+        let name = &self.collection.name;
         let content = self.content.content.id;
         match (transition, previous) {
             (Transition::Recovered, _) => {
@@ -210,13 +284,6 @@ impl Story<'_> {
         }
     }
 
-    fn role(&self) -> Option<&str> {
-        let tokens = self.collection.tokens.iter();
-        let own = self.collection.own.iter().flat_map(|own| &own.contents);
-        let mut contents = tokens.flat_map(|token| &token.contents).chain(own);
-        contents.find(|(_, row)| *row == self.content.content.row).map(|(role, _)| role.as_str())
-    }
-
     fn alert(
         &self,
         incident: &Incident,
@@ -226,16 +293,16 @@ impl Story<'_> {
     ) -> serde_json::Value {
         let content = &self.content.content;
         let assessment = &self.content.assessment;
-        let tokens: Vec<_> = self.tokens.iter().take(MOST_TOKENS).map(U256::to_string).collect();
+        let tokens: Vec<_> = self.users.tokens.iter().map(U256::to_string).collect();
         let more = json!({
             "content": {
                 "id": content.id.to_string(),
                 "cid": content.id.cid(),
-                "role": self.role(),
+                "role": self.users.role,
                 "size": content.known.size,
             },
             "tokens": tokens,
-            "token_count": self.tokens.len(),
+            "token_count": self.users.count,
             "health": assessment.health,
             "previous": previous,
             "required": self.required,
@@ -250,7 +317,7 @@ impl Story<'_> {
         let replicas = self.content.replicas.iter();
         let evidence = replicas.map(|replica| {
             json!({
-                "node": self.picture.node(replica.node).map(|node| &node.url),
+                "node": self.node(replica.node),
                 "state": replica.view.state,
                 "checked_at": replica.checked_at.map(time_text),
                 "http_status": replica.http_status,

@@ -16,6 +16,7 @@ use url::{Host, Url};
 use super::{
     chain::{Followed, is_of_the_chain},
     collections::Found,
+    desks::Desks,
     halt,
 };
 use crate::{
@@ -150,6 +151,8 @@ pub struct Watch {
     pub(super) sinks: Vec<Sink>,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
+    /// Probes that wait for their turn.
+    pub(super) desks: Mutex<Desks>,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
 }
@@ -224,6 +227,7 @@ impl Watch {
             sinks,
             repairer,
             settings,
+            desks: Mutex::new(Desks::new(&config.probes, ledger::now())),
             told_odd: Mutex::default(),
         })
     }

@@ -137,7 +137,7 @@ fn body_of(
     message: &str,
     now: Millis,
 ) -> Value {
-    let named: Vec<_> = tokens.iter().take(MOST_TOKENS).map(U256::to_string).collect();
+    let named: Vec<_> = tokens.iter().take(MOST_TOKENS as usize).map(U256::to_string).collect();
     let more = json!({
         "content": null,
         "path": incident.subject.path(),

@@ -3,9 +3,11 @@
 mod alert;
 mod assess;
 mod backfill;
+mod budget;
 mod chain;
 mod collections;
 mod context;
+mod desks;
 mod fork;
 mod halt;
 mod heads;
@@ -65,6 +67,10 @@ pub struct Round {
 /// How long a single round waits for sinks before it leaves alerts in the outbox.
 const ALERT_PATIENCE: Duration = Duration::from_secs(15);
 
+/// Contents over which an incident is open are judged again at least so often: what names them may
+/// have changed.
+const AGAIN: Duration = Duration::from_secs(5);
+
 impl Watch {
     /// One round: index to the head, probe what is due, repair through every step, probe again,
     /// deliver alerts.
@@ -84,7 +90,7 @@ impl Watch {
         while self.follow_paths_settled().await? > 0 {
             round.probes += self.verify_settled().await?;
         }
-        self.assess().await?;
+        self.assess_again().await?;
         if repair {
             let repaired = self.repair(false).await?;
             round.repairs = repaired.tried;
@@ -122,7 +128,7 @@ impl Watch {
             let chains = join_all(chains.map(async |chain| {
                 tokio::join!(self.follow(chain), self.read(chain));
             }));
-            tokio::join!(chains, self.walk(), self.care(repair), self.post())
+            tokio::join!(chains, self.walk(), self.check(), self.care(repair), self.post())
         };
         tokio::select! {
             _ = work => {}
@@ -173,16 +179,38 @@ impl Watch {
             .await;
     }
 
-    async fn care(&self, repair: bool) {
-        let care = async || self.care_once(repair).await;
+    /// Probes what is due, by itself: a round may take long.
+    async fn check(&self) {
+        let check = async || self.verify_due().await.map(|_| ());
         let poll = self.settings.poll;
-        self.again_and_again("checking replicas", poll, async |tx| tx.release_leases().await, care)
-            .await;
+        self.again_and_again(
+            "checking replicas",
+            poll,
+            async |tx| tx.release_leases().await,
+            check,
+        )
+        .await;
     }
 
-    async fn care_once(&self, repair: bool) -> Result<(), WatchError> {
-        self.verify_due().await?;
-        self.assess().await?;
+    /// Judges what probes saw, and repairs what is not well.
+    async fn care(&self, repair: bool) {
+        let poll = self.settings.poll;
+        let mut again = Instant::now();
+        let mut pause = Pause::new(poll);
+        loop {
+            let is_time = Instant::now() >= again;
+            if is_time {
+                again = Instant::now() + AGAIN;
+            }
+            pause.after("caring for replicas", self.care_once(repair, is_time).await).await;
+        }
+    }
+
+    async fn care_once(&self, repair: bool, again: bool) -> Result<(), WatchError> {
+        match again {
+            true => self.assess_again().await?,
+            false => self.assess().await?,
+        }
         if repair && self.repair(true).await?.tried > 0 {
             self.assess().await?;
         }

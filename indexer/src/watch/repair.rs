@@ -1,11 +1,7 @@
 //! Brings replicas back. What a node answers proves nothing: each step ends with a probe, and
 //! only the probe decides whether the next step is needed.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    io::Write,
-    time::Duration,
-};
+use std::{collections::VecDeque, io::Write, time::Duration};
 
 use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
@@ -14,8 +10,8 @@ use tracing::{info, warn};
 use super::{Watch, WatchError, verify::Probed};
 use crate::{
     content::ContentId,
-    health::{Health, ReplicaState},
-    ledger::{self, DueProbe, Known, Millis, RepairState, Replica, RowId},
+    health::{Health, ReplicaState, assess},
+    ledger::{self, Content, DueProbe, Known, Millis, RepairState, Replica, RowId},
     nodes::{
         self, ContentNode, FetchError,
         aleph::{AlephError, Client, Engine, Message, MessageStatus, Payload, sign_store},
@@ -32,6 +28,26 @@ pub(super) struct Repaired {
     pub(super) probes: u64,
 }
 
+impl std::ops::Add for Repaired {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            tried: self.tried + other.tried,
+            proved: self.proved + other.proved,
+            probes: self.probes + other.probes,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Repaired {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// Contents looked at together.
+const BATCH: u32 = 500;
 /// Contents under repair at once: each may be a large file on the disk for the while.
 const AT_ONCE: usize = 4;
 /// After a failed repair of a replica the next comes after this (milliseconds); doubled each time.
@@ -96,18 +112,46 @@ impl Watch {
     /// Repairs every content that needs it; gives what was done. With `backoff`, replicas whose
     /// repair failed lately are left for later.
     pub(super) async fn repair(&self, backoff: bool) -> Result<Repaired, WatchError> {
-        let picture = self.picture().await?;
-        let used: HashSet<_> = picture.used().into_keys().map(|(_, content)| content).collect();
-        // Beyond `min`, too, a node that was told to keep content is given it back, as long as
-        // that costs nothing.
-        let wanted = |content: &&ContentPicture| {
-            !(backoff && self.is_on_its_way(content)) && used.contains(&content.content.row)
+        let mut sum = Repaired::default();
+        let mut after = RowId::MIN;
+        loop {
+            let unwell = self.unwell(after).await?;
+            let Some(last) = unwell.iter().map(|content| content.content.row).max() else {
+                return Ok(sum);
+            };
+            after = last;
+            sum += self.repair_some(unwell, backoff).await?;
+        }
+    }
+
+    /// The next contents, after `after`, some replica of which is not well.
+    async fn unwell(&self, after: RowId) -> Result<Vec<ContentPicture>, WatchError> {
+        let mut tx = self.ledger.read().await?;
+        let rows = tx.unwell_contents(after, BATCH).await?;
+        let mut replicas = tx.replicas_of_rows(&rows).await?;
+        let (policy, now) = (&self.settings.policy, ledger::now());
+        let contents = tx.contents_of_rows(&rows).await?.into_values();
+        let picture = |(content, _): (Content, bool)| {
+            let replicas = replicas.remove(&content.row).unwrap_or_default();
+            let views: Vec<_> = replicas.iter().map(|replica| replica.view.clone()).collect();
+            let assessment = assess(&views, policy, content.past, now);
+            ContentPicture { content, replicas, assessment }
         };
-        let mut unwell: Vec<_> = picture.contents.values().filter(wanted).collect();
+        Ok(contents.map(picture).collect())
+    }
+
+    /// Beyond `min`, too, a node that was told to keep content is given it back, as long as that costs
+    /// nothing.
+    async fn repair_some(
+        &self,
+        mut unwell: Vec<ContentPicture>,
+        backoff: bool,
+    ) -> Result<Repaired, WatchError> {
+        unwell.retain(|content| !(backoff && self.is_on_its_way(content)));
         unwell.sort_by_key(|content| {
             (std::cmp::Reverse(content.assessment.health), content.content.row)
         });
-        let results: Vec<_> = stream::iter(unwell)
+        let results: Vec<_> = stream::iter(&unwell)
             .map(|content| self.repair_content(content, backoff))
             .buffer_unordered(AT_ONCE)
             .collect()
@@ -121,11 +165,7 @@ impl Watch {
                 }
                 one => one?,
             };
-            Ok(Repaired {
-                tried: sum.tried + one.tried,
-                proved: sum.proved + one.proved,
-                probes: sum.probes + one.probes,
-            })
+            Ok(sum + one)
         })
     }
 
@@ -224,7 +264,7 @@ impl Watch {
                 node: replica.node,
                 parse: false,
             };
-            self.record(&[Probed::new(due, seen)]).await?;
+            self.record(&[&Probed::new(due, seen)]).await?;
         }
         Ok(None)
     }
@@ -449,7 +489,7 @@ impl Watch {
         };
         let probed: Probed = self.probe(due).await;
         let verified = probed.seen.state == ReplicaState::Verified;
-        self.record(&[probed]).await?;
+        self.record(&[&probed]).await?;
         Ok(verified)
     }
 }

@@ -1,14 +1,20 @@
 //! Probes what is due, and reads metadata from bytes that proved right.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    sync::PoisonError,
+    time::Duration,
+};
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::Instant;
 
-use super::{Watch, WatchError};
+use super::{Watch, WatchError, desks::Desks};
 use crate::{
     content::{Metadata, MetadataLimits},
     health::ReplicaState,
-    ledger::{self, DueProbe, Millis, ProbeRecord},
+    ledger::{self, DueProbe, Millis, ProbeRecord, Taking},
     nodes::{Seen, probe},
 };
 
@@ -16,8 +22,16 @@ use crate::{
 const LEASE: Millis = 20 * 60 * 1000;
 /// No retry of a failed probe is further off than this, in milliseconds.
 const LONGEST_DOUBT: u64 = 60_000;
-/// Probes taken from the ledger, and written back, at once.
-const BATCH: u32 = 512;
+/// Probes taken from the ledger at once.
+const BATCH: u32 = 1024;
+/// Probes written back at once, if they come so fast.
+const RECORD: usize = 256;
+/// No probe waits longer to be written down.
+const RECORD_AFTER: Duration = Duration::from_millis(200);
+/// Between looks at desks where all wait.
+const LOOK: Duration = Duration::from_millis(20);
+/// New contents get their probes at least so often.
+const SCHEDULE_EVERY: Duration = Duration::from_millis(500);
 
 /// A probe and what it saw.
 pub(super) struct Probed {
@@ -57,29 +71,121 @@ impl Watch {
         }
     }
 
+    /// Probes what is due at `cutoff`, until nothing is. While some are under way, others are taken
+    /// from the ledger and written back.
     async fn verify_until(&self, cutoff: Millis, in_doubt_only: bool) -> Result<u64, WatchError> {
-        let mut probes = 0;
+        self.desks(Desks::begin);
+        let (mut running, mut seen) = (FuturesUnordered::new(), Vec::new());
+        let (mut probes, mut is_dry) = (0, false);
+        let (mut written, mut scheduled) = (Instant::now(), None);
         loop {
-            if !in_doubt_only {
-                let mut tx = self.ledger.write().await?;
-                tx.schedule_new(BATCH).await?;
-                tx.commit().await?;
+            if !is_dry && self.desks(|desks| desks.waiting()) < self.settings.concurrency {
+                let fill = self.fill_desks(cutoff, in_doubt_only, &mut scheduled);
+                is_dry = beside(&mut running, &mut seen, fill).await?;
             }
-            let lease = ledger::now() + LEASE;
-            let mut tx = self.ledger.write().await?;
-            let due = tx.take_due_probes(cutoff, lease, BATCH, in_doubt_only).await?;
-            tx.commit().await?;
-            if due.is_empty() {
+            while running.len() < self.settings.concurrency
+                && let Some(due) = self.desks(|desks| desks.next(ledger::now()))
+            {
+                running.push(self.take_turn(due));
+            }
+            let is_time = seen.len() >= RECORD || written.elapsed() >= RECORD_AFTER;
+            if !seen.is_empty() && (is_time || running.is_empty()) {
+                let batch = std::mem::take(&mut seen);
+                probes += batch.len() as u64;
+                beside(&mut running, &mut seen, self.write_down(&batch)).await?;
+                written = Instant::now();
+                // What was read may refer to more.
+                is_dry = false;
+            } else if running.is_empty() && is_dry && self.desks(|desks| desks.waiting()) == 0 {
                 return Ok(probes);
+            } else {
+                tokio::select! {
+                    Some(one) = running.next() => seen.push(one),
+                    () = tokio::time::sleep(LOOK) => {}
+                }
             }
-            let probed: Vec<_> = stream::iter(due)
-                .map(|due| self.probe(due))
-                .buffer_unordered(self.settings.concurrency)
-                .collect()
-                .await;
-            probes += probed.len() as u64;
-            self.record(&probed).await?;
         }
+    }
+
+    /// Takes what is due to the desks that have room; gives whether nothing is left to be taken.
+    async fn fill_desks(
+        &self,
+        now: Millis,
+        in_doubt_only: bool,
+        scheduled: &mut Option<Instant>,
+    ) -> Result<bool, WatchError> {
+        let away = self.desks(|desks| desks.sent_away(ledger::now()));
+        if !away.is_empty() {
+            let mut tx = self.ledger.write().await?;
+            for (due, until) in &away {
+                tx.postpone(due.content, due.node, *until).await?;
+            }
+            tx.commit().await?;
+        }
+        let is_known = scheduled.is_some_and(|at| at.elapsed() < SCHEDULE_EVERY);
+        if !in_doubt_only && !is_known {
+            self.schedule_new().await?;
+            *scheduled = Some(Instant::now());
+        }
+        let room = self.desks(|desks| desks.room(self.nodes.keys().copied(), ledger::now()));
+        let lease = ledger::now() + LEASE;
+        let mut tx = self.ledger.write().await?;
+        // A node that is in the ledger and not configured here can't be asked, and is not waited for.
+        let taking = Taking { now, lease, limit: BATCH, nodes: &room.nodes, in_doubt_only };
+        let due = tx.take_probes(&taking).await?;
+        tx.commit().await?;
+        if !due.is_empty() {
+            self.desks(|desks| desks.queue(due, ledger::now()));
+            return Ok(false);
+        }
+        if in_doubt_only || !is_known {
+            return Ok(!room.is_limited);
+        }
+        *scheduled = None;
+        Ok(false)
+    }
+
+    async fn schedule_new(&self) -> Result<(), WatchError> {
+        let mut tx = self.ledger.write().await?;
+        tx.schedule_new(BATCH).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// One probe whose turn it is; `None` of what is seen where the node wants to be left alone.
+    async fn take_turn(&self, due: DueProbe) -> Probed {
+        let node = due.node;
+        let probed = match self.desks(|desks| desks.ask(node, ledger::now())) {
+            Ok(()) => {
+                let probed = self.probe(due).await;
+                self.desks(|desks| desks.saw(node, &probed.seen, probed.at));
+                probed
+            }
+            Err(seen) => Probed::new(due, seen),
+        };
+        self.desks(|desks| desks.done(node));
+        probed
+    }
+
+    /// Writes down what probes saw; those whose nodes want to be left alone are due later instead.
+    async fn write_down(&self, probed: &[Probed]) -> Result<(), WatchError> {
+        let (later, said): (Vec<_>, Vec<_>) =
+            probed.iter().partition(|one| one.seen.left_alone.is_some());
+        self.record(&said).await?;
+        if later.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.ledger.write().await?;
+        for one in later {
+            let wait = one.seen.left_alone.unwrap_or_default().as_millis();
+            let until = one.at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX));
+            tx.postpone(one.due.content, one.due.node, until).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    fn desks<T>(&self, use_them: impl FnOnce(&mut Desks) -> T) -> T {
+        // Whoever panicked left whole numbers.
+        use_them(&mut self.desks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// One probe. A node that is in the ledger but no longer configured can't be asked.
@@ -99,23 +205,22 @@ impl Watch {
 
     /// Writes down what probes saw. Metadata first: a process that dies between the two leaves
     /// its probes leased, and they are made again.
-    pub(super) async fn record(&self, probed: &[Probed]) -> Result<(), WatchError> {
-        if probed.iter().any(|one| one.metadata.is_some()) {
+    pub(super) async fn record(&self, probed: &[&Probed]) -> Result<(), WatchError> {
+        let read = probed.iter().filter_map(|one| Some((one.due.content, one.metadata.as_ref()?)));
+        // Several nodes gave the same bytes.
+        let read: BTreeMap<_, _> = read.collect();
+        if !read.is_empty() {
             let mut tx = self.ledger.write().await?;
-            for one in probed {
-                if let Some(metadata) = &one.metadata {
-                    tx.record_metadata(one.due.content, metadata, one.at).await?;
-                }
-            }
+            tx.record_documents(&read, ledger::now()).await?;
             tx.commit().await?;
         }
-        let records: Vec<_> = probed.iter().map(Probed::record).collect();
+        let records: Vec<_> = probed.iter().map(|one| one.record()).collect();
         let mut tx = self.ledger.write().await?;
         tx.record_probes(&records, &self.settings.schedule).await?;
         // Some may have become a token's metadata while they were fetched.
-        let unread = probed.iter().filter(|one| {
-            one.metadata.is_none() && one.seen.state == ReplicaState::Verified
-        });
+        let unread = probed
+            .iter()
+            .filter(|one| one.metadata.is_none() && one.seen.state == ReplicaState::Verified);
         let unread: BTreeSet<_> = unread.map(|one| one.due.content).collect();
         tx.reread(&unread.into_iter().collect::<Vec<_>>()).await?;
         Ok(tx.commit().await?)
@@ -141,6 +246,21 @@ impl Probed {
             sha256: seen.sha256,
             detail: seen.detail.clone(),
             at: *at,
+        }
+    }
+}
+
+/// Does some work while probes go on; those that end meanwhile are put to what was seen.
+async fn beside<T>(
+    running: &mut FuturesUnordered<impl Future<Output = Probed>>,
+    seen: &mut Vec<Probed>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            Some(one) = running.next() => seen.push(one),
         }
     }
 }

@@ -7,7 +7,7 @@ use everhold::{
         Health, Policy,
         ReplicaState::{self, Missing, Verified},
     },
-    ledger::Millis,
+    ledger::{Judged, Millis},
     picture::Picture,
     report::{Status, TokenReport},
 };
@@ -182,7 +182,8 @@ async fn ends_grace_once_it_was_healthy(db: Database) {
     assert_eq!(healths(&story, &policy, minted + HOUR).await, [Health::Lost]);
     let row = row_of(&story.ledger, raw(1)).await;
     let mut tx = story.ledger.write().await.unwrap();
-    tx.mark_healthy(row).await.unwrap();
+    let judged = Judged { content: row, health: Some(Health::Healthy), next: None };
+    tx.write_assessments(&[judged]).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(healths(&story, &policy, minted).await, [Health::Lost]);
     story.revert(0).await;

@@ -2,8 +2,8 @@
 
 use everhold::{
     content::{Codec, ContentId},
-    health::ReplicaState,
-    ledger::{Millis, Tx},
+    health::{Health, ReplicaState},
+    ledger::{Judged, Millis, Tx},
 };
 
 use crate::{
@@ -44,7 +44,8 @@ async fn begins_anew_without_giving_up_what_is_still_named(db: Database) {
         record(&story.ledger, &seen(row, nodes[0], ReplicaState::Verified, NOW)).await;
     }
     let mut tx = story.ledger.write().await.unwrap();
-    tx.mark_healthy(first).await.unwrap();
+    let judged = Judged { content: first, health: Some(Health::Healthy), next: None };
+    tx.write_assessments(&[judged]).await.unwrap();
     tx.commit().await.unwrap();
     let before = past(&mut story.ledger.read().await.unwrap(), raw(1)).await.unwrap();
     assert!(before.1);
