@@ -181,3 +181,30 @@ async fn reads_again_what_meant_the_same_again_on_sqlite() {
 async fn reads_again_what_meant_the_same_again_on_postgres() {
     reads_again_what_meant_the_same_again(Engine::Postgres).await;
 }
+
+/// A token ends, a reorg brings it back, and it ends in a lower block before its URI was read again.
+async fn ends_before_it_was_read_again(engine: Engine) {
+    let action = |kind, person| {
+        let (collection, token, amount, content) = (0, 3, 0, 0);
+        vec![Action { collection, token, amount, person, content, kind }]
+    };
+    let steps = vec![
+        Step::Grow(vec![action(Kind::Give, 1), vec![]]),
+        Step::Look,
+        Step::Grow(vec![vec![], vec![]]),
+        Step::Grow(vec![vec![], action(Kind::Burn, 0)]),
+        Step::Revert(3),
+        Step::Grow(vec![action(Kind::Burn, 0)]),
+    ];
+    check(engine, steps, 1).await;
+}
+
+#[tokio::test]
+async fn ends_before_it_was_read_again_on_sqlite() {
+    ends_before_it_was_read_again(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn ends_before_it_was_read_again_on_postgres() {
+    ends_before_it_was_read_again(Engine::Postgres).await;
+}

@@ -48,14 +48,50 @@ impl Tx {
             }
         }
         self.begin_uris(&begun).await?;
-        self.keep_children(fold, &gone).await?;
-        self.end_uris(&gone).await
+        let ends: BTreeMap<TokenKey, u64> =
+            fold.ended.iter().map(|end| (end.token, end.block.0)).collect();
+        self.keep_children(&ends, &gone).await?;
+        let mut contents = self.end_doubts(&ends, &gone).await?;
+        contents.append(&mut self.end_uris(&gone).await?);
+        Ok(contents)
+    }
+
+    /// What stayed wanted until the URIs of tokens were read again, which have ended since, was theirs
+    /// until the block they ended in; gives it.
+    async fn end_doubts(
+        &mut self,
+        ends: &BTreeMap<TokenKey, u64>,
+        gone: &BTreeSet<TokenKey>,
+    ) -> Result<BTreeSet<RowId>> {
+        let mut contents = BTreeSet::new();
+        let mut former = Vec::new();
+        for (collection, ids) in by_collection(gone) {
+            let doubted = fetch_in!(
+                self,
+                (Vec<u8>, i64),
+                {"DELETE FROM former_contents WHERE revision = " => TAKEN_BACK, " AND collection_id = " => collection}
+                " AND token_id IN",
+                ids,
+                "RETURNING token_id, content_id"
+            );
+            for (id, content) in doubted {
+                contents.insert(content);
+                let key = <[u8; 32]>::try_from(id.as_slice()).ok().map(|id| (collection, id));
+                if let Some(block) = key.and_then(|key| ends.get(&key)) {
+                    former.push((collection, id, int(*block), content));
+                }
+            }
+        }
+        self.insert_former(&former).await?;
+        Ok(contents)
     }
 
     /// What documents in the URIs of ended tokens refer to was theirs until the block they ended in.
-    async fn keep_children(&mut self, fold: &Fold, gone: &BTreeSet<TokenKey>) -> Result<()> {
-        let ends: BTreeMap<TokenKey, u64> =
-            fold.ended.iter().map(|end| (end.token, end.block.0)).collect();
+    async fn keep_children(
+        &mut self,
+        ends: &BTreeMap<TokenKey, u64>,
+        gone: &BTreeSet<TokenKey>,
+    ) -> Result<()> {
         let mut former = Vec::new();
         for (collection, ids) in by_collection(gone) {
             let children = fetch_in!(
@@ -74,6 +110,11 @@ impl Tx {
                 }
             }
         }
+        self.insert_former(&former).await
+    }
+
+    /// Writes down what tokens had until a block: collection, token, block, content.
+    async fn insert_former(&mut self, former: &[(RowId, Vec<u8>, i64, RowId)]) -> Result<()> {
         insert_rows!(
             self,
             "INSERT INTO former_contents
