@@ -1,0 +1,84 @@
+//! Nodes that want to be left alone, or are down: they are asked no more than makes sense, and hold up
+//! no other.
+
+use everhold_e2e::{
+    Result, Setup, World,
+    ended::Ended,
+    report::{self, content, history, items, replica, text},
+};
+use serde_json::{Value, json};
+
+fn many() -> Setup {
+    Setup { nodes: 2, tokens: 12, ..Setup::default() }
+}
+
+/// Requests for files that the first node got.
+async fn gets(world: &World) -> Result<u64> {
+    let requests = world.nodes[0].requests().await?;
+    let counts = requests["counts"].as_object().cloned().unwrap_or_default();
+    let gets = counts.iter().filter(|(what, _)| what.starts_with("GET /api/v0/storage/raw/"));
+    Ok(gets.filter_map(|(_, count)| count.as_u64()).sum())
+}
+
+/// The first node answers everything so.
+async fn answers(world: &World, status: u16) -> Result<()> {
+    let all = json!({"hash": null, "kind": "status", "status": status, "path": "/api/"});
+    world.nodes[0].fault(all).await?;
+    world.forget_requests().await
+}
+
+async fn picture(world: &World, token: u64) -> Result<Value> {
+    Ok(replica(&world.token(token).await?, "image", &world.nodes[0].url())?.clone())
+}
+
+#[tokio::test]
+async fn what_a_node_did_not_say_that_was_asked_too_often_counts_for_nothing() -> Result<()> {
+    let world = World::healthy(many()).await?;
+    answers(&world, 429).await?;
+    // The second node is looked at as ever, and what was seen of the first stands.
+    let status = world.once(&["--no-repair"]).await?.gives(0)?;
+    assert_eq!(items(&status["incidents"]).len(), 0);
+    for token in [1, 12] {
+        let seen = picture(&world, token).await?;
+        assert_eq!((history(&seen), &seen["failures"]), (vec!["verified"], &json!(0)));
+    }
+    let asked = gets(&world).await?;
+    assert!((1..=16).contains(&asked), "{asked} requests to a node that said 429");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_silent_node_is_not_asked_for_each_content() -> Result<()> {
+    let world = World::healthy(many()).await?;
+    answers(&world, 503).await?;
+    let status = world.once(&["--no-repair"]).await?.gives(3)?;
+    let (first, second) = (world.nodes[0].url(), world.nodes[1].url());
+    assert_eq!(report::node(&status, &first)?["unreachable"], 24);
+    assert_eq!(report::node(&status, &second)?["verified"], 24);
+    assert_eq!(report::health(&status, "degraded"), 12);
+    // 24 contents three times each were 72 requests, and more that are under way at once.
+    let asked = gets(&world).await?;
+    assert!(asked < 40, "{asked} requests to a silent node");
+    let seen = picture(&world, 7).await?;
+    assert_eq!((text(&seen["state"]), &seen["failures"]), ("unreachable", &json!(3)));
+    // As soon as it answers, all is well again.
+    world.nodes[0].fault(json!({"hash": null, "kind": "none"})).await?;
+    let status = world.once(&["--no-repair"]).await?.gives(0)?;
+    assert_eq!(report::node(&status, &first)?["verified"], 24);
+    assert_eq!(content(&world.token(7).await?, "image")?["health"], "healthy");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_budget_is_kept() -> Result<()> {
+    let mut world = World::healthy(Setup { nodes: 1, tokens: 12, ..Setup::default() }).await?;
+    // Twenty at once, then two a second.
+    world.settings.more = "[probes]\nnode_requests_per_second = 2\n".to_owned();
+    world.configure()?;
+    world.forget_requests().await?;
+    let run = world.once(&["--no-repair"]).await?;
+    assert!(run.took.as_millis() > 1_500, "{:?}: 24 probes, 20 of them saved", run.took);
+    run.gives(0)?;
+    assert_eq!(gets(&world).await?, 24);
+    Ok(())
+}
