@@ -5,8 +5,18 @@ UPDATE replicas SET priority = CASE WHEN failures > 0 OR state <> 'verified' THE
 DROP INDEX replicas_due;
 CREATE INDEX replicas_due ON replicas (node_id, priority, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX replicas_doubt ON replicas (due_at) WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3;
-CREATE INDEX replicas_leased ON replicas (leased) WHERE leased = 1;
 CREATE INDEX repairs_open ON repairs (content_id, node_id) WHERE state IN ('planned', 'sent');
+
+-- What a worker has taken, and until when nobody else gets it: apart from the replicas, so that taking a thousand of
+-- them changes no thousand rows all over the table.
+CREATE TABLE leases (
+    content_id BIGINT NOT NULL,
+    node_id    BIGINT NOT NULL,
+    until      BIGINT NOT NULL,
+    PRIMARY KEY (content_id, node_id)
+);
+UPDATE replicas SET due_at = 0 WHERE leased = 1 AND due_at IS NOT NULL;
+ALTER TABLE replicas DROP COLUMN leased;
 
 -- The health of each content that has replicas, as it was last judged, and when it is to be judged again: when something
 -- of it changed, or time alone may change it.

@@ -3,7 +3,7 @@
 
 use super::{
     Millis, Result, RowId, Tx,
-    bulk::fetch_in,
+    bulk::{CHUNK, fetch_in},
     contents::{Known, content_id, known},
     execute, fetch,
 };
@@ -39,6 +39,19 @@ pub struct Taking<'a> {
     pub in_doubt_only: bool,
 }
 
+/// What was taken.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Those.
+    pub probes: Vec<DueProbe>,
+    /// Whether another worker was taking from a node at the same moment, so that there may be more.
+    pub is_contended: bool,
+}
+
+/// The first key of the advisory locks by which workers on PostgreSQL take from a node one at a time,
+/// beside the node's: `take` in ASCII.
+const TAKERS: i32 = i32::from_be_bytes(*b"take");
+
 /// In which order classes are served, and the most that each gets of what is taken (one part in so
 /// many): first each its share, so that no class waits for ever, then what is left.
 const TURNS: [(Priority, u32); 6] = [
@@ -65,19 +78,40 @@ impl Tx {
         in_doubt_only: bool,
     ) -> Result<Vec<DueProbe>> {
         let nodes: Vec<_> = self.nodes().await?.iter().map(|node| (node.id, limit)).collect();
-        self.take_probes(&Taking { now, lease, limit, nodes: &nodes, in_doubt_only }).await
+        let taking = Taking { now, lease, limit, nodes: &nodes, in_doubt_only };
+        Ok(self.take_probes(&taking).await?.probes)
     }
 
     /// Takes probes that are due: of each node those of the first class first, and of each class the
     /// earliest. They come by content.
-    pub async fn take_probes(&mut self, taking: &Taking<'_>) -> Result<Vec<DueProbe>> {
+    pub async fn take_probes(&mut self, taking: &Taking<'_>) -> Result<Taken> {
         self.among_others().await?;
+        let (nodes, is_contended) = self.nodes_to_take_from(taking.nodes).await?;
+        let taking = Taking { nodes: &nodes, ..*taking };
         let mut keys = match taking.in_doubt_only {
-            true => self.take_in_doubt(taking).await?,
-            false => self.take_in_turns(taking).await?,
+            true => self.take_in_doubt(&taking).await?,
+            false => self.take_in_turns(&taking).await?,
         };
         keys.sort_unstable();
-        self.describe(&keys).await
+        Ok(Taken { probes: self.describe(&keys).await?, is_contended })
+    }
+
+    /// Those of these nodes that nobody else is taking from just now, and whether there are others.
+    async fn nodes_to_take_from(
+        &mut self,
+        nodes: &[(RowId, u32)],
+    ) -> Result<(Vec<(RowId, u32)>, bool)> {
+        let Self::Postgres(c) = self else { return Ok((nodes.to_vec(), false)) };
+        let ids: Vec<i64> = nodes.iter().map(|(node, _)| *node).collect();
+        let mine = sqlx::query_as::<_, (i64,)>(
+            "SELECT node FROM (SELECT node, pg_try_advisory_xact_lock($2, node::INT) AS mine
+                FROM UNNEST($1) AS one (node) OFFSET 0) AS tried WHERE mine",
+        );
+        let mine = mine.bind(ids).bind(TAKERS).fetch_all(&mut **c).await?;
+        let free = nodes.iter().filter(|(node, _)| mine.contains(&(*node,))).copied();
+        let free: Vec<_> = free.collect();
+        let is_contended = free.len() < nodes.len();
+        Ok((free, is_contended))
     }
 
     async fn take_in_turns(&mut self, taking: &Taking<'_>) -> Result<Vec<Key>> {
@@ -127,11 +161,13 @@ impl Tx {
                         break;
                     }
                     let rows: Vec<Key> = sqlx::query_as(
-                        "UPDATE replicas SET due_at = $4, leased = 1
-                         WHERE node_id = $1 AND content_id IN (
-                            SELECT content_id FROM replicas
-                            WHERE node_id = $1 AND priority = $2 AND due_at <= $3
-                            ORDER BY due_at LIMIT $5)
+                        "INSERT INTO leases (content_id, node_id, until)
+                         SELECT content_id, node_id, $4 FROM replicas r
+                         WHERE node_id = $1 AND priority = $2 AND due_at <= $3
+                           AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                                AND l.content_id = r.content_id AND l.until > $3)
+                         ORDER BY due_at LIMIT $5
+                         ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
                          RETURNING content_id, node_id",
                     )
                     .bind(node)
@@ -153,14 +189,16 @@ impl Tx {
                         SELECT found.content_id, found.node_id
                         FROM UNNEST($1, $2) AS one (node, share)
                         CROSS JOIN LATERAL (
-                            SELECT content_id, node_id FROM replicas
+                            SELECT content_id, node_id FROM replicas r
                             WHERE node_id = one.node AND priority = $3 AND due_at <= $4
-                            ORDER BY due_at LIMIT one.share
-                            FOR UPDATE SKIP LOCKED) AS found
+                              AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                                AND l.content_id = r.content_id AND l.until > $4)
+                            ORDER BY due_at LIMIT one.share) AS found
                         LIMIT $6)
-                     UPDATE replicas r SET due_at = $5, leased = 1 FROM chosen
-                     WHERE r.content_id = chosen.content_id AND r.node_id = chosen.node_id
-                     RETURNING r.content_id, r.node_id",
+                     INSERT INTO leases (content_id, node_id, until)
+                     SELECT content_id, node_id, $5 FROM chosen
+                     ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
+                     RETURNING content_id, node_id",
                 )
                 .bind(ids)
                 .bind(shares)
@@ -180,12 +218,14 @@ impl Tx {
         Ok(match self {
             Self::Sqlite(c) => {
                 let rows = sqlx::query_as(
-                    "UPDATE replicas SET due_at = $2, leased = 1
-                     WHERE (content_id, node_id) IN (
-                        SELECT content_id, node_id FROM replicas
-                        WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
-                          AND due_at <= $1 AND node_id IN (SELECT value FROM json_each($4))
-                        ORDER BY due_at LIMIT $3)
+                    "INSERT INTO leases (content_id, node_id, until)
+                     SELECT content_id, node_id, $2 FROM replicas r
+                     WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
+                       AND due_at <= $1 AND node_id IN (SELECT value FROM json_each($4))
+                       AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                            AND l.content_id = r.content_id AND l.until > $1)
+                     ORDER BY due_at LIMIT $3
+                     ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
                      RETURNING content_id, node_id",
                 );
                 let ids = serde_json::json!(ids).to_string();
@@ -193,14 +233,15 @@ impl Tx {
             }
             Self::Postgres(c) => {
                 let rows = sqlx::query_as(
-                    "WITH chosen AS MATERIALIZED (
-                        SELECT content_id, node_id FROM replicas
-                        WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
-                          AND due_at <= $1 AND node_id = ANY ($4)
-                        ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-                     UPDATE replicas r SET due_at = $2, leased = 1 FROM chosen
-                     WHERE r.content_id = chosen.content_id AND r.node_id = chosen.node_id
-                     RETURNING r.content_id, r.node_id",
+                    "INSERT INTO leases (content_id, node_id, until)
+                     SELECT content_id, node_id, $2 FROM replicas r
+                     WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
+                       AND due_at <= $1 AND node_id = ANY ($4)
+                       AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                            AND l.content_id = r.content_id AND l.until > $1)
+                     ORDER BY due_at LIMIT $3
+                     ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
+                     RETURNING content_id, node_id",
                 );
                 rows.bind(now).bind(lease).bind(limit).bind(ids).fetch_all(&mut **c).await?
             }
@@ -238,33 +279,61 @@ impl Tx {
         Ok(due)
     }
 
-    /// When the next probe is due of a replica whose verdict is in doubt.
-    pub async fn next_doubtful_probe(&mut self) -> Result<Option<Millis>> {
+    /// When the next probe is due of a replica whose verdict is in doubt, and that nobody has taken at
+    /// `now`.
+    pub async fn next_doubtful_probe(&mut self, now: Millis) -> Result<Option<Millis>> {
         Ok(fetch!(
             fetch_one,
             self,
             (Option<i64>,),
-            "SELECT MIN(due_at) FROM replicas
-             WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3",
+            "SELECT MIN(due_at) FROM replicas r
+             WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
+               AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                    AND l.content_id = r.content_id AND l.until > $1)",
+            now,
         )?
         .0)
+    }
+
+    /// Gives back what was taken of these replicas.
+    pub(super) async fn give_back(&mut self, keys: &[Key]) -> Result<()> {
+        match self {
+            Self::Sqlite(c) => {
+                for chunk in keys.chunks(CHUNK) {
+                    let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(
+                        "DELETE FROM leases WHERE (content_id, node_id) IN (",
+                    );
+                    query.push_values(chunk, |mut tuple, key| {
+                        tuple.push_bind(key.0).push_bind(key.1);
+                    });
+                    query.push(")").build().execute(&mut **c).await?;
+                }
+            }
+            Self::Postgres(c) => {
+                let (contents, nodes): (Vec<i64>, Vec<i64>) = keys.iter().copied().unzip();
+                let delete = sqlx::query(
+                    "DELETE FROM leases l USING UNNEST($1, $2) AS one (content, node)
+                     WHERE l.content_id = one.content AND l.node_id = one.node",
+                );
+                delete.bind(contents).bind(nodes).execute(&mut **c).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the probes due that a process took and did not bring back.
     pub async fn release_leases(&mut self) -> Result<()> {
         self.alone().await?;
-        let update =
-            "UPDATE replicas SET due_at = 0, leased = 0 WHERE leased = 1 AND due_at IS NOT NULL";
-        execute!(self, update)?;
+        execute!(self, "DELETE FROM leases")?;
         Ok(())
     }
 
     /// Gives a probe back that was taken and could not be made: it is due at `until`.
     pub async fn postpone(&mut self, content: RowId, node: RowId, until: Millis) -> Result<()> {
-        let update = "UPDATE replicas SET due_at = $3, leased = 0
+        let update = "UPDATE replicas SET due_at = $3
                       WHERE content_id = $1 AND node_id = $2 AND due_at IS NOT NULL";
         execute!(self, update, content, node, until)?;
-        Ok(())
+        self.give_back(&[(content, node)]).await
     }
 
     /// Makes a replica due at once.

@@ -42,7 +42,7 @@ pub use alerts::PendingAlert;
 pub use assessments::{DueAssessment, Judged};
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Known};
-pub use due::{DueProbe, Taking};
+pub use due::{DueProbe, Taken, Taking};
 pub use factories::NewFactory;
 pub use follow::Commit;
 pub use halts::{Fork, ForkVerdict, Halt};

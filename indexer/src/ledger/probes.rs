@@ -201,9 +201,10 @@ impl Tx {
                 http_status = excluded.http_status, computed = excluded.computed,
                 detail = excluded.detail, checked_at = excluded.checked_at,
                 verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
-                due_at = excluded.due_at, priority = excluded.priority, leased = 0"
+                due_at = excluded.due_at, priority = excluded.priority"
         );
-        Ok(())
+        let keys = outcomes.iter().map(|one| (one.record.content, one.record.node));
+        self.give_back(&keys.collect::<Vec<_>>()).await
     }
 
     async fn write_changes(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {

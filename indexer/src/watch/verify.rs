@@ -59,7 +59,7 @@ impl Watch {
     pub(super) async fn settle_doubts(&self) -> Result<u64, WatchError> {
         let mut probes = 0;
         loop {
-            let next = self.ledger.read().await?.next_doubtful_probe().await?;
+            let next = self.ledger.read().await?.next_doubtful_probe(ledger::now()).await?;
             let Some(next) = next else { return Ok(probes) };
             let wait = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
             if wait > LONGEST_DOUBT {
@@ -132,10 +132,10 @@ impl Watch {
         let mut tx = self.ledger.write().await?;
         // A node that is in the ledger and not configured here can't be asked, and is not waited for.
         let taking = Taking { now, lease, limit: BATCH, nodes: &room.nodes, in_doubt_only };
-        let due = tx.take_probes(&taking).await?;
+        let taken = tx.take_probes(&taking).await?;
         tx.commit().await?;
-        if !due.is_empty() {
-            self.desks(|desks| desks.queue(due, ledger::now()));
+        if !taken.probes.is_empty() || taken.is_contended {
+            self.desks(|desks| desks.queue(taken.probes, ledger::now()));
             return Ok(false);
         }
         if in_doubt_only || !is_known {

@@ -104,7 +104,7 @@ async fn orders_by_due_time(db: Database) {
             nodes: &[(*node, 5)],
             in_doubt_only: false,
         };
-        let next = tx.take_probes(&taking).await.unwrap();
+        let next = tx.take_probes(&taking).await.unwrap().probes;
         tx.commit().await.unwrap();
         let of_it = all[4..].iter().find(|probe| probe.node == *node).unwrap();
         assert_eq!(keys(&next), keys(std::slice::from_ref(of_it)), "node {index}");
@@ -130,7 +130,7 @@ async fn serves_every_class(db: Database) {
         let mut tx = story.ledger.write().await.unwrap();
         let (now, lease) = (later, later + HOUR);
         let taking = Taking { now, lease, limit, nodes, in_doubt_only: false };
-        let due = tx.take_probes(&taking).await.unwrap();
+        let due = tx.take_probes(&taking).await.unwrap().probes;
         tx.commit().await.unwrap();
         due
     };
@@ -155,7 +155,7 @@ async fn waits_for_those_in_doubt_only(db: Database) {
     let all = take_all(&story.ledger, NOW).await;
     let next = |ledger: Ledger| async move {
         let mut tx = ledger.read().await.unwrap();
-        tx.next_doubtful_probe().await.unwrap()
+        tx.next_doubtful_probe(NOW).await.unwrap()
     };
     assert_eq!(next(story.ledger.clone()).await, None);
     let doubt = seen(all[0].content, all[0].node, ReplicaState::Unreachable, NOW);
@@ -290,17 +290,33 @@ async fn skips_what_another_worker_is_taking(db: Database) {
     }
     schedule(&story.ledger).await;
     let mut one = story.ledger.write().await.unwrap();
-    let first = one.take_due_probes(NOW, NOW + HOUR, 5, false).await.unwrap();
+    let nodes = one.nodes().await.unwrap();
+    let taking = Taking {
+        now: NOW,
+        lease: NOW + HOUR,
+        limit: 2,
+        nodes: &[(nodes[1].id, 2)],
+        in_doubt_only: false,
+    };
+    let first = one.take_probes(&taking).await.unwrap();
+    assert!(!first.is_contended);
+    let first = first.probes;
+    let mut other = story.ledger.write().await.unwrap();
+    let all: Vec<_> = nodes.iter().map(|node| (node.id, 1)).collect();
+    let busy = other.take_probes(&Taking { limit: 0, nodes: &all, ..taking }).await.unwrap();
+    assert!(busy.is_contended, "there may be more at the second node");
+    drop(other);
     let second = tokio::time::timeout(
         std::time::Duration::from_secs(5),
         take(&story.ledger, NOW, 100, false),
     );
     let second = second.await.expect("the second waited for the first");
-    assert_eq!(second.len(), 4);
+    assert_eq!(second.len(), 6, "those of the other nodes");
     assert!(keys(&first).is_disjoint(&keys(&second)));
     drop(one);
     let left = eventually_take(&story.ledger).await;
-    assert_eq!(keys(&left), keys(&first), "a worker that died took nothing");
+    assert_eq!(left.len(), 3, "a worker that died took nothing");
+    assert!(keys(&left).is_superset(&keys(&first)));
     let mut story = story;
     story.tell(mint(0, 9, 1, 9)).await;
     assert_eq!(take_all(&story.ledger, NOW).await.len(), 3);

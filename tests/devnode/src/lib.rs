@@ -17,6 +17,7 @@ pub mod stamp;
 use std::io;
 use std::net::SocketAddr;
 
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 
 use config::Config;
@@ -43,6 +44,8 @@ pub async fn start(config: Config, listen: SocketAddr) -> io::Result<Running> {
     let node = Node::open(config)?;
     let listener = TcpListener::bind(listen).await?;
     let url = format!("http://{}", listener.local_addr()?);
+    // Head and body go out one after the other: else the body waits 40 ms for the head's receipt.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     node.start(&url);
     let router = http::router(node);
     let task = tokio::spawn(async move { axum::serve(listener, router).await });
