@@ -45,9 +45,9 @@ gas: node_modules ## the contract's gas beside others', against contracts/gas/sn
 
 bench: ## speed: criterion for the library, then whole processes beside openssl, sha256sum and a bare client
 	$(CARGO) bench --locked -p everhold-content
-	$(CARGO) build --release --locked -p everhold -p everhold-harness
+	$(CARGO) build --release --locked -p everhold -p everhold-harness -p everhold-devnode
 	target/release/everhold-bench
-	$(CARGO) bench --locked -p everhold --bench follow
+	$(CARGO) bench --locked -p everhold --bench follow --bench replicas
 
 lint: node_modules
 	npm run --silent fmt:check

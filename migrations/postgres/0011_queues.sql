@@ -3,7 +3,7 @@
 ALTER TABLE replicas ADD COLUMN priority BIGINT NOT NULL DEFAULT 1;
 UPDATE replicas SET priority = CASE WHEN failures > 0 OR state <> 'verified' THEN 0 ELSE 2 END WHERE state IS NOT NULL;
 DROP INDEX replicas_due;
-CREATE INDEX replicas_due ON replicas (node_id, priority, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX replicas_due ON replicas (node_id, priority, due_at) INCLUDE (content_id) WHERE due_at IS NOT NULL;
 CREATE INDEX replicas_doubt ON replicas (due_at) WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3;
 CREATE INDEX repairs_open ON repairs (content_id, node_id) WHERE state IN ('planned', 'sent');
 
