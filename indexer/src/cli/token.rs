@@ -108,14 +108,11 @@ fn people(report: &TokenReport) -> String {
 
 fn content_text(content: &ContentReport) -> String {
     let size = content.size.map_or("size unknown".to_owned(), bytes_text);
-    let mut text = format!(
-        "{} {} ({size}): {}, {} of {} required independent replicas verified\n",
-        plain(&content.role),
-        content.id,
-        content.health,
-        content.independent,
-        content.required
-    );
+    let mut text =
+        format!("{} {} ({size}): {}\n", plain(&content.role), content.id, content.health,);
+    for sentence in &content.why {
+        let _ = writeln!(text, "  {sentence}");
+    }
     let mut table = table(&["node", "state", "held", "checked", "evidence", "history"]);
     for replica in &content.replicas {
         let history: Vec<_> = replica.history.iter().map(|change| change.state.as_str()).collect();

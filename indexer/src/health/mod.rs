@@ -6,6 +6,7 @@
 mod independence;
 mod schedule;
 mod verdict;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use independence::{Holder, independent};
 pub use schedule::{Priority, Schedule};
 pub use verdict::{FAILURES_THAT_COUNT, Verdict};
+pub use words::explain;
 
 /// What a probe or a record says about one content at one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use super::{ContractUri, RepairStatus};
 use crate::{
     config::Standard,
     content::Codec,
-    health::{Health, Policy, ReplicaState},
+    health::{Health, Policy, ReplicaState, explain},
     ledger::{Burn, Collection, LedgerError, Millis, RowId, StateChange, Token, TokenUri, Tx},
     picture::{ContentPicture, Picture, TokenPicture},
     time_text,
@@ -83,6 +83,8 @@ pub struct ContentReport {
     pub size: Option<u64>,
     /// Its health.
     pub health: Health,
+    /// Why, in sentences.
+    pub why: Vec<String>,
     /// Independent verified replicas it needs.
     pub required: u32,
     /// Verified replicas.
@@ -165,7 +167,8 @@ impl TokenReport {
         let mut contents = Vec::new();
         for (role, row) in &seen.contents {
             if let Some(content) = picture.contents.get(row) {
-                contents.push(content_report(tx, &picture, policy, role, *row, content).await?);
+                contents
+                    .push(content_report(tx, &picture, (policy, now), role, *row, content).await?);
             }
         }
         let finalized = collection.collection.finalized_block;
@@ -314,7 +317,7 @@ impl Absent {
 async fn content_report(
     tx: &mut Tx,
     picture: &Picture,
-    policy: &Policy,
+    (policy, now): (&Policy, Millis),
     role: &str,
     row: RowId,
     seen: &ContentPicture,
@@ -337,12 +340,14 @@ async fn content_report(
         });
     }
     let repairs = tx.repairs_since(row, 0).await?;
+    let views: Vec<_> = seen.replicas.iter().map(|replica| replica.view.clone()).collect();
     Ok(ContentReport {
         role: role.to_owned(),
         id: seen.content.id.to_string(),
         cid: seen.content.id.cid(),
         size: seen.content.known.size,
         health: seen.assessment.health,
+        why: explain(&views, policy, seen.content.past, now),
         required: policy.min,
         verified: seen.assessment.verified,
         independent: seen.assessment.independent,
