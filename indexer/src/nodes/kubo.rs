@@ -4,20 +4,30 @@ use async_trait::async_trait;
 use everhold_net::Request;
 use url::Url;
 
-use super::{BlockNode, Body, ContentNode, FetchError, Fetcher, NodeKind, join};
+use super::{
+    Answer, BlockNode, ContentNode, FetchError, Fetcher, NodeKind,
+    canary::{Canary, Heeds},
+    join,
+};
 use crate::content::{Cid, ContentId};
 
-/// A Kubo node. It is asked offline, so that what it serves is its own copy.
+/// What Kubo says of a block that it lacks, where it does not look for it elsewhere (boxo,
+/// `exchange/offline`).
+const OFFLINE: &str = "block was not found locally (offline)";
+
+/// A Kubo node. It is asked offline, so that what it serves is its own copy where it heeds that:
+/// npm's `ipfs`, which has the same RPC, asks its peers all the same.
 #[derive(Clone, Debug)]
 pub struct Kubo {
     url: Url,
     fetcher: Fetcher,
+    canary: Canary,
 }
 
 impl Kubo {
     /// The node whose RPC is at `url` (without `/api/v0`).
     pub fn new(url: Url, fetcher: Fetcher) -> Self {
-        Self { url, fetcher }
+        Self { url, fetcher, canary: Canary::default() }
     }
 
     fn offline(&self, method: &str, cid: &str) -> Request {
@@ -67,15 +77,25 @@ impl ContentNode for Kubo {
         NodeKind::Kubo
     }
 
-    fn holds_what_it_serves(&self, _: &ContentId) -> Option<bool> {
-        Some(true)
-    }
-
-    async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
-        self.offline("cat", &id.cid()).open().await
+    async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
+        let held = self.keeps_to_its_own().await.then_some(true);
+        Ok(Answer::Bytes { body: self.offline("cat", &id.cid()).open().await?, held })
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {
         Some(self)
     }
+
+    async fn keeps_to_its_own(&self) -> bool {
+        self.canary.heeds(async |nobodys| Heeds::of(self.block(&nobodys), told_offline).await).await
+    }
+
+    async fn has_failed(&self) {
+        self.canary.doubt().await;
+    }
+}
+
+/// Whether Kubo refused a block since it is to look nowhere else.
+fn told_offline(status: u16, body: &str) -> bool {
+    status == 500 && body.contains(OFFLINE)
 }

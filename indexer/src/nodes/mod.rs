@@ -2,10 +2,12 @@
 
 pub mod aleph;
 pub mod blocks;
+mod canary;
 mod gateway;
 mod kubo;
 mod probe;
 mod resolve;
+mod seen;
 
 use async_trait::async_trait;
 use url::Url;
@@ -15,8 +17,9 @@ pub use blocks::BlockNode;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
-pub use probe::{Seen, probe, probe_into};
+pub use probe::{probe, probe_into};
 pub use resolve::{PathError, Resolver};
+pub use seen::Seen;
 
 use crate::{
     config::{Config, NodeConfig},
@@ -32,16 +35,33 @@ pub trait ContentNode: Send + Sync + std::fmt::Debug {
     /// What it is.
     fn kind(&self) -> NodeKind;
 
-    /// Whether bytes that it serves for `id` are proved to be its own copy.
-    fn holds_what_it_serves(&self, id: &ContentId) -> Option<bool>;
-
     /// Begins a full GET of `id`.
-    async fn open(&self, id: &ContentId) -> Result<Body, FetchError>;
+    async fn open(&self, id: &ContentId) -> Result<Answer, FetchError>;
 
     /// The same node as one that gives blocks, where it does.
     fn blocks(&self) -> Option<&dyn BlockNode> {
         None
     }
+
+    /// Whether it was seen to answer from its own copies alone where it is asked to.
+    async fn keeps_to_its_own(&self) -> bool {
+        false
+    }
+
+    /// It failed to answer: it may be another software, or have other settings, when it is back.
+    async fn has_failed(&self) {}
+}
+
+/// What a node answers when it is asked for content.
+#[derive(Debug)]
+pub enum Answer {
+    /// Bytes, still to be hashed.
+    Bytes {
+        /// Them.
+        body: Body,
+        /// Whether they are proved to be the node's own copy, should they be right; never `false`.
+        held: Option<bool>,
+    },
 }
 
 /// A configured node, and whose it is.

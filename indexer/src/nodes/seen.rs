@@ -1,0 +1,68 @@
+//! What a probe saw, and what an error says of that.
+
+use bytes::Bytes;
+
+use super::{FetchError, NodeKind, kubo};
+use crate::{content::Digest, health::ReplicaState};
+
+/// What a probe saw.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The state that follows from it.
+    pub state: ReplicaState,
+    /// Whether the node is proved to hold its own copy.
+    pub held: Option<bool>,
+    /// Bytes that came.
+    pub bytes: Option<u64>,
+    /// HTTP status of the answer.
+    pub http_status: Option<u16>,
+    /// The name the bytes really have, where they came whole.
+    pub computed: Option<String>,
+    /// Plain sha-256 of the bytes, where they came whole.
+    pub sha256: Option<Digest>,
+    /// In words, what was wrong.
+    pub detail: Option<String>,
+    /// The bytes themselves, where verified, asked for, and short enough.
+    pub body: Option<Bytes>,
+}
+
+impl Seen {
+    /// Nothing: the node was not asked.
+    pub fn unasked(why: &str) -> Self {
+        Self {
+            detail: Some(why.to_owned()),
+            bytes: None,
+            ..bare(ReplicaState::Unreachable, None, 0)
+        }
+    }
+}
+
+/// A state, and nothing else.
+pub(super) fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) -> Seen {
+    Seen {
+        state,
+        held: None,
+        bytes: Some(bytes),
+        http_status,
+        computed: None,
+        sha256: None,
+        detail: None,
+        body: None,
+    }
+}
+
+pub(super) fn failed(kind: NodeKind, error: &FetchError, bytes: u64) -> Seen {
+    let state =
+        if says_missing(kind, error) { ReplicaState::Missing } else { ReplicaState::Unreachable };
+    Seen { detail: Some(error.to_string()), ..bare(state, error.status(), bytes) }
+}
+
+/// Whether an answer says that the node does not have the content: it knows none (404, 410), or
+/// it keeps nothing that is named so (400 and 501, from nodes without IPFS).
+fn says_missing(kind: NodeKind, error: &FetchError) -> bool {
+    match error.status() {
+        Some(404 | 410) => true,
+        Some(400 | 501) => kind == NodeKind::Aleph,
+        _ => kind == NodeKind::Kubo && kubo::says_missing(error),
+    }
+}

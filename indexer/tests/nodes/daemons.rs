@@ -1,0 +1,1 @@
+//! The same with npm's real IPFS daemons.
