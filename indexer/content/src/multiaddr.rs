@@ -94,7 +94,11 @@ impl std::str::FromStr for Multiaddr {
 fn host<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Host> {
     match words.next()? {
         "ip4" => Some(Host::Ipv4(words.next()?.parse::<Ipv4Addr>().ok()?)),
-        "ip6" => Some(Host::Ipv6(words.next()?.parse::<Ipv6Addr>().ok()?)),
+        "ip6" => match words.next()?.parse::<Ipv6Addr>().ok()?.to_canonical() {
+            // The same machine, however its address is written.
+            IpAddr::V4(ip) => Some(Host::Ipv4(ip)),
+            IpAddr::V6(ip) => Some(Host::Ipv6(ip)),
+        },
         "dns" | "dns4" | "dns6" => match Host::parse(words.next()?).ok()? {
             // A number in the place of a name would be looked for where no name is checked.
             name @ Host::Domain(_) => is_name(&name).then_some(name),
@@ -177,6 +181,7 @@ mod tests {
                 "46.255.204.193",
             ),
             ("/ip4/1.2.3.4", "1.2.3.4"),
+            ("/ip6/::ffff:1.2.3.4/tcp/1", "1.2.3.4"),
             ("/ip6/2001:db8::1/tcp/4025/p2p/Qm", "[2001:db8::1]"),
             ("/dns4/Node.Example/tcp/4025/p2p/Qm/", "node.example"),
             (

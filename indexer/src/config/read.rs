@@ -66,7 +66,7 @@ impl Config {
     /// Finds settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_chains()?;
-        let all = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
+        let all = [self.aleph.named(), &self.ipfs.gateways, &self.ipfs.kubo];
         let mut seen = std::collections::HashSet::new();
         match all.into_iter().flatten().find(|node| !seen.insert(node.url.as_str())) {
             Some(twice) => Err(ConfigError::Invalid(format!(
@@ -79,7 +79,7 @@ impl Config {
 
     /// Every configured node that may hold content.
     pub fn node_count(&self) -> usize {
-        self.aleph.nodes.len() + self.ipfs.gateways.len() + self.ipfs.kubo.len()
+        self.aleph.named().len() + self.ipfs.gateways.len() + self.ipfs.kubo.len()
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
         let text =
             "[aleph]\nnodes = [\"http://a:1\", { url = \"http://b:2\", operator = \"acme\" }]";
         let config = Config::parse(Path::new("x"), text).unwrap();
-        assert_eq!(config.aleph.nodes[1].operator.as_deref(), Some("acme"));
+        assert_eq!(config.aleph.named()[1].operator.as_deref(), Some("acme"));
         assert_eq!(config.node_count(), 2);
     }
 }

@@ -5,8 +5,10 @@ pub mod blocks;
 mod canary;
 mod gateway;
 mod kubo;
+mod network;
 mod probe;
 mod resolve;
+mod sample;
 mod seen;
 
 use async_trait::async_trait;
@@ -17,8 +19,10 @@ pub use blocks::BlockNode;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
+pub use network::{Network, NetworkError, PassedOver, agreed};
 pub use probe::{probe, probe_into};
 pub use resolve::{PathError, Resolver};
+pub use sample::sample;
 pub use seen::Seen;
 
 use crate::{
@@ -77,7 +81,7 @@ pub struct Configured {
 
 /// The nodes of the configuration, in its order.
 pub fn configured(config: &Config, fetcher: &Fetcher) -> Vec<Configured> {
-    let aleph = config.aleph.nodes.iter().map(|node| {
+    let aleph = config.aleph.named().iter().map(|node| {
         let client = aleph::Client::new(node.url.clone(), fetcher.clone());
         Configured {
             node: Box::new(client.clone()),
