@@ -21,6 +21,8 @@ pub enum Shape {
     Json,
     /// A record a line, `application/x-ndjson`.
     Lines,
+    /// What Kubo's RPC says while it looks (`routing/findprovs`), an event a line.
+    Kubo,
 }
 
 /// A provider that has a web server.
@@ -48,6 +50,26 @@ pub struct Providers {
 struct Record {
     #[serde(rename = "Schema")]
     schema: String,
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "Addrs", default)]
+    addresses: Option<Vec<serde_json::Value>>,
+}
+
+/// Kubo's event (libp2p, `routing.QueryEvent`).
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "Type")]
+    kind: i64,
+    #[serde(rename = "Responses", default)]
+    responses: Option<Vec<Peer>>,
+}
+
+/// The kind of an event that providers were found.
+const PROVIDERS: i64 = 4;
+
+#[derive(Deserialize)]
+struct Peer {
     #[serde(rename = "ID")]
     id: String,
     #[serde(rename = "Addrs", default)]
@@ -89,8 +111,8 @@ impl ProviderReader {
     pub fn feed(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match self.shape {
-                Shape::Lines if *byte == b'\n' => self.close(),
-                Shape::Lines => self.keep(*byte),
+                Shape::Lines | Shape::Kubo if *byte == b'\n' => self.close(),
+                Shape::Lines | Shape::Kubo => self.keep(*byte),
                 Shape::Json => self.step(*byte),
             }
         }
@@ -98,7 +120,7 @@ impl ProviderReader {
 
     /// Ends it. A record that was not closed is of no use.
     pub fn finish(mut self) -> Providers {
-        if self.shape == Shape::Lines {
+        if self.shape != Shape::Json {
             self.close();
         }
         self.found
@@ -140,8 +162,12 @@ impl ProviderReader {
         let record = self.record.replace(Vec::new());
         match record {
             Some(record) if record.trim_ascii().is_empty() => {}
-            Some(record) => match serde_json::from_slice::<Record>(&record) {
-                Ok(record) => self.found.take(&record),
+            Some(record) if self.shape == Shape::Kubo => match serde_json::from_slice(&record) {
+                Ok(event) => self.found.take_event(event),
+                Err(_) => self.found.passed_over += 1,
+            },
+            Some(record) => match serde_json::from_slice(&record) {
+                Ok(record) => self.found.take(record),
                 Err(_) => self.found.passed_over += 1,
             },
             None => self.found.passed_over += 1,
@@ -150,17 +176,33 @@ impl ProviderReader {
 }
 
 impl Providers {
-    fn take(&mut self, record: &Record) {
-        if !matches!(record.schema.as_str(), "peer" | "bitswap") || record.id.is_empty() {
+    /// Other events are of the search.
+    fn take_event(&mut self, event: Event) {
+        if event.kind == PROVIDERS {
+            event.responses.into_iter().flatten().for_each(|peer| self.take_peer(&peer));
+        }
+    }
+
+    fn take(&mut self, record: Record) {
+        match record.schema.as_str() {
+            "peer" | "bitswap" => {
+                self.take_peer(&Peer { id: record.id, addresses: record.addresses });
+            }
+            _ => self.passed_over += 1,
+        }
+    }
+
+    fn take_peer(&mut self, peer: &Peer) {
+        if peer.id.is_empty() {
             self.passed_over += 1;
             return;
         }
         self.count += 1;
-        let addresses = record.addresses.iter().flatten().filter_map(serde_json::Value::as_str);
+        let addresses = peer.addresses.iter().flatten().filter_map(serde_json::Value::as_str);
         let server = addresses.filter_map(|text| text.parse::<Multiaddr>().ok()?.http).next();
         let Some(url) = server else { return };
         if self.http.len() < MOST_KEPT && self.http.iter().all(|known| known.url != url) {
-            let id = record.id.chars().filter(|c| is_visible(*c)).take(LONGEST_ID).collect();
+            let id = peer.id.chars().filter(|c| is_visible(*c)).take(LONGEST_ID).collect();
             self.http.push(Provider { id, url });
         }
     }
@@ -210,6 +252,19 @@ mod tests {
         assert_eq!(read(Shape::Json, &document(&records)), found);
         let pretty = serde_json::to_string_pretty(&json!({"Providers": records})).unwrap();
         assert_eq!(read(Shape::Json, &pretty), found);
+    }
+
+    #[test]
+    fn kubo_tells_of_its_search_too() {
+        let text = lines(&[
+            json!({"Extra": "", "ID": "12D3x", "Responses": null, "Type": 0}),
+            json!({"ID": "12D3x", "Responses": [{"ID": "12D3y", "Addrs": []}], "Type": 1}),
+            json!({"ID": "", "Responses": [{"ID": "12D3a", "Addrs": ["/ip4/1.2.3.4/tcp/80/http"]},
+                {"ID": "12D3b", "Addrs": null}], "Type": 4}),
+            json!({"Type": "4"}),
+        ]);
+        let found = read(Shape::Kubo, &text);
+        assert_eq!((found.count, found.http.len(), found.passed_over), (2, 1, 1));
     }
 
     #[test]

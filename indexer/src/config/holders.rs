@@ -1,9 +1,11 @@
 //! Settings of those who hold content.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use url::Url;
 
-use super::Span;
+use super::{ConfigError, Span};
 
 /// `[aleph]`
 #[derive(Clone, Debug, Deserialize)]
@@ -98,4 +100,36 @@ pub struct IpfsConfig {
     pub gateways: Vec<NodeConfig>,
     /// Kubo RPC endpoints.
     pub kubo: Vec<NodeConfig>,
+    /// Delegated routers, asked who announces content.
+    pub routing: Vec<NodeConfig>,
+}
+
+/// `[[pinning]]`: a pinning service, asked whether it has pinned content.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinningConfig {
+    /// Its endpoint, without `/pins`.
+    pub url: Url,
+    /// File with the account's token (surrounding white space is dropped).
+    pub token_file: PathBuf,
+    /// Who runs it.
+    pub operator: Option<String>,
+}
+
+impl PinningConfig {
+    /// The token.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or has none.
+    pub fn token(&self) -> Result<String, ConfigError> {
+        let path = self.token_file.display();
+        let said =
+            |what: String| ConfigError::Invalid(format!("[[pinning]] token_file {path}: {what}"));
+        let text =
+            std::fs::read_to_string(&self.token_file).map_err(|error| said(error.to_string()))?;
+        match text.trim() {
+            "" => Err(said("it is empty".to_owned())),
+            token => Ok(token.to_owned()),
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, env};
+use url::Url;
+
+use super::{Config, IpfsConfig, env};
 
 /// A configuration that can't be used; each says where and what.
 #[derive(Debug, thiserror::Error)]
@@ -66,20 +68,25 @@ impl Config {
     /// Finds settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_chains()?;
-        let all = [self.aleph.named(), &self.ipfs.gateways, &self.ipfs.kubo];
         let mut seen = std::collections::HashSet::new();
-        match all.into_iter().flatten().find(|node| !seen.insert(node.url.as_str())) {
+        match self.node_urls().find(|url| !seen.insert(url.as_str())) {
             Some(twice) => Err(ConfigError::Invalid(format!(
-                "node {} is configured twice; a node is of one kind and counts once",
-                twice.url
+                "node {twice} is configured twice; a node is of one kind and counts once"
             ))),
             None => Ok(()),
         }
     }
 
-    /// Every configured node that may hold content.
+    /// How many nodes are named.
     pub fn node_count(&self) -> usize {
-        self.aleph.named().len() + self.ipfs.gateways.len() + self.ipfs.kubo.len()
+        self.node_urls().count()
+    }
+
+    /// The URLs of all nodes that are named.
+    pub(super) fn node_urls(&self) -> impl Iterator<Item = &Url> {
+        let IpfsConfig { gateways, kubo, routing } = &self.ipfs;
+        let nodes = [self.aleph.named(), gateways, kubo, routing].into_iter().flatten();
+        nodes.map(|node| &node.url).chain(self.pinning.iter().map(|service| &service.url))
     }
 }
 

@@ -40,6 +40,13 @@ payment = "credit"                      # or "hold" (refused by the network from
 [ipfs]
 gateways = []                           # e.g. ["https://gateway.example"]: asked for /ipfs/CID
 kubo = []                               # RPC URLs of Kubo nodes
+routing = []                            # e.g. ["https://delegated-ipfs.dev"]: asked who announces content; a claim
+
+# Pinning services: what they say to have pinned is a claim, and no replica.
+# [[pinning]]
+# url = "https://pins.example/api"      # asked for /pins
+# token_file = "pins.token"
+# operator = "acme"
 
 [replicas]
 min = 3                                 # independent verified replicas a content needs

@@ -25,21 +25,39 @@ const CAR: &str = "application/vnd.ipld.car;version=1;order=dfs;dups=y";
 pub struct Gateway {
     url: Url,
     fetcher: Fetcher,
-    anywhere: bool,
+    way: Way,
     canary: Canary,
+}
+
+/// Where its requests may lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// To its own host, and hosts below it.
+    Home,
+    /// To anybody.
+    Anywhere,
+    /// To itself alone, and only if it is on a public address.
+    Stranger,
 }
 
 impl Gateway {
     /// The gateway at `url` (without `/ipfs`). Redirects are followed to hosts below its own only:
     /// what others serve is no answer of this one.
     pub fn new(url: Url, fetcher: Fetcher) -> Self {
-        Self { url, fetcher, anywhere: false, canary: Canary::default() }
+        Self { url, fetcher, way: Way::Home, canary: Canary::default() }
     }
 
     /// Follows redirects to anybody: for who wants the content, and not to know who has it.
     #[must_use]
     pub fn anywhere(mut self) -> Self {
-        self.anywhere = true;
+        self.way = Way::Anywhere;
+        self
+    }
+
+    /// The same gateway as one that a stranger has named: no redirects, no private addresses.
+    #[must_use]
+    pub(super) fn of_a_stranger(mut self) -> Self {
+        self.way = Way::Stranger;
         self
     }
 
@@ -59,9 +77,10 @@ impl Gateway {
 
     fn get(&self, url: Url) -> Request {
         let request = self.fetcher.get(url);
-        match self.anywhere {
-            true => request.redirects(self.fetcher.limits().max_redirects),
-            false => request.redirects_at_home(),
+        match self.way {
+            Way::Anywhere => request.redirects(self.fetcher.limits().max_redirects),
+            Way::Home => request.redirects_at_home(),
+            Way::Stranger => request.open_web().redirects(0),
         }
     }
 }

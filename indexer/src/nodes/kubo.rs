@@ -7,13 +7,16 @@ use url::Url;
 use super::{
     Answer, BlockNode, ContentNode, FetchError, Fetcher, NodeKind,
     canary::{Canary, Heeds},
-    join,
+    join, routing,
 };
-use crate::content::{Cid, ContentId};
+use crate::content::{Cid, ContentId, Providers, Shape};
 
 /// What Kubo says of a block that it lacks, where it does not look for it elsewhere (boxo,
 /// `exchange/offline`).
 const OFFLINE: &str = "block was not found locally (offline)";
+
+/// Providers that it is to find, at most.
+const PROVIDERS: &str = "100";
 
 /// A Kubo node. It is asked offline, so that what it serves is its own copy where it heeds that:
 /// npm's `ipfs`, which has the same RPC, asks its peers all the same.
@@ -28,6 +31,26 @@ impl Kubo {
     /// The node whose RPC is at `url` (without `/api/v0`).
     pub fn new(url: Url, fetcher: Fetcher) -> Self {
         Self { url, fetcher, canary: Canary::default() }
+    }
+
+    /// Who announces a content, by the node's own routing. What an old node has instead is asked for
+    /// where it has no such method.
+    ///
+    /// # Errors
+    /// [`FetchError`], where nothing was said.
+    pub async fn providers(&self, id: &ContentId) -> Result<Providers, FetchError> {
+        let ask = |method: &str| {
+            let mut url = join(&self.url, &format!("api/v0/{method}/findprovs"));
+            url.query_pairs_mut()
+                .append_pair("arg", &id.cid())
+                .append_pair("num-providers", PROVIDERS);
+            routing::within(self.fetcher.post(url)).open()
+        };
+        let body = match ask("routing").await {
+            Err(FetchError::Status { status: 404, .. }) => ask("dht").await?,
+            opened => opened?,
+        };
+        routing::read(body, Shape::Kubo).await
     }
 
     fn offline(&self, method: &str, cid: &str) -> Request {

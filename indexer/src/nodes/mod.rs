@@ -6,8 +6,10 @@ mod canary;
 mod gateway;
 mod kubo;
 mod network;
+mod pinning;
 mod probe;
 mod resolve;
+mod routing;
 mod sample;
 mod seen;
 
@@ -20,13 +22,15 @@ pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
 pub use network::{Network, NetworkError, PassedOver, agreed};
+pub use pinning::Pinning;
 pub use probe::{probe, probe_into};
 pub use resolve::{PathError, Resolver};
+pub use routing::{Announced, Routing, confirm};
 pub use sample::sample;
 pub use seen::Seen;
 
 use crate::{
-    config::{Config, NodeConfig},
+    config::{Config, ConfigError, NodeConfig},
     content::ContentId,
 };
 
@@ -66,6 +70,18 @@ pub enum Answer {
         /// Whether they are proved to be the node's own copy, should they be right; never `false`.
         held: Option<bool>,
     },
+    /// Nothing yet: it gives no files, but blocks.
+    BlocksOnly {
+        /// As with bytes.
+        held: Option<bool>,
+    },
+    /// Words, of one who gives no bytes.
+    Says {
+        /// Whether they are that somebody has the content.
+        claimed: bool,
+        /// They.
+        detail: String,
+    },
 }
 
 /// A configured node, and whose it is.
@@ -80,7 +96,10 @@ pub struct Configured {
 }
 
 /// The nodes of the configuration, in its order.
-pub fn configured(config: &Config, fetcher: &Fetcher) -> Vec<Configured> {
+///
+/// # Errors
+/// Where the token of a pinning service can't be read.
+pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>, ConfigError> {
     let aleph = config.aleph.named().iter().map(|node| {
         let client = aleph::Client::new(node.url.clone(), fetcher.clone());
         Configured {
@@ -104,7 +123,18 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Vec<Configured> {
         .kubo
         .iter()
         .map(|node| other(Box::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
-    aleph.chain(gateways).chain(kubo).collect()
+    let routing = config
+        .ipfs
+        .routing
+        .iter()
+        .map(|node| other(Box::new(Routing::new(node.url.clone(), fetcher.clone())), node));
+    let mut all: Vec<_> = aleph.chain(gateways).chain(kubo).chain(routing).collect();
+    for service in &config.pinning {
+        let node = Pinning::new(service.url.clone(), service.token()?, fetcher.clone());
+        let operator = service.operator.clone();
+        all.push(Configured { node: Box::new(node), aleph: None, operator });
+    }
+    Ok(all)
 }
 
 /// The text by which a node is known everywhere: its URL without a final slash.

@@ -108,6 +108,17 @@ impl Probe<'_> {
                 self.held = held;
                 body
             }
+            Ok(Answer::BlocksOnly { held }) => {
+                self.held = held;
+                let none = Some("it gives no blocks".to_owned());
+                let seen = Seen { detail: none, ..bare(ReplicaState::Unreachable, None, 0) };
+                return Err(Whole::NotServed(seen));
+            }
+            Ok(Answer::Says { claimed, detail }) => {
+                let state = if claimed { ReplicaState::Claimed } else { ReplicaState::Missing };
+                let detail = Some(detail);
+                return Err(Whole::Seen(Seen { detail, bytes: None, ..bare(state, Some(200), 0) }));
+            }
             Err(error) if is_unsupported(&error) => {
                 return Err(Whole::NotServed(failed(kind, &error, 0)));
             }

@@ -61,7 +61,8 @@ pub(super) fn failed(kind: NodeKind, error: &FetchError, bytes: u64) -> Seen {
 /// it keeps nothing that is named so (400 and 501, from nodes without IPFS).
 fn says_missing(kind: NodeKind, error: &FetchError) -> bool {
     match error.status() {
-        Some(404 | 410) => true,
+        // Of a service, that it is another's: it says what it has not in a list.
+        Some(404 | 410) => kind != NodeKind::Pinning,
         Some(400 | 501) => kind == NodeKind::Aleph,
         _ => kind == NodeKind::Kubo && kubo::says_missing(error),
     }

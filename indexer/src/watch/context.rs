@@ -191,7 +191,7 @@ impl Watch {
         let looked = look(&chains, rpcs, &ledger).await?;
         let discovery = Discovery::configured(config, &fetcher, &ledger).await?;
         let mut configured: Vec<_> =
-            nodes::configured(config, &fetcher).into_iter().map(Arc::new).collect();
+            nodes::configured(config, &fetcher)?.into_iter().map(Arc::new).collect();
         if let Some(discovery) = &discovery {
             let found = discovery.first(&ledger).await?;
             configured.extend(discover::clients(found, &[], &fetcher));

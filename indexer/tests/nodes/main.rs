@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod announced;
 mod daemons;
 mod dag;
 mod held;
+mod network;
 mod support;
