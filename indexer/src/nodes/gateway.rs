@@ -124,7 +124,7 @@ impl ContentNode for Gateway {
     }
 
     async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
-        Ok(Answer::Bytes { body: self.file(&Cid::from(*id), &[]).open().await?, held: None })
+        Ok(Answer::bytes(self.file(&Cid::from(*id), &[]).open().await?, None))
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {

@@ -102,7 +102,7 @@ impl ContentNode for Kubo {
 
     async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
         let held = self.keeps_to_its_own().await.then_some(true);
-        Ok(Answer::Bytes { body: self.offline("cat", &id.cid()).open().await?, held })
+        Ok(Answer::bytes(self.offline("cat", &id.cid()).open().await?, held))
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {

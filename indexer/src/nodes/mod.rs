@@ -66,7 +66,7 @@ pub enum Answer {
     /// Bytes, still to be hashed.
     Bytes {
         /// Them.
-        body: Body,
+        body: Box<Body>,
         /// Whether they are proved to be the node's own copy, should they be right; never `false`.
         held: Option<bool>,
     },
@@ -82,6 +82,12 @@ pub enum Answer {
         /// They.
         detail: String,
     },
+}
+
+impl Answer {
+    fn bytes(body: Body, held: Option<bool>) -> Self {
+        Self::Bytes { body: Box::new(body), held }
+    }
 }
 
 /// A configured node, and whose it is.

@@ -372,6 +372,6 @@ impl ContentNode for Client {
     async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
         let url = self.endpoint(&format!("storage/raw/{}", id.aleph_hash()));
         let held = (Engine::of(id) == Engine::Storage).then_some(true);
-        Ok(Answer::Bytes { body: self.fetcher.get(url).open().await?, held })
+        Ok(Answer::bytes(self.fetcher.get(url).open().await?, held))
     }
 }

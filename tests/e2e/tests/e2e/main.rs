@@ -14,6 +14,7 @@ mod check_gateways;
 mod check_hostile;
 mod dag_pb;
 mod deploy;
+mod discover;
 mod faulty_nodes;
 mod foreign;
 mod halt;
