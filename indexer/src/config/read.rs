@@ -77,11 +77,6 @@ impl Config {
         }
     }
 
-    /// How many nodes are named.
-    pub fn node_count(&self) -> usize {
-        self.node_urls().count()
-    }
-
     /// The URLs of all nodes that are named.
     pub(super) fn node_urls(&self) -> impl Iterator<Item = &Url> {
         let IpfsConfig { gateways, kubo, routing } = &self.ipfs;
@@ -164,6 +159,6 @@ mod tests {
             "[aleph]\nnodes = [\"http://a:1\", { url = \"http://b:2\", operator = \"acme\" }]";
         let config = Config::parse(Path::new("x"), text).unwrap();
         assert_eq!(config.aleph.named()[1].operator.as_deref(), Some("acme"));
-        assert_eq!(config.node_count(), 2);
+        assert_eq!(config.node_urls().count(), 2);
     }
 }

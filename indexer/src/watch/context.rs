@@ -239,6 +239,11 @@ impl Watch {
         &self.ledger
     }
 
+    /// How many nodes are in use now.
+    pub fn node_count(&self) -> usize {
+        self.nodes().len()
+    }
+
     /// The nodes in use now.
     pub(super) fn nodes(&self) -> Arc<Nodes> {
         // It is replaced as a whole: who panicked left none half done.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Watch, WatchError, shortage::short_of, whereabouts::holders};
 use crate::{
-    config::Config,
+    config::{Config, NodeConfig},
     content::ListedNode,
     ledger::{Ledger, LedgerError, RowId, Tx},
     nodes::{self, Configured, Fetcher, Network, NetworkError, NodeKind, aleph, sample},
@@ -62,6 +62,27 @@ impl Discovery {
             }
         }
     }
+}
+
+/// The configuration with the nodes in its name that are found where it names none: for commands that
+/// ask them once. They are those that `watch` uses.
+///
+/// # Errors
+/// Those of the ledger, which has the seed.
+pub async fn with_found_nodes(
+    mut config: Config,
+    fetcher: &Fetcher,
+) -> Result<Config, LedgerError> {
+    if config.aleph.nodes.is_none() {
+        let ledger = Ledger::open(&config.database).await?;
+        if let Some(discovery) = Discovery::configured(&config, fetcher, &ledger).await? {
+            let found = discovery.first(&ledger).await?.into_iter();
+            let named = found.map(|node| NodeConfig { url: node.url, operator: Some(node.owner) });
+            config.aleph.nodes = Some(named.collect());
+        }
+        ledger.close().await;
+    }
+    Ok(config)
 }
 
 /// The found nodes that the ledger has in use.
@@ -122,6 +143,27 @@ impl Watch {
                 }
             };
         }
+    }
+
+    /// A node in use. One that another process has found, which shares the ledger, is taken from there.
+    pub(super) async fn node(&self, row: RowId) -> Option<Arc<Configured>> {
+        let known = self.nodes().get(&row).cloned();
+        if known.is_some() || self.discovery.is_none() {
+            return known;
+        }
+        if let Err(error) = self.adopt().await {
+            warn!("nodes that others have found: {error}");
+        }
+        self.nodes().get(&row).cloned()
+    }
+
+    async fn adopt(&self) -> Result<(), LedgerError> {
+        let mut tx = self.ledger.read().await?;
+        let before: Vec<_> = self.nodes().values().cloned().collect();
+        let mut nodes = clients(last(&mut tx).await?, &before, &self.fetcher);
+        nodes.extend(before.into_iter().filter(|node| node.aleph.is_none()));
+        self.set_nodes(by_row(&mut tx, nodes).await?);
+        Ok(())
     }
 
     /// Reads the list once, and uses what it says from now on.

@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use context::{Settings, Watch, WatchError, policy};
+pub use discover::with_found_nodes;
 pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
 pub use shortage::{short_of, shortage};

@@ -86,7 +86,7 @@ impl Watch {
     pub(super) async fn probe(&self, due: DueProbe) -> Probed {
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
-        let mut seen = match self.nodes().get(&due.node) {
+        let mut seen = match self.node(due.node).await {
             Some(node) => probe(node.node.as_ref(), &due.id, due.known, keep).await,
             None => Seen::unasked("the node is not configured here"),
         };

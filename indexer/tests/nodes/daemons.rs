@@ -64,6 +64,7 @@ async fn a_file_collected_on_one_daemon_is_verified_but_not_held_there() {
     for node in [&loser.kubo as &dyn ContentNode, &loser.gateway] {
         let seen = ask(node, &id).await;
         assert_eq!((seen.state, seen.held), (ReplicaState::Verified, None), "{seen:?}");
+        assert!(loser.has(&cid).await, "it was fetched to answer, whatever was wished");
         loser.ipfs.call("repo/gc").await.unwrap();
     }
     // Nor is it said of the one that has it: this software heeds no wish to look nowhere else.

@@ -94,6 +94,17 @@ async fn a_gateway_holds_what_it_gives_only_if_cached() {
     }
 }
 
+/// That would be thousands of requests.
+#[tokio::test]
+async fn large_files_are_not_asked_for_block_by_block() {
+    let file = File::raw(b"said to be large");
+    let (server, gateway) = Setup::new(file.clone(), 1).start().await;
+    let known = Known { size: Some(65 << 20), ..Known::default() };
+    let seen = probe(&gateway, &file.id, known, None).await;
+    assert_eq!((seen.state, seen.held), (ReplicaState::Verified, None), "{seen:?}");
+    assert_eq!(server.asked().len(), 1);
+}
+
 /// So do Kubo's: what is looked for when a file is asked for is its first block.
 #[tokio::test]
 async fn a_gateway_that_lacks_one_block_does_not_hold_the_file() {

@@ -8,7 +8,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(list) = NodeList::parse(bytes) {
         for node in &list.nodes {
             assert_eq!((node.url.scheme(), node.url.port()), ("http", Some(4024)));
-            assert!(node.url.has_host() && node.url.username().is_empty() && node.url.path() == "/");
+            assert!(
+                node.url.has_host() && node.url.username().is_empty() && node.url.path() == "/"
+            );
             assert_eq!(node.owner.len(), 42);
             assert!(!node.owner.bytes().any(|byte| byte.is_ascii_uppercase()));
         }

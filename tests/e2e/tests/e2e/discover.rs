@@ -7,7 +7,7 @@ use everhold_e2e::{
     ended::Ended,
     eventually,
     list::{ListHost, entry, own_address},
-    report::{content, items, replica, text},
+    report::{content, history, items, replica, text},
 };
 use serde_json::Value;
 
@@ -58,16 +58,15 @@ impl Net {
     }
 }
 
-/// A collection of two tokens on these nodes, which are configured no more.
-async fn published(net: &Net, nodes: usize) -> Result<World> {
-    let mut world = World::start(Setup { nodes: 0, ..Setup::default() }).await?;
-    world.settings.nodes = net.urls(0..nodes);
+/// A collection of two tokens on the first nodes, which are found when it is published.
+async fn published(net: &Net, nodes: usize, database: Option<String>) -> Result<World> {
+    let mut world = World::start(Setup { nodes: 0, database, ..Setup::default() }).await?;
+    net.publish(&net.list(0..nodes));
+    world.settings.aleph = Some(net.settings(""));
     world.settings.min = u32::try_from(nodes).unwrap();
     world.configure()?;
     world.deploy(&[]).await?;
     world.publish(&[]).await?.gives(0)?;
-    world.settings.aleph = Some(net.settings(""));
-    world.configure()?;
     Ok(world)
 }
 
@@ -81,7 +80,7 @@ fn nodes_of(status: &Value) -> Vec<String> {
 #[tokio::test]
 async fn nodes_are_found_and_a_lost_list_leaves_the_last() -> Result<()> {
     let net = Net::start(3).await?;
-    let world = published(&net, 3).await?;
+    let world = published(&net, 3, None).await?;
     // Who lists a thousand, a machine of this network that nobody meant, and nonsense.
     let mut list = net.list(0..3);
     list.extend((0..1000).map(|at| entry(&format!("10.1.{}.{}", at / 250, at % 250), 99)));
@@ -111,7 +110,7 @@ async fn nodes_are_found_and_a_lost_list_leaves_the_last() -> Result<()> {
 #[tokio::test]
 async fn too_few_nodes_are_said_by_every_command() -> Result<()> {
     let net = Net::start(2).await?;
-    let mut world = published(&net, 2).await?;
+    let mut world = published(&net, 2, None).await?;
     net.publish(&net.list(0..2));
     world.once(&["--no-repair"]).await?.gives(0)?;
     world.settings.min = 3;
@@ -133,7 +132,7 @@ async fn too_few_nodes_are_said_by_every_command() -> Result<()> {
 #[tokio::test]
 async fn the_list_is_read_again_while_it_watches() -> Result<()> {
     let net = Net::start(4).await?;
-    let mut world = published(&net, 3).await?;
+    let mut world = published(&net, 3, None).await?;
     net.publish(&net.list(0..3));
     world.settings.aleph = Some(net.settings("refresh = \"1s\""));
     world.configure()?;
@@ -167,4 +166,45 @@ async fn the_list_is_read_again_while_it_watches() -> Result<()> {
     net.hosts.iter().for_each(|host| host.set(None));
     tokio::time::sleep(Duration::from_secs(3)).await;
     becomes(1..4).await
+}
+
+/// Processes that share a ledger see the list at other times: none calls a node unreachable that
+/// another has found.
+#[tokio::test]
+async fn a_node_that_another_process_found_is_asked() -> Result<()> {
+    let net = Net::start(4).await?;
+    let database = crate::postgres::server::new_database().await;
+    let mut world = published(&net, 3, Some(database)).await?;
+    world.settings.aleph = Some(net.settings("refresh = \"24h\""));
+    world.configure()?;
+    let (patience, look) = (Duration::from_secs(60), Duration::from_millis(100));
+    let _watcher = world.everhold.watch(&["--no-repair"])?;
+    eventually("it watches", patience, look, async || {
+        let status = world.everhold.status().await?;
+        Ok((nodes_of(&status) == net.urls(0..3)).then_some(()))
+    })
+    .await?;
+
+    net.publish(&net.list(1..4));
+    world.publish(&[]).await?.gives(0)?;
+    world.once(&["--no-repair"]).await?.gives(0)?;
+    assert_eq!(nodes_of(&world.everhold.status().await?), net.urls(1..4));
+    // From here on only the first process looks, which read another list.
+    let came = net.nodes[3].1.url();
+    let mut checked = String::new();
+    for _ in 0..5 {
+        checked = eventually("it is asked again", patience, look, async || {
+            let token = world.token(1).await?;
+            let replica = replica(&token, "image", &came)?;
+            assert_eq!(
+                (text(&replica["state"]), history(replica).len()),
+                ("verified", 1),
+                "{replica}"
+            );
+            let at = text(&replica["checked_at"]).to_owned();
+            Ok((at != checked).then_some(at))
+        })
+        .await?;
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ mod burn;
 mod check;
 mod check_gateways;
 mod check_hostile;
+mod claims;
 mod dag_pb;
 mod deploy;
 mod discover;
