@@ -2,6 +2,11 @@
 //! (<https://specs.ipfs.tech/routing/http-routing-v1/>), read piece by piece, so that a million
 //! providers take no more memory than one.
 
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
 use serde::Deserialize;
 use url::Url;
 
@@ -9,8 +14,10 @@ use crate::{Multiaddr, is_visible};
 
 /// Bytes of one record; a longer one is passed over.
 const LONGEST: usize = 16 << 10;
-/// Providers with a web server that are kept; all are counted.
+/// Providers with a web server that are kept; more are counted.
 const MOST_KEPT: usize = 32;
+/// Providers that are told apart, and so counted: half a megabyte for their hashes.
+const MOST_COUNTED: usize = 32_768;
 /// Characters of a peer's name.
 const LONGEST_ID: usize = 128;
 
@@ -37,8 +44,10 @@ pub struct Provider {
 /// What an answer says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Providers {
-    /// How many announce the content.
+    /// How many announce the content, each peer once.
     pub count: u64,
+    /// Whether there are more than could be counted.
+    pub more: bool,
     /// Some of those with a web server, each server once.
     pub http: Vec<Provider>,
     /// Records that make no sense, or are of a kind that is not known.
@@ -81,6 +90,8 @@ struct Peer {
 pub struct ProviderReader {
     shape: Shape,
     found: Providers,
+    /// Hashes of the names of those who were counted: searches find the same peer again and again.
+    counted: HashSet<u64>,
     /// The record that is being read; `None` while it is too long.
     record: Option<Vec<u8>>,
     /// How many braces and brackets are open.
@@ -95,6 +106,7 @@ impl ProviderReader {
         Self {
             shape,
             found: Providers::default(),
+            counted: HashSet::new(),
             record: Some(Vec::new()),
             depth: 0,
             in_string: false,
@@ -163,19 +175,17 @@ impl ProviderReader {
         match record {
             Some(record) if record.trim_ascii().is_empty() => {}
             Some(record) if self.shape == Shape::Kubo => match serde_json::from_slice(&record) {
-                Ok(event) => self.found.take_event(event),
+                Ok(event) => self.take_event(event),
                 Err(_) => self.found.passed_over += 1,
             },
             Some(record) => match serde_json::from_slice(&record) {
-                Ok(record) => self.found.take(record),
+                Ok(record) => self.take(record),
                 Err(_) => self.found.passed_over += 1,
             },
             None => self.found.passed_over += 1,
         }
     }
-}
 
-impl Providers {
     /// Other events are of the search.
     fn take_event(&mut self, event: Event) {
         if event.kind == PROVIDERS {
@@ -188,22 +198,29 @@ impl Providers {
             "peer" | "bitswap" => {
                 self.take_peer(&Peer { id: record.id, addresses: record.addresses });
             }
-            _ => self.passed_over += 1,
+            _ => self.found.passed_over += 1,
         }
     }
 
     fn take_peer(&mut self, peer: &Peer) {
         if peer.id.is_empty() {
-            self.passed_over += 1;
+            self.found.passed_over += 1;
             return;
         }
-        self.count += 1;
+        let mut hasher = DefaultHasher::new();
+        peer.id.hash(&mut hasher);
+        let name = hasher.finish();
+        match self.counted.len() < MOST_COUNTED {
+            true => self.found.count += u64::from(self.counted.insert(name)),
+            false => self.found.more |= !self.counted.contains(&name),
+        }
         let addresses = peer.addresses.iter().flatten().filter_map(serde_json::Value::as_str);
         let server = addresses.filter_map(|text| text.parse::<Multiaddr>().ok()?.http).next();
         let Some(url) = server else { return };
-        if self.http.len() < MOST_KEPT && self.http.iter().all(|known| known.url != url) {
+        let http = &mut self.found.http;
+        if http.len() < MOST_KEPT && http.iter().all(|known| known.url != url) {
             let id = peer.id.chars().filter(|c| is_visible(*c)).take(LONGEST_ID).collect();
-            self.http.push(Provider { id, url });
+            http.push(Provider { id, url });
         }
     }
 }
@@ -261,6 +278,7 @@ mod tests {
             json!({"ID": "12D3x", "Responses": [{"ID": "12D3y", "Addrs": []}], "Type": 1}),
             json!({"ID": "", "Responses": [{"ID": "12D3a", "Addrs": ["/ip4/1.2.3.4/tcp/80/http"]},
                 {"ID": "12D3b", "Addrs": null}], "Type": 4}),
+            json!({"ID": "", "Responses": [{"ID": "12D3a", "Addrs": []}], "Type": 4}),
             json!({"Type": "4"}),
         ]);
         let found = read(Shape::Kubo, &text);
@@ -287,7 +305,9 @@ mod tests {
                     .as_bytes(),
             );
         }
-        assert_eq!((reader.found.count, reader.found.http.len()), (1_000_000, MOST_KEPT));
+        let found = &reader.found;
+        assert_eq!((found.count, found.more), (MOST_COUNTED as u64, true));
+        assert_eq!(found.http.len(), MOST_KEPT);
         let mut endless = ProviderReader::new(Shape::Lines);
         for _ in 0..1000 {
             endless.feed(&[b'['; 1000]);
@@ -305,7 +325,8 @@ mod tests {
             size in 1_usize..50,
         ) {
             let records: Vec<_> = ids.iter().map(|id| peer(id, &["/ip4/1.2.3.4/tcp/1/http"])).collect();
-            let named = ids.iter().filter(|id| !id.is_empty()).count() as u64;
+            let named: HashSet<_> = ids.iter().filter(|id| !id.is_empty()).collect();
+            let named = named.len() as u64;
             for (shape, text) in [(Shape::Json, document(&records)), (Shape::Lines, lines(&records))] {
                 prop_assert_eq!(read(shape, &text).count, named);
                 let bytes = [text.as_bytes(), &noise].concat();

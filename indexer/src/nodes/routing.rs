@@ -85,13 +85,14 @@ impl ContentNode for Routing {
     async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
         let found = self.providers(id).await?;
         let (all, http) = (found.count, found.http.len());
+        let least = if found.more { "more than " } else { "" };
         let detail = match (all, found.passed_over) {
             (0, 0) => "nobody announces it".to_owned(),
             (0, strange) => {
                 format!("nobody announces it in a way that is known ({strange} records)")
             }
             (1, _) => format!("1 provider announces it, {http} over HTTP"),
-            (_, _) => format!("{all} providers announce it, {http} over HTTP"),
+            (_, _) => format!("{least}{all} providers announce it, {http} over HTTP"),
         };
         Ok(Answer::Says { claimed: all > 0, detail })
     }

@@ -1,7 +1,10 @@
 //! Those who say who has content: routers and pinning services, honest and not; and providers that
 //! announce it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -200,6 +203,26 @@ async fn a_provider_that_only_announces_is_not() {
     let seen = confirmed(&honest.url, &file, &fetcher([honest.url.clone()])).await;
     assert_eq!(seen.state, Unreachable, "{seen:?}");
     assert!(honest.asked().is_empty());
+}
+
+/// One that takes the question and never answers is waited for no longer than anybody.
+#[tokio::test]
+async fn a_provider_that_never_serves_is_given_up() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let silent = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            kept.push(stream);
+        }
+    });
+    let limits = Limits { first_byte: Duration::from_millis(300), ..Limits::default() };
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let fetcher = Fetcher::builder(limits).take_for_public(loopback).build().unwrap();
+    let seen = confirmed(&url, &File::raw(b"promised"), &fetcher).await;
+    silent.abort();
+    assert_eq!((seen.state, seen.held), (Unreachable, None), "{seen:?}");
+    assert!(seen.detail.unwrap().contains("no byte came"));
 }
 
 const TOKEN: &str = "a-token-nobody-may-see";

@@ -1,7 +1,7 @@
 //! Two of npm's real IPFS daemons, connected to each other.
 
 use everhold::{
-    content::ContentId,
+    content::{Codec, ContentId, id_of},
     health::ReplicaState,
     nodes::{ContentNode, Gateway, Known, Kubo, Seen, probe},
 };
@@ -19,7 +19,7 @@ struct Daemon {
 
 impl Daemon {
     async fn start() -> Self {
-        let ipfs = Ipfs::start().await.unwrap();
+        let ipfs = Ipfs::start_in_dht().await.unwrap();
         let urls: [Url; 2] = [ipfs.rpc().parse().unwrap(), ipfs.gateway().parse().unwrap()];
         let fetcher = fetcher(urls.clone());
         let [rpc, gateway] = urls;
@@ -61,6 +61,15 @@ async fn a_file_collected_on_one_daemon_is_verified_but_not_held_there() {
     loser.ipfs.call(&format!("pin/rm?arg={cid}")).await.unwrap();
     loser.ipfs.call("repo/gc").await.unwrap();
     assert!(!loser.has(&cid).await, "it is collected");
+
+    keeper.ipfs.call(&format!("dht/provide?arg={cid}")).await.unwrap();
+    let found = loser.kubo.providers(&id).await.unwrap();
+    // The loser announced it, too, while it had it, and may find that: a record outlives the block.
+    assert!((1..=2).contains(&found.count), "{found:?}");
+    assert!(found.http.is_empty() && !found.more, "{found:?}");
+    let nobodys = id_of(Codec::Raw, b"nobody announces this");
+    assert_eq!(loser.kubo.providers(&nobodys).await.unwrap().count, 0);
+
     for node in [&loser.kubo as &dyn ContentNode, &loser.gateway] {
         let seen = ask(node, &id).await;
         assert_eq!((seen.state, seen.held), (ReplicaState::Verified, None), "{seen:?}");
