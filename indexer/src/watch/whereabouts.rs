@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use everhold_net::is_public;
+use futures::{StreamExt, stream};
 use tracing::warn;
 use url::{Host, Url};
 
@@ -11,16 +13,18 @@ use crate::{
     nodes::{self, Configured},
 };
 
-/// The nodes as the ledger knows them: whose they are and where.
+/// Names that are resolved at once: others chose them, and each may take its time.
+const AT_ONCE: usize = 16;
+
+/// The nodes as the ledger knows them, in their order: whose they are and where.
 pub(super) async fn holders(configured: &[Arc<Configured>]) -> Vec<Node> {
-    let mut rows = Vec::new();
-    for node in configured {
+    let row = |node: Arc<Configured>| async move {
         let url = node.node.url();
         let address = address_of(url).await;
         let holder = Holder { operator: node.operator.clone(), address };
-        rows.push(Node { id: 0, url: nodes::name(url), kind: node.node.kind(), holder });
-    }
-    rows
+        Node { id: 0, url: nodes::name(url), kind: node.node.kind(), holder }
+    };
+    stream::iter(configured.iter().cloned()).map(row).buffered(AT_ONCE).collect().await
 }
 
 /// The public IP address of a node, or host and port where it has none: so are nodes on one
@@ -56,28 +60,6 @@ async fn resolve(host: &str, port: u16) -> Option<IpAddr> {
         _ => {
             warn!("{host}: its name can't be resolved now; it counts as its own address");
             None
-        }
-    }
-}
-
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_documentation()
-                || shared)
-        }
-        IpAddr::V6(ip) => {
-            let mapped = ip.to_ipv4_mapped().is_some_and(|v4| !is_public(IpAddr::V4(v4)));
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                || mapped)
         }
     }
 }
