@@ -27,9 +27,12 @@ mod graph;
 mod hasher;
 mod id;
 mod metadata;
+mod multiaddr;
 mod multihash;
 mod node;
+mod node_list;
 mod profile;
+mod providers;
 mod recent;
 mod reference;
 mod unixfs;
@@ -55,8 +58,11 @@ pub use metadata::{
     Link, Metadata, MetadataError, MetadataLimits, MetadataWarning, local_references,
     rewrite_references,
 };
+pub use multiaddr::{Multiaddr, MultiaddrError};
 pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
+pub use node_list::{ListedNode, NodeList, NodeListError};
 pub use profile::{CidVersion, Profile};
+pub use providers::{Provider, ProviderReader, Providers, Shape};
 pub use recent::RecentBlocks;
 pub use reference::{
     Fact, ID_PLACE, MAX_REFERENCE_BYTES, Proof, Provability, Reference, ReferenceClass,

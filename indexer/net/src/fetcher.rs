@@ -87,6 +87,12 @@ impl Fetcher {
         self.get(url).get_json().await
     }
 
+    /// Whether a request may go to a URL, as far as the URL itself says: what a name leads to is
+    /// judged when it is resolved.
+    pub fn allows(&self, url: &Url) -> bool {
+        self.inner.origins.judge(url, false).is_ok()
+    }
+
     /// The limits it was made with.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits

@@ -44,7 +44,7 @@ impl Source {
             nodes.iter().map(|node| node.url.clone()).collect()
         };
         let mut sources: Vec<Self> = Vec::new();
-        sources.extend(urls(&config.aleph.nodes).iter().map(of(SourceKind::Aleph)));
+        sources.extend(urls(config.aleph.named()).iter().map(of(SourceKind::Aleph)));
         sources.extend(urls(&config.ipfs.gateways).iter().map(of(SourceKind::Gateway)));
         sources.extend(urls(&config.ipfs.kubo).iter().map(of(SourceKind::Kubo)));
         sources

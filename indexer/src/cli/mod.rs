@@ -23,7 +23,13 @@ use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use crate::{chain::Rpc, config::Config, nodes::Fetcher, watch::shortage};
+use crate::{
+    chain::Rpc,
+    config::Config,
+    ledger::{LedgerError, Tx},
+    nodes::Fetcher,
+    watch::{short_of, shortage},
+};
 use output::{Failure, Output};
 
 /// Keeps NFT collections provable and alive.
@@ -129,6 +135,21 @@ impl Context {
             warn!("{shortage}");
         }
         Ok(config)
+    }
+
+    /// Says it if the nodes that were found through the network's list can't satisfy the policy:
+    /// which they are is in the ledger.
+    async fn say_shortage(&self, config: &Config, tx: &mut Tx) -> Result<(), LedgerError> {
+        if config.aleph.nodes.is_some() {
+            return Ok(());
+        }
+        let nodes = tx.nodes().await?;
+        match short_of(&nodes, config.replicas.min) {
+            // Before the first `watch`, none is known.
+            Some(shortage) if !nodes.is_empty() => warn!("{shortage}"),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The configuration, for commands that need nodes that satisfy the policy.

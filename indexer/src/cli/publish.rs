@@ -17,6 +17,7 @@ use crate::{
     chain::{self, CollectionInfo, Contract},
     content::Codec,
     publish::{self, Folder, MintState, Minted, NodeReport, Plan, StoreReport, Storer},
+    watch::with_found_nodes,
 };
 
 /// Uploads a folder's media and metadata, and mints: N.json becomes token N.
@@ -78,6 +79,7 @@ impl Publish {
         let minting = publish::mint_state(&contract, &info, &plan.tokens).await?;
         self.check(&minting)?;
         plan.forget(&minting.burned);
+        let config = with_found_nodes(config, &fetcher).await?;
         let storer = Storer::new(&config, &fetcher, signer.clone())?;
         let mut survey = storer.survey(&plan.items).await?;
         let before = storer.report(plan.items.len(), &survey);

@@ -25,6 +25,7 @@ impl StatusArgs {
         let config = context.config()?;
         let ledger = Ledger::open(&config.database).await?;
         let mut tx = ledger.read().await?;
+        context.say_shortage(&config, &mut tx).await?;
         let status = Status::read(&mut tx, &policy(&config), ledger::now()).await?;
         drop(tx);
         let printed = context.output.result(&status, || people(&status));

@@ -34,6 +34,7 @@ impl TokenArgs {
         let ledger = Ledger::open(&config.database).await?;
         let mut tx = ledger.read().await?;
         let (address, id) = (self.collection, self.token);
+        context.say_shortage(&config, &mut tx).await?;
         let policy = policy(&config);
         let known = tx.collections().await?;
         let report = match collection_at(&known, address, self.chain.chain_id) {

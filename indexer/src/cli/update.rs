@@ -15,6 +15,7 @@ use super::{
 use crate::{
     chain::{self, Contract},
     publish::{self, Document, Storer},
+    watch::with_found_nodes,
 };
 
 /// Stores new metadata and points a token at it, with the key of the token's owner.
@@ -59,6 +60,7 @@ impl Update {
         let plan = publish::plan_document(&document, info.codec)?;
         let content = plan.tokens[&0];
         let contract = Contract::new(provider, self.collection);
+        let config = with_found_nodes(config, &fetcher).await?;
         let storer = Storer::new(&config, &fetcher, payer)?;
         let token = self.token;
         context.output.confirm(&format!("point token {token} at {}?", content.uri()))?;

@@ -72,7 +72,7 @@ impl WatchArgs {
             "watching ({} of [[collection]], {} of [[factory]], {} nodes); Ctrl-C stops",
             config.collection.len(),
             config.factory.len(),
-            config.node_count()
+            watch.node_count()
         );
         let serving = async {
             match api {

@@ -30,7 +30,11 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_CHAIN_POLL", |c, v| set(&mut only_chain(c)?.poll, v)),
     ("EVERHOLD_COLLECTION", |c, v| set_list(&mut c.collection, v)),
     ("EVERHOLD_FACTORY", |c, v| set_list(&mut c.factory, v)),
-    ("EVERHOLD_ALEPH_NODES", |c, v| set_list(&mut c.aleph.nodes, v)),
+    ("EVERHOLD_ALEPH_NODES", |c, v| set_list(c.aleph.nodes.get_or_insert_default(), v)),
+    ("EVERHOLD_ALEPH_NETWORK", |c, v| set_list(&mut c.aleph.network, v)),
+    ("EVERHOLD_ALEPH_SAMPLE", |c, v| set(&mut c.aleph.sample, v)),
+    ("EVERHOLD_ALEPH_REFRESH", |c, v| set(&mut c.aleph.refresh, v)),
+    ("EVERHOLD_ALEPH_PRIVATE_HOSTS", |c, v| set_list(&mut c.aleph.private_hosts, v)),
     ("EVERHOLD_ALEPH_CHANNEL", |c, v| set(&mut c.aleph.channel, v)),
     ("EVERHOLD_ALEPH_PAYMENT", |c, v| {
         c.aleph.payment = word(v, &[("credit", Payment::Credit), ("hold", Payment::Hold)])?;
@@ -38,6 +42,7 @@ const SETTINGS: &[(&str, Setter)] = &[
     }),
     ("EVERHOLD_IPFS_GATEWAYS", |c, v| set_list(&mut c.ipfs.gateways, v)),
     ("EVERHOLD_IPFS_KUBO", |c, v| set_list(&mut c.ipfs.kubo, v)),
+    ("EVERHOLD_IPFS_ROUTING", |c, v| set_list(&mut c.ipfs.routing, v)),
     ("EVERHOLD_REPLICAS_MIN", |c, v| set(&mut c.replicas.min, v)),
     ("EVERHOLD_REPLICAS_MIN_HELD", |c, v| set(&mut c.replicas.min_held, v)),
     ("EVERHOLD_REPLICAS_GRACE", |c, v| set(&mut c.replicas.grace, v)),
@@ -196,7 +201,7 @@ mod tests {
             ("EVERHOLD_ALERT_SECRET_FILE", "/s"),
         ])
         .unwrap();
-        assert_eq!((config.replicas.min, config.aleph.nodes.len()), (5, 2));
+        assert_eq!((config.replicas.min, config.aleph.named().len()), (5, 2));
         assert_eq!(config.collection[0].start_block, 7);
         assert!(config.alert[0].secret_file.is_some());
     }

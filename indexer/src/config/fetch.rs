@@ -17,10 +17,15 @@ impl Config {
     /// Every URL that is configured to be fetched from or posted to. Not [`Config::web`]'s, which
     /// strangers may choose.
     pub fn origins(&self) -> impl Iterator<Item = Url> {
-        let nodes = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
-        let nodes = nodes.into_iter().flatten().map(|node| &node.url);
+        let listed = self.aleph.network.iter().chain(&self.aleph.private_hosts);
         let webhooks = self.alert.iter().map(|alert| &alert.webhook);
-        self.chain.iter().flat_map(|chain| &chain.rpc).chain(nodes).chain(webhooks).cloned()
+        self.chain
+            .iter()
+            .flat_map(|chain| &chain.rpc)
+            .chain(self.node_urls())
+            .chain(listed)
+            .chain(webhooks)
+            .cloned()
     }
 }
 
@@ -51,12 +56,13 @@ mod tests {
     fn everything_configured_may_be_fetched_from() {
         let text = r#"
             chain.rpc = ["http://a:1/key"]
-            aleph.nodes = ["http://b:2"]
-            ipfs = { gateways = ["http://c:3"], kubo = ["http://d:4"] }
+            aleph = { nodes = ["http://b:2"], network = ["http://n:6"], private_hosts = ["http://p:7"] }
+            ipfs = { gateways = ["http://c:3"], kubo = ["http://d:4"], routing = ["http://r:8"] }
+            pinning = [{ url = "http://q:9", token_file = "t" }]
             alert = [{ webhook = "http://e:5/x" }]"#;
         let config = Config::parse(Path::new("x"), text).unwrap();
         let hosts: Vec<_> = config.origins().map(|url| url.port().unwrap()).collect();
-        assert_eq!(hosts, [1, 2, 3, 4, 5]);
+        assert_eq!(hosts, [1, 2, 3, 4, 8, 9, 6, 7, 5]);
     }
 
     #[test]

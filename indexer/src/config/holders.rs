@@ -1,14 +1,26 @@
 //! Settings of those who hold content.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use url::Url;
+
+use super::{ConfigError, Span};
 
 /// `[aleph]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlephConfig {
-    /// Nodes to store on and to check.
-    pub nodes: Vec<NodeConfig>,
+    /// Nodes to store on and to check; absent: found through the network's own list.
+    pub nodes: Option<Vec<NodeConfig>>,
+    /// Nodes that are asked for the network's list; most of them must agree on each entry.
+    pub network: Vec<Url>,
+    /// How many nodes of the list are used, at most one of an owner; 0: one of each owner.
+    pub sample: u32,
+    /// How often the list is read.
+    pub refresh: Span,
+    /// Nodes of the list that may be on private addresses, each by its URL.
+    pub private_hosts: Vec<Url>,
     /// Channel written into messages.
     pub channel: String,
     /// How STORE messages are paid.
@@ -17,7 +29,26 @@ pub struct AlephConfig {
 
 impl Default for AlephConfig {
     fn default() -> Self {
-        Self { nodes: Vec::new(), channel: "EVERHOLD".to_owned(), payment: Payment::Credit }
+        Self {
+            nodes: None,
+            network: NETWORK.iter().filter_map(|url| url.parse().ok()).collect(),
+            sample: 10,
+            refresh: Span::secs(6 * 3600),
+            private_hosts: Vec::new(),
+            channel: "EVERHOLD".to_owned(),
+            payment: Payment::Credit,
+        }
+    }
+}
+
+/// The public API hosts of the network.
+const NETWORK: [&str; 3] =
+    ["https://api.aleph.im", "https://api2.aleph.im", "https://api3.aleph.im"];
+
+impl AlephConfig {
+    /// The nodes that are named, if any are.
+    pub fn named(&self) -> &[NodeConfig] {
+        self.nodes.as_deref().unwrap_or_default()
     }
 }
 
@@ -69,4 +100,36 @@ pub struct IpfsConfig {
     pub gateways: Vec<NodeConfig>,
     /// Kubo RPC endpoints.
     pub kubo: Vec<NodeConfig>,
+    /// Delegated routers, asked who announces content.
+    pub routing: Vec<NodeConfig>,
+}
+
+/// `[[pinning]]`: a pinning service, asked whether it has pinned content.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinningConfig {
+    /// Its endpoint, without `/pins`.
+    pub url: Url,
+    /// File with the account's token (surrounding white space is dropped).
+    pub token_file: PathBuf,
+    /// Who runs it.
+    pub operator: Option<String>,
+}
+
+impl PinningConfig {
+    /// The token.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or has none.
+    pub fn token(&self) -> Result<String, ConfigError> {
+        let path = self.token_file.display();
+        let said =
+            |what: String| ConfigError::Invalid(format!("[[pinning]] token_file {path}: {what}"));
+        let text =
+            std::fs::read_to_string(&self.token_file).map_err(|error| said(error.to_string()))?;
+        match text.trim() {
+            "" => Err(said("it is empty".to_owned())),
+            token => Ok(token.to_owned()),
+        }
+    }
 }

@@ -19,7 +19,7 @@ use url::Url;
 pub use chain::{ChainConfig, CollectionConfig, FactoryConfig, Finality};
 pub use duration::Span;
 pub use env::{DOCUMENTED as ENVIRONMENT, apply as apply_environment};
-pub use holders::{AlephConfig, IpfsConfig, NodeConfig, Payment};
+pub use holders::{AlephConfig, IpfsConfig, NodeConfig, Payment, PinningConfig};
 pub use policy::{History, ProbesConfig, RepairConfig, ReplicasConfig};
 pub use read::ConfigError;
 pub use standard::Standard;
@@ -40,8 +40,10 @@ pub struct Config {
     pub factory: Vec<FactoryConfig>,
     /// aleph.im Core Channel Nodes.
     pub aleph: AlephConfig,
-    /// IPFS gateways.
+    /// IPFS gateways, Kubo nodes and routers.
     pub ipfs: IpfsConfig,
+    /// Pinning services.
+    pub pinning: Vec<PinningConfig>,
     /// When a content counts as healthy.
     pub replicas: ReplicasConfig,
     /// How much may be asked of nodes.
@@ -67,6 +69,7 @@ impl Default for Config {
             factory: Vec::new(),
             aleph: AlephConfig::default(),
             ipfs: IpfsConfig::default(),
+            pinning: Vec::new(),
             replicas: ReplicasConfig::default(),
             probes: ProbesConfig::default(),
             repair: RepairConfig::default(),

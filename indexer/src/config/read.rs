@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, env};
+use url::Url;
+
+use super::{Config, IpfsConfig, env};
 
 /// A configuration that can't be used; each says where and what.
 #[derive(Debug, thiserror::Error)]
@@ -66,20 +68,20 @@ impl Config {
     /// Finds settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_chains()?;
-        let all = [&self.aleph.nodes, &self.ipfs.gateways, &self.ipfs.kubo];
         let mut seen = std::collections::HashSet::new();
-        match all.into_iter().flatten().find(|node| !seen.insert(node.url.as_str())) {
+        match self.node_urls().find(|url| !seen.insert(url.as_str())) {
             Some(twice) => Err(ConfigError::Invalid(format!(
-                "node {} is configured twice; a node is of one kind and counts once",
-                twice.url
+                "node {twice} is configured twice; a node is of one kind and counts once"
             ))),
             None => Ok(()),
         }
     }
 
-    /// Every configured node that may hold content.
-    pub fn node_count(&self) -> usize {
-        self.aleph.nodes.len() + self.ipfs.gateways.len() + self.ipfs.kubo.len()
+    /// The URLs of all nodes that are named.
+    pub(super) fn node_urls(&self) -> impl Iterator<Item = &Url> {
+        let IpfsConfig { gateways, kubo, routing } = &self.ipfs;
+        let nodes = [self.aleph.named(), gateways, kubo, routing].into_iter().flatten();
+        nodes.map(|node| &node.url).chain(self.pinning.iter().map(|service| &service.url))
     }
 }
 
@@ -156,7 +158,7 @@ mod tests {
         let text =
             "[aleph]\nnodes = [\"http://a:1\", { url = \"http://b:2\", operator = \"acme\" }]";
         let config = Config::parse(Path::new("x"), text).unwrap();
-        assert_eq!(config.aleph.nodes[1].operator.as_deref(), Some("acme"));
-        assert_eq!(config.node_count(), 2);
+        assert_eq!(config.aleph.named()[1].operator.as_deref(), Some("acme"));
+        assert_eq!(config.node_urls().count(), 2);
     }
 }

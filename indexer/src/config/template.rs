@@ -29,13 +29,24 @@ poll = "2s"                             # how often the head is asked for
 # creators = ["0x…"]                    # whose collections are watched; left out: everybody's
 
 [aleph]
-nodes = []                              # e.g. ["http://node-a:4024", { url = "http://node-b:4024", operator = "acme" }]
+# nodes = ["http://node-a:4024", { url = "http://node-b:4024", operator = "acme" }] # left out: found by the network's list
+network = ["https://api.aleph.im", "https://api2.aleph.im", "https://api3.aleph.im"] # asked for that list; most must agree
+sample = 10                             # nodes of the list that are used, one of an owner; 0: one of each owner
+refresh = "6h"                          # how often the list is read
+private_hosts = []                      # URLs of nodes of the list that may be on private addresses
 channel = "EVERHOLD"
 payment = "credit"                      # or "hold" (refused by the network from 2027-01-01 on)
 
 [ipfs]
 gateways = []                           # e.g. ["https://gateway.example"]: asked for /ipfs/CID
 kubo = []                               # RPC URLs of Kubo nodes
+routing = []                            # e.g. ["https://delegated-ipfs.dev"]: asked who announces content; a claim
+
+# Pinning services: what they say to have pinned is a claim, and no replica.
+# [[pinning]]
+# url = "https://pins.example/api"      # asked for /pins
+# token_file = "pins.token"
+# operator = "acme"
 
 [replicas]
 min = 3                                 # independent verified replicas a content needs

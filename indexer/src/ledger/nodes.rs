@@ -15,20 +15,37 @@ pub enum NodeKind {
     Gateway,
     /// A Kubo node, asked over its RPC.
     Kubo,
+    /// A delegated router: it says who has content, and has none.
+    Routing,
+    /// A pinning service: it says that it has content, and gives none.
+    Pinning,
+    /// Somebody who announced content, and has a trustless gateway.
+    Provider,
 }
 
 impl NodeKind {
+    const ALL: [Self; 6] =
+        [Self::Aleph, Self::Gateway, Self::Kubo, Self::Routing, Self::Pinning, Self::Provider];
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aleph => "aleph",
             Self::Gateway => "gateway",
             Self::Kubo => "kubo",
+            Self::Routing => "routing",
+            Self::Pinning => "pinning",
+            Self::Provider => "provider",
         }
     }
 
+    /// Whether it gives bytes, so that there can be a replica: others only claim.
+    pub fn gives_bytes(self) -> bool {
+        !matches!(self, Self::Routing | Self::Pinning)
+    }
+
     fn parse(text: &str) -> Result<Self> {
-        [Self::Aleph, Self::Gateway, Self::Kubo]
+        Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| LedgerError::Corrupt(format!("node kind `{text}`")))
@@ -90,6 +107,20 @@ impl Tx {
         // Other nodes count now.
         execute!(self, "UPDATE assessments SET due_at = 0")?;
         Ok(())
+    }
+
+    /// 32 bytes that were drawn for this ledger, and stay: what is chosen by them is chosen alike
+    /// by all who share it, and nobody else knows them.
+    pub async fn seed(&mut self) -> Result<[u8; 32]> {
+        let drawn: [u8; 32] = rand::random();
+        execute!(
+            self,
+            "INSERT INTO seeds (id, seed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING",
+            &drawn[..],
+        )?;
+        let (seed,) = fetch!(fetch_one, self, (Vec<u8>,), "SELECT seed FROM seeds WHERE id = 1")?;
+        seed.try_into()
+            .map_err(|_| LedgerError::Corrupt("a seed of other than 32 bytes".to_owned()))
     }
 
     /// The nodes in use, in the order they first came.

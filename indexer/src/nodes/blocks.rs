@@ -34,6 +34,12 @@ pub trait BlockNode: Send + Sync {
     /// those who have none.
     fn archive(&self, cid: &Cid, path: &[&str]) -> Option<Request>;
 
+    /// The request for one block that it is to give only if it has it itself; `None` of those who
+    /// know no such wish.
+    fn own_block(&self, _: &Cid) -> Option<Request> {
+        None
+    }
+
     /// Whether an error says that it does not have what it was asked for, if its status does not.
     fn says_missing(&self, _: &FetchError) -> bool {
         false
@@ -162,7 +168,31 @@ pub async fn one_by_one(
     limits: &DagLimits,
     sink: Sink<'_>,
 ) -> Result<Walk, BlocksError> {
-    in_time(node, read_blocks(node, walk, limits, sink)).await
+    in_time(node, read_blocks(node, walk, limits, sink, &mut Whose::Anybodys)).await
+}
+
+/// As [`one_by_one`], over the node's own copies as long as it has them. Gives whether it had all.
+///
+/// # Errors
+/// [`BlocksError::None`], before anything went to `sink`, where it does not have the first.
+pub async fn its_own_first(
+    node: &dyn BlockNode,
+    walk: Walk,
+    limits: &DagLimits,
+    sink: Sink<'_>,
+) -> Result<(Walk, bool), BlocksError> {
+    let mut whose = Whose::ItsOwn;
+    let walk = in_time(node, read_blocks(node, walk, limits, sink, &mut whose)).await?;
+    Ok((walk, whose == Whose::ItsOwn))
+}
+
+/// Whose copies the blocks of a walk may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The node's own.
+    ItsOwn,
+    /// Its peers' as well.
+    Anybodys,
 }
 
 async fn read_blocks(
@@ -170,6 +200,7 @@ async fn read_blocks(
     mut walk: Walk,
     limits: &DagLimits,
     sink: Sink<'_>,
+    whose: &mut Whose,
 ) -> Result<Walk, BlocksError> {
     let (mut recent, mut asked, mut again) = (RecentBlocks::default(), false, 0_u32);
     while let Some(cid) = walk.wanted() {
@@ -178,8 +209,8 @@ async fn read_blocks(
         } else if let Some(block) = cid.inlined() {
             sink(walk.give(block)?);
         } else {
-            let block = match whole(node.block(&cid), limits).await {
-                Err(error) if !asked && is_no_block(&error) => {
+            let block = match block_of(node, &cid, limits, !asked, whose).await {
+                Err(BlocksError::Fetch(error)) if !asked && is_no_block(&error) => {
                     return Err(BlocksError::None("blocks"));
                 }
                 other => other?,
@@ -201,6 +232,25 @@ async fn read_blocks(
         }
     }
     Ok(walk)
+}
+
+/// One block. Of those that the node does not have itself, all but the first are asked for anew.
+async fn block_of(
+    node: &dyn BlockNode,
+    cid: &Cid,
+    limits: &DagLimits,
+    first: bool,
+    whose: &mut Whose,
+) -> Result<Vec<u8>, BlocksError> {
+    if *whose == Whose::ItsOwn {
+        let own = node.own_block(cid).ok_or(BlocksError::None("blocks of its own"))?;
+        match whole(own, limits).await {
+            Ok(block) => return Ok(block),
+            Err(_) if first => return Err(BlocksError::None("blocks of its own")),
+            Err(_) => *whose = Whose::Anybodys,
+        }
+    }
+    Ok(whole(node.block(cid), limits).await?)
 }
 
 /// However many requests it takes, a walk may take as long as one.

@@ -6,7 +6,11 @@ use async_trait::async_trait;
 use everhold_net::Request;
 use url::Url;
 
-use super::{BlockNode, Body, ContentNode, FetchError, Fetcher, NodeKind, join};
+use super::{
+    Answer, BlockNode, ContentNode, FetchError, Fetcher, NodeKind,
+    canary::{Canary, Heeds},
+    join,
+};
 use crate::content::{Cid, ContentId};
 
 /// One block.
@@ -16,25 +20,44 @@ const RAW_BLOCK: &str = "application/vnd.ipld.raw";
 const CAR: &str = "application/vnd.ipld.car;version=1;order=dfs;dups=y";
 
 /// A gateway. What it serves may come from any peer, so it proves that content can be retrieved,
-/// not who holds it.
+/// not who holds it; but for blocks that it gives `only-if-cached`, if it was seen to heed that.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     url: Url,
     fetcher: Fetcher,
-    anywhere: bool,
+    way: Way,
+    canary: Canary,
+}
+
+/// Where its requests may lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// To its own host, and hosts below it.
+    Home,
+    /// To anybody.
+    Anywhere,
+    /// To itself alone, and only if it is on a public address.
+    Stranger,
 }
 
 impl Gateway {
     /// The gateway at `url` (without `/ipfs`). Redirects are followed to hosts below its own only:
     /// what others serve is no answer of this one.
     pub fn new(url: Url, fetcher: Fetcher) -> Self {
-        Self { url, fetcher, anywhere: false }
+        Self { url, fetcher, way: Way::Home, canary: Canary::default() }
     }
 
     /// Follows redirects to anybody: for who wants the content, and not to know who has it.
     #[must_use]
     pub fn anywhere(mut self) -> Self {
-        self.anywhere = true;
+        self.way = Way::Anywhere;
+        self
+    }
+
+    /// The same gateway as one that a stranger has named: no redirects, no private addresses.
+    #[must_use]
+    pub(super) fn of_a_stranger(mut self) -> Self {
+        self.way = Way::Stranger;
         self
     }
 
@@ -54,9 +77,10 @@ impl Gateway {
 
     fn get(&self, url: Url) -> Request {
         let request = self.fetcher.get(url);
-        match self.anywhere {
-            true => request.redirects(self.fetcher.limits().max_redirects),
-            false => request.redirects_at_home(),
+        match self.way {
+            Way::Anywhere => request.redirects(self.fetcher.limits().max_redirects),
+            Way::Home => request.redirects_at_home(),
+            Way::Stranger => request.open_web().redirects(0),
         }
     }
 }
@@ -81,6 +105,12 @@ impl BlockNode for Gateway {
         url.query_pairs_mut().append_pair("format", "car").append_pair("dag-scope", "entity");
         Some(self.get(url).header("Accept", CAR))
     }
+
+    /// Block by block, since gateways look for the first block only when they decide whether they
+    /// have a file (boxo, `IsCached`): the others may come from their peers.
+    fn own_block(&self, cid: &Cid) -> Option<Request> {
+        Some(self.block(cid).header("Cache-Control", "only-if-cached"))
+    }
 }
 
 #[async_trait]
@@ -93,15 +123,27 @@ impl ContentNode for Gateway {
         NodeKind::Gateway
     }
 
-    fn holds_what_it_serves(&self, _: &ContentId) -> Option<bool> {
-        None
-    }
-
-    async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
-        self.file(&Cid::from(*id), &[]).open().await
+    async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
+        Ok(Answer::bytes(self.file(&Cid::from(*id), &[]).open().await?, None))
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {
         Some(self)
+    }
+
+    /// Trustless gateways: `Cache-Control` of the request, and status 412
+    /// (<https://specs.ipfs.tech/http-gateways/path-gateway/#cache-control-request-header>).
+    async fn keeps_to_its_own(&self) -> bool {
+        let refused = |status, _: &str| status == 412;
+        self.canary
+            .heeds(async |nobodys| match self.own_block(&nobodys) {
+                Some(request) => Heeds::of(request, refused).await,
+                None => Heeds::No,
+            })
+            .await
+    }
+
+    async fn has_failed(&self) {
+        self.canary.doubt().await;
     }
 }

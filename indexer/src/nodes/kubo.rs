@@ -4,20 +4,53 @@ use async_trait::async_trait;
 use everhold_net::Request;
 use url::Url;
 
-use super::{BlockNode, Body, ContentNode, FetchError, Fetcher, NodeKind, join};
-use crate::content::{Cid, ContentId};
+use super::{
+    Answer, BlockNode, ContentNode, FetchError, Fetcher, NodeKind,
+    canary::{Canary, Heeds},
+    join, routing,
+};
+use crate::content::{Cid, ContentId, Providers, Shape};
 
-/// A Kubo node. It is asked offline, so that what it serves is its own copy.
+/// What Kubo says of a block that it lacks, where it does not look for it elsewhere (boxo,
+/// `exchange/offline`).
+const OFFLINE: &str = "block was not found locally (offline)";
+
+/// Providers that it is to find, at most.
+const PROVIDERS: &str = "100";
+
+/// A Kubo node. It is asked offline, so that what it serves is its own copy where it heeds that:
+/// npm's `ipfs`, which has the same RPC, asks its peers all the same.
 #[derive(Clone, Debug)]
 pub struct Kubo {
     url: Url,
     fetcher: Fetcher,
+    canary: Canary,
 }
 
 impl Kubo {
     /// The node whose RPC is at `url` (without `/api/v0`).
     pub fn new(url: Url, fetcher: Fetcher) -> Self {
-        Self { url, fetcher }
+        Self { url, fetcher, canary: Canary::default() }
+    }
+
+    /// Who announces a content, by the node's own routing. What an old node has instead is asked for
+    /// where it has no such method.
+    ///
+    /// # Errors
+    /// [`FetchError`], where nothing was said.
+    pub async fn providers(&self, id: &ContentId) -> Result<Providers, FetchError> {
+        let ask = |method: &str| {
+            let mut url = join(&self.url, &format!("api/v0/{method}/findprovs"));
+            url.query_pairs_mut()
+                .append_pair("arg", &id.cid())
+                .append_pair("num-providers", PROVIDERS);
+            routing::within(self.fetcher.post(url)).open()
+        };
+        let body = match ask("routing").await {
+            Err(FetchError::Status { status: 404, .. }) => ask("dht").await?,
+            opened => opened?,
+        };
+        routing::read(body, Shape::Kubo).await
     }
 
     fn offline(&self, method: &str, cid: &str) -> Request {
@@ -67,15 +100,25 @@ impl ContentNode for Kubo {
         NodeKind::Kubo
     }
 
-    fn holds_what_it_serves(&self, _: &ContentId) -> Option<bool> {
-        Some(true)
-    }
-
-    async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
-        self.offline("cat", &id.cid()).open().await
+    async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
+        let held = self.keeps_to_its_own().await.then_some(true);
+        Ok(Answer::bytes(self.offline("cat", &id.cid()).open().await?, held))
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {
         Some(self)
     }
+
+    async fn keeps_to_its_own(&self) -> bool {
+        self.canary.heeds(async |nobodys| Heeds::of(self.block(&nobodys), told_offline).await).await
+    }
+
+    async fn has_failed(&self) {
+        self.canary.doubt().await;
+    }
+}
+
+/// Whether Kubo refused a block since it is to look nowhere else.
+fn told_offline(status: u16, body: &str) -> bool {
+    status == 500 && body.contains(OFFLINE)
 }

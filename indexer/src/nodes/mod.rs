@@ -2,10 +2,16 @@
 
 pub mod aleph;
 pub mod blocks;
+mod canary;
 mod gateway;
 mod kubo;
+mod network;
+mod pinning;
 mod probe;
 mod resolve;
+mod routing;
+mod sample;
+mod seen;
 
 use async_trait::async_trait;
 use url::Url;
@@ -15,11 +21,16 @@ pub use blocks::BlockNode;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
-pub use probe::{Seen, probe, probe_into};
+pub use network::{Network, NetworkError, PassedOver, agreed};
+pub use pinning::Pinning;
+pub use probe::{probe, probe_into};
 pub use resolve::{PathError, Resolver};
+pub use routing::{Announced, Routing, confirm};
+pub use sample::sample;
+pub use seen::Seen;
 
 use crate::{
-    config::{Config, NodeConfig},
+    config::{Config, ConfigError, NodeConfig},
     content::ContentId,
 };
 
@@ -32,15 +43,50 @@ pub trait ContentNode: Send + Sync + std::fmt::Debug {
     /// What it is.
     fn kind(&self) -> NodeKind;
 
-    /// Whether bytes that it serves for `id` are proved to be its own copy.
-    fn holds_what_it_serves(&self, id: &ContentId) -> Option<bool>;
-
     /// Begins a full GET of `id`.
-    async fn open(&self, id: &ContentId) -> Result<Body, FetchError>;
+    async fn open(&self, id: &ContentId) -> Result<Answer, FetchError>;
 
     /// The same node as one that gives blocks, where it does.
     fn blocks(&self) -> Option<&dyn BlockNode> {
         None
+    }
+
+    /// Whether it was seen to answer from its own copies alone where it is asked to.
+    async fn keeps_to_its_own(&self) -> bool {
+        false
+    }
+
+    /// It failed to answer: it may be another software, or have other settings, when it is back.
+    async fn has_failed(&self) {}
+}
+
+/// What a node answers when it is asked for content.
+#[derive(Debug)]
+pub enum Answer {
+    /// Bytes, still to be hashed.
+    Bytes {
+        /// Them.
+        body: Box<Body>,
+        /// Whether they are proved to be the node's own copy, should they be right; never `false`.
+        held: Option<bool>,
+    },
+    /// Nothing yet: it gives no files, but blocks.
+    BlocksOnly {
+        /// As with bytes.
+        held: Option<bool>,
+    },
+    /// Words, of one who gives no bytes.
+    Says {
+        /// Whether they are that somebody has the content.
+        claimed: bool,
+        /// They.
+        detail: String,
+    },
+}
+
+impl Answer {
+    fn bytes(body: Body, held: Option<bool>) -> Self {
+        Self::Bytes { body: Box::new(body), held }
     }
 }
 
@@ -56,8 +102,11 @@ pub struct Configured {
 }
 
 /// The nodes of the configuration, in its order.
-pub fn configured(config: &Config, fetcher: &Fetcher) -> Vec<Configured> {
-    let aleph = config.aleph.nodes.iter().map(|node| {
+///
+/// # Errors
+/// Where the token of a pinning service can't be read.
+pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>, ConfigError> {
+    let aleph = config.aleph.named().iter().map(|node| {
         let client = aleph::Client::new(node.url.clone(), fetcher.clone());
         Configured {
             node: Box::new(client.clone()),
@@ -80,7 +129,18 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Vec<Configured> {
         .kubo
         .iter()
         .map(|node| other(Box::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
-    aleph.chain(gateways).chain(kubo).collect()
+    let routing = config
+        .ipfs
+        .routing
+        .iter()
+        .map(|node| other(Box::new(Routing::new(node.url.clone(), fetcher.clone())), node));
+    let mut all: Vec<_> = aleph.chain(gateways).chain(kubo).chain(routing).collect();
+    for service in &config.pinning {
+        let node = Pinning::new(service.url.clone(), service.token()?, fetcher.clone());
+        let operator = service.operator.clone();
+        all.push(Configured { node: Box::new(node), aleph: None, operator });
+    }
+    Ok(all)
 }
 
 /// The text by which a node is known everywhere: its URL without a final slash.

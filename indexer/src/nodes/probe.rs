@@ -1,14 +1,12 @@
 //! One attempt to fetch one content from one node: the bytes decide, nothing else.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    BlockNode, ContentNode, FetchError, Known, NodeKind,
+    Answer, BlockNode, ContentNode, FetchError, Known,
     blocks::{self, BlocksError, Sink, is_unsupported},
-    kubo,
+    seen::{Seen, bare, failed},
 };
 use crate::{
     content::{
@@ -18,49 +16,9 @@ use crate::{
     health::ReplicaState,
 };
 
-/// How long a node is left alone that does not say how long.
-const REST: Duration = Duration::from_secs(30);
-const SHORTEST_REST: Duration = Duration::from_secs(1);
-
-/// What a probe saw.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// The state that follows from it.
-    pub state: ReplicaState,
-    /// Whether the node is proved to hold its own copy.
-    pub held: Option<bool>,
-    /// Bytes that came.
-    pub bytes: Option<u64>,
-    /// HTTP status of the answer.
-    pub http_status: Option<u16>,
-    /// The name the bytes really have, where they came whole.
-    pub computed: Option<String>,
-    /// Plain sha-256 of the bytes, where they came whole.
-    pub sha256: Option<Digest>,
-    /// In words, what was wrong.
-    pub detail: Option<String>,
-    /// The bytes themselves, where verified, asked for, and short enough.
-    pub body: Option<Bytes>,
-    /// For how long the node wants to be left alone: nothing was seen then, and none of it counts.
-    pub left_alone: Option<Duration>,
-}
-
-impl Seen {
-    /// Whether the node did not answer at all.
-    pub fn is_silence(&self) -> bool {
-        self.state == ReplicaState::Unreachable
-            && (self.http_status.is_none() || self.http_status >= Some(500))
-    }
-
-    /// Nothing: the node was not asked.
-    pub fn unasked(why: &str) -> Self {
-        Self {
-            detail: Some(why.to_owned()),
-            bytes: None,
-            ..bare(ReplicaState::Unreachable, None, 0)
-        }
-    }
-}
+/// The largest file that is asked for block by block to see whether they are the node's own: a few
+/// hundred requests.
+const ONE_BY_ONE: u64 = 64 << 20;
 
 /// Fetches `id` from `node` and hashes what comes; verified bytes of at most `keep` are handed over.
 ///
@@ -90,13 +48,25 @@ pub async fn probe(
 ///
 /// The file as a whole is asked for first: that is what people and their wallets get. Where its
 /// bytes make no DAG that is known to bear the name, the node's blocks decide, if it gives any.
+/// A node that was seen to give blocks of its own alone is asked for these before.
 pub async fn probe_into(
     node: &dyn ContentNode,
     id: &ContentId,
     known: Known,
     sink: Sink<'_>,
 ) -> Seen {
-    let answer = Probe { node, id, known };
+    let seen = ask(node, id, known, sink).await;
+    if seen.state == ReplicaState::Unreachable {
+        node.has_failed().await;
+    }
+    seen
+}
+
+async fn ask(node: &dyn ContentNode, id: &ContentId, known: Known, sink: Sink<'_>) -> Seen {
+    let mut answer = Probe { node, id, known, held: None };
+    if let Some(seen) = answer.by_its_own(&mut *sink).await {
+        return seen;
+    }
     let found = match answer.whole(&mut *sink).await {
         Ok(found) => found,
         // A gateway for blocks alone is a gateway, too.
@@ -118,6 +88,8 @@ struct Probe<'a> {
     node: &'a dyn ContentNode,
     id: &'a ContentId,
     known: Known,
+    /// Whether the bytes that came are the node's own copy, should they be right.
+    held: Option<bool>,
 }
 
 /// Why there are no bytes to judge.
@@ -129,10 +101,24 @@ enum Whole {
 
 impl Probe<'_> {
     /// Fetches the file as a whole.
-    async fn whole(&self, sink: Sink<'_>) -> Result<Verification, Whole> {
+    async fn whole(&mut self, sink: Sink<'_>) -> Result<Verification, Whole> {
         let kind = self.node.kind();
         let mut body = match self.node.open(self.id).await {
-            Ok(body) => body,
+            Ok(Answer::Bytes { body, held }) => {
+                self.held = held;
+                body
+            }
+            Ok(Answer::BlocksOnly { held }) => {
+                self.held = held;
+                let none = Some("it gives no blocks".to_owned());
+                let seen = Seen { detail: none, ..bare(ReplicaState::Unreachable, None, 0) };
+                return Err(Whole::NotServed(seen));
+            }
+            Ok(Answer::Says { claimed, detail }) => {
+                let state = if claimed { ReplicaState::Claimed } else { ReplicaState::Missing };
+                let detail = Some(detail);
+                return Err(Whole::Seen(Seen { detail, bytes: None, ..bare(state, Some(200), 0) }));
+            }
             Err(error) if is_unsupported(&error) => {
                 return Err(Whole::NotServed(failed(kind, &error, 0)));
             }
@@ -184,7 +170,7 @@ impl Probe<'_> {
 
     fn verified(&self, sha256: Digest, bytes: u64) -> Seen {
         Seen {
-            held: self.node.holds_what_it_serves(self.id),
+            held: self.held,
             computed: Some(self.id.to_string()),
             sha256: Some(sha256),
             ..bare(ReplicaState::Verified, Some(200), bytes)
@@ -227,18 +213,53 @@ impl Probe<'_> {
         }
     }
 
+    /// Fetches blocks of the node's own; `None`, and nothing in `sink`, where it gives none, or too
+    /// few to be asked for one by one.
+    async fn by_its_own(&mut self, sink: Sink<'_>) -> Option<Seen> {
+        let blocks = self.node.blocks()?;
+        blocks.own_block(&Cid::from(*self.id))?;
+        if self.known.size.is_some_and(|size| size > ONE_BY_ONE)
+            || !self.node.keeps_to_its_own().await
+        {
+            return None;
+        }
+        let limit = self.known.size.unwrap_or(ONE_BY_ONE);
+        let limits = DagLimits { file_bytes: limit, ..DagLimits::default() };
+        let walk = Walk::new(Cid::from(*self.id), &[], limits);
+        let mut tee = Tee::new(sink);
+        let walked = blocks::its_own_first(blocks, walk, &limits, &mut |data| tee.take(data)).await;
+        match walked {
+            Ok((walk, all)) => {
+                self.held = all.then_some(true);
+                Some(match tee.of_file(&walk) {
+                    Ok((sha256, bytes)) => self.verified(sha256, bytes),
+                    Err(seen) => seen,
+                })
+            }
+            // The usual way may tell more, and disturbs nothing.
+            Err(_) if tee.bytes == 0 => None,
+            Err(error) => self.judge(self.unproved(error)),
+        }
+    }
+
     /// Fetches blocks only; `None` from a node without any.
     async fn blocks_alone(&self, blocks: &dyn BlockNode, sink: Sink<'_>) -> Option<Seen> {
         let limit = self.known.size.unwrap_or(DagLimits::default().file_bytes);
         match self.by_blocks(blocks, limit, sink).await {
             Ok((sha256, bytes)) => Some(self.verified(sha256, bytes)),
-            Err(Unproved::None) => None,
-            Err(Unproved::Wrong(why)) => {
+            Err(unproved) => self.judge(unproved),
+        }
+    }
+
+    fn judge(&self, unproved: Unproved) -> Option<Seen> {
+        match unproved {
+            Unproved::None => None,
+            Unproved::Wrong(why) => {
                 let policy = self.known.size.is_none() && why.is_limit();
                 let state = if policy { ReplicaState::Unreachable } else { ReplicaState::Corrupt };
                 Some(Seen { detail: Some(why.to_string()), ..bare(state, Some(200), 0) })
             }
-            Err(Unproved::Seen(seen)) => Some(*seen),
+            Unproved::Seen(seen) => Some(*seen),
         }
     }
 
@@ -256,22 +277,11 @@ impl Probe<'_> {
         let archive = blocks.archive(&cid, &[]).map(|request| {
             request.limit(limit.saturating_mul(2).saturating_add(limits.block_bytes as u64))
         });
-        let (mut hasher, mut bytes) = (Sha256::new(), 0);
-        let mut both = |data: &[u8]| {
-            hasher.update(data);
-            bytes += data.len() as u64;
-            sink(data);
-        };
-        let walk = blocks::prove(blocks, walk, archive, &limits, &mut both)
+        let mut tee = Tee::new(sink);
+        let walk = blocks::prove(blocks, walk, archive, &limits, &mut |data| tee.take(data))
             .await
             .map_err(|error| self.unproved(error))?;
-        match walk.found() {
-            Some(Found::Directory { .. }) => Err(Unproved::Seen(Box::new(Seen {
-                detail: Some("it is a folder, and no file".to_owned()),
-                ..bare(ReplicaState::Claimed, Some(200), 0)
-            }))),
-            _ => Ok((Digest(hasher.finalize().into()), bytes)),
-        }
+        tee.of_file(&walk).map_err(|seen| Unproved::Seen(Box::new(seen)))
     }
 
     fn unproved(&self, error: BlocksError) -> Unproved {
@@ -300,6 +310,36 @@ impl Probe<'_> {
     }
 }
 
+/// Counts and hashes what goes to a sink.
+struct Tee<'a> {
+    sink: Sink<'a>,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<'a> Tee<'a> {
+    fn new(sink: Sink<'a>) -> Self {
+        Self { sink, hasher: Sha256::new(), bytes: 0 }
+    }
+
+    fn take(&mut self, data: &[u8]) {
+        self.hasher.update(data);
+        self.bytes += data.len() as u64;
+        (self.sink)(data);
+    }
+
+    /// Plain sha-256 and length of the file that a walk has led through.
+    fn of_file(self, walk: &Walk) -> Result<(Digest, u64), Seen> {
+        match walk.found() {
+            Some(Found::Directory { .. }) => Err(Seen {
+                detail: Some("it is a folder, and no file".to_owned()),
+                ..bare(ReplicaState::Claimed, Some(200), 0)
+            }),
+            _ => Ok((Digest(self.hasher.finalize().into()), self.bytes)),
+        }
+    }
+}
+
 /// Why blocks prove nothing.
 enum Unproved {
     /// The node gives none.
@@ -308,50 +348,4 @@ enum Unproved {
     Wrong(BlocksError),
     /// They are not to be had, or nobody can say.
     Seen(Box<Seen>),
-}
-
-fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) -> Seen {
-    Seen {
-        state,
-        held: None,
-        bytes: Some(bytes),
-        http_status,
-        computed: None,
-        sha256: None,
-        detail: None,
-        body: None,
-        left_alone: None,
-    }
-}
-
-fn failed(kind: NodeKind, error: &FetchError, bytes: u64) -> Seen {
-    let state =
-        if says_missing(kind, error) { ReplicaState::Missing } else { ReplicaState::Unreachable };
-    Seen {
-        detail: Some(error.to_string()),
-        left_alone: left_alone(error),
-        ..bare(state, error.status(), bytes)
-    }
-}
-
-/// How long a node wants to be left alone that was asked too often (RFC 6585, section 4), or that we
-/// have no turn at.
-fn left_alone(error: &FetchError) -> Option<Duration> {
-    match error {
-        FetchError::Status { status: 429, retry_after, .. } => {
-            Some(retry_after.unwrap_or(REST).max(SHORTEST_REST))
-        }
-        FetchError::Busy { .. } => Some(SHORTEST_REST),
-        _ => None,
-    }
-}
-
-/// Whether an answer says that the node does not have the content: it knows none (404, 410), or
-/// it keeps nothing that is named so (400 and 501, from nodes without IPFS).
-fn says_missing(kind: NodeKind, error: &FetchError) -> bool {
-    match error.status() {
-        Some(404 | 410) => true,
-        Some(400 | 501) => kind == NodeKind::Aleph,
-        _ => kind == NodeKind::Kubo && kubo::says_missing(error),
-    }
 }

@@ -132,7 +132,7 @@ impl Storer {
     pub fn new(config: &Config, fetcher: &Fetcher, signer: PrivateKeySigner) -> Result<Self> {
         let client =
             |node: &crate::config::NodeConfig| Client::new(node.url.clone(), fetcher.clone());
-        let clients: Vec<_> = config.aleph.nodes.iter().map(client).collect();
+        let clients: Vec<_> = config.aleph.named().iter().map(client).collect();
         if clients.is_empty() {
             return Err(StoreError::NoNodes);
         }

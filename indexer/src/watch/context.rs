@@ -1,30 +1,32 @@
 //! What every stage of the indexer works with.
 
 use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
+    collections::HashSet,
     path::PathBuf,
-    sync::Mutex,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
 use alloy::signers::local::PrivateKeySigner;
 use futures::future::join_all;
 use tracing::warn;
-use url::{Host, Url};
+use url::Url;
 
 use super::{
     chain::{Followed, is_of_the_chain},
     collections::Found,
     desks::Desks,
+    discover::{self, Discovery, Nodes},
     halt,
+    shortage::{short_of, shortage},
+    whereabouts::holders,
 };
 use crate::{
     chain::{CollectionError, DeployError, KeyError, Oddity, Rpc, RpcError},
     config::{Config, ConfigError, History, Payment},
-    health::{Holder, Policy, Schedule, independent},
-    ledger::{self, Ledger, LedgerError, Node, RowId},
-    nodes::{self, Configured, FetchError, Fetcher, Resolver},
+    health::{Policy, Schedule},
+    ledger::{self, Ledger, LedgerError, RowId},
+    nodes::{self, FetchError, Fetcher, Resolver},
 };
 
 /// What can stop the indexer or one of its rounds.
@@ -145,7 +147,9 @@ pub struct Watch {
     pub(super) ledger: Ledger,
     pub(super) chains: Vec<Followed>,
     pub(super) fetcher: Fetcher,
-    pub(super) nodes: HashMap<RowId, Configured>,
+    nodes: RwLock<Arc<Nodes>>,
+    /// Where other nodes are found, unless they are configured.
+    pub(super) discovery: Option<Discovery>,
     /// Finds what lies at a path below a content address.
     pub(super) resolver: Resolver,
     pub(super) sinks: Vec<Sink>,
@@ -194,9 +198,20 @@ impl Watch {
             .collect();
         ledger.read().await?.check_chains(&ids).await?;
         let looked = look(&chains, rpcs, &ledger).await?;
-        let configured = nodes::configured(config, &fetcher);
+        let discovery = Discovery::configured(config, &fetcher, &ledger).await?;
+        let mut configured: Vec<_> =
+            nodes::configured(config, &fetcher)?.into_iter().map(Arc::new).collect();
+        if let Some(discovery) = &discovery {
+            let found = discovery.first(&ledger).await?;
+            configured.extend(discover::clients(found, &[], &fetcher));
+        }
         let resolver = Resolver::configured(config, &fetcher);
         let holders = holders(&configured).await;
+        if discovery.is_some()
+            && let Some(shortage) = short_of(&holders, config.replicas.min)
+        {
+            return Err(WatchError::Config(ConfigError::Invalid(shortage)));
+        }
         let mut tx = ledger.write().await?;
         let mut active = Vec::new();
         for (chain, found) in chains.iter().zip(looked) {
@@ -212,17 +227,14 @@ impl Watch {
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
         halt::settle(&mut tx, &sinks, ledger::now()).await?;
         tx.set_nodes(&holders).await?;
-        let rows = tx.nodes().await?;
+        let nodes = discover::by_row(&mut tx, configured).await?;
         tx.commit().await?;
-        let mut by_url: HashMap<_, _> =
-            configured.into_iter().map(|node| (nodes::name(node.node.url()), node)).collect();
-        let nodes =
-            rows.iter().filter_map(|row| Some((row.id, by_url.remove(&row.url)?))).collect();
         Ok(Self {
             ledger,
             chains,
             fetcher,
-            nodes,
+            nodes: RwLock::new(Arc::new(nodes)),
+            discovery,
             resolver,
             sinks,
             repairer,
@@ -235,6 +247,21 @@ impl Watch {
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// How many nodes are in use now.
+    pub fn node_count(&self) -> usize {
+        self.nodes().len()
+    }
+
+    /// The nodes in use now.
+    pub(super) fn nodes(&self) -> Arc<Nodes> {
+        // It is replaced as a whole: who panicked left none half done.
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_nodes(&self, nodes: Nodes) {
+        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(nodes);
     }
 }
 
@@ -302,24 +329,6 @@ fn invalid(text: &str) -> WatchError {
     WatchError::Config(ConfigError::Invalid(text.to_owned()))
 }
 
-/// Why the configured nodes can't satisfy the policy, if they can't.
-pub fn shortage(config: &Config) -> Option<String> {
-    let all = [&config.aleph.nodes, &config.ipfs.gateways, &config.ipfs.kubo];
-    let holders: Vec<_> = all
-        .into_iter()
-        .flatten()
-        .map(|node| Holder { operator: node.operator.clone(), address: literal_address(&node.url) })
-        .collect();
-    let (nodes, min) = (independent(holders.iter()), config.replicas.min);
-    (nodes < min).then(|| {
-        format!(
-            "{nodes} independent node{} configured ([aleph] nodes, [ipfs] gateways and kubo), \
-             but [replicas] min = {min}: configure more nodes or lower min",
-            if nodes == 1 { " is" } else { "s are" }
-        )
-    })
-}
-
 fn sinks(config: &Config) -> Result<Vec<Sink>, WatchError> {
     let sink = |alert: &crate::config::AlertConfig| {
         let secret = match &alert.secret_file {
@@ -333,75 +342,4 @@ fn sinks(config: &Config) -> Result<Vec<Sink>, WatchError> {
         Ok(Sink { url: alert.webhook.clone(), secret })
     };
     config.alert.iter().map(sink).collect()
-}
-
-/// The nodes as the ledger knows them: whose they are and where.
-async fn holders(configured: &[Configured]) -> Vec<Node> {
-    let mut rows = Vec::new();
-    for node in configured {
-        let url = node.node.url();
-        let address = address_of(url).await;
-        let holder = Holder { operator: node.operator.clone(), address };
-        rows.push(Node { id: 0, url: nodes::name(url), kind: node.node.kind(), holder });
-    }
-    rows
-}
-
-/// The public IP address of a node, or host and port where it has none: so are nodes on one
-/// machine or in one private network told apart.
-async fn address_of(url: &Url) -> String {
-    let (Some(Host::Domain(host)), Some(port)) = (url.host(), url.port_or_known_default()) else {
-        return literal_address(url);
-    };
-    match resolve(host, port).await {
-        Some(ip) if is_public(ip) => ip.to_string(),
-        _ => literal_address(url),
-    }
-}
-
-/// As [`address_of`], without asking anyone for the address of a name.
-fn literal_address(url: &Url) -> String {
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-        Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
-        _ => None,
-    };
-    let port = url.port_or_known_default().unwrap_or_default();
-    match ip.filter(|ip| is_public(*ip)) {
-        Some(ip) => ip.to_string(),
-        None => format!("{}:{port}", url.host_str().unwrap_or_default()),
-    }
-}
-
-async fn resolve(host: &str, port: u16) -> Option<IpAddr> {
-    let looked_up = tokio::net::lookup_host((host, port));
-    match tokio::time::timeout(Duration::from_secs(5), looked_up).await {
-        Ok(Ok(found)) => found.map(|address| address.ip()).min(),
-        _ => {
-            warn!("{host}: its name can't be resolved now; it counts as its own address");
-            None
-        }
-    }
-}
-
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_documentation()
-                || shared)
-        }
-        IpAddr::V6(ip) => {
-            let mapped = ip.to_ipv4_mapped().is_some_and(|v4| !is_public(IpAddr::V4(v4)));
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                || mapped)
-        }
-    }
 }

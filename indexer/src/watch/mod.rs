@@ -8,6 +8,7 @@ mod chain;
 mod collections;
 mod context;
 mod desks;
+mod discover;
 mod fork;
 mod halt;
 mod heads;
@@ -20,8 +21,10 @@ mod patience;
 mod progress;
 mod reindex;
 mod repair;
+mod shortage;
 mod uris;
 mod verify;
+mod whereabouts;
 
 use std::time::Duration;
 
@@ -30,9 +33,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use context::{Settings, Watch, WatchError, policy, shortage};
+pub use context::{Settings, Watch, WatchError, policy};
+pub use discover::with_found_nodes;
 pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
+pub use shortage::{short_of, shortage};
 
 use self::{chain::Followed, index::Indexed};
 use crate::{
@@ -128,7 +133,14 @@ impl Watch {
             let chains = join_all(chains.map(async |chain| {
                 tokio::join!(self.follow(chain), self.read(chain));
             }));
-            tokio::join!(chains, self.walk(), self.check(), self.care(repair), self.post())
+            tokio::join!(
+                chains,
+                self.walk(),
+                self.check(),
+                self.care(repair),
+                self.post(),
+                self.discover()
+            )
         };
         tokio::select! {
             _ = work => {}

@@ -183,10 +183,10 @@ impl Watch {
     ) -> Result<Repaired, WatchError> {
         let mut done = Repaired::default();
         let id = content.content.id;
+        let nodes = self.nodes();
         let mut targets = Vec::new();
         for replica in content.replicas.iter().filter(|replica| can_be_repaired(replica)) {
-            let Some(client) = self.nodes.get(&replica.node).and_then(|node| node.aleph.as_ref())
-            else {
+            let Some(client) = nodes.get(&replica.node).and_then(|node| node.aleph.as_ref()) else {
                 continue;
             };
             if !backoff || self.is_time(replica).await? {
@@ -241,8 +241,9 @@ impl Watch {
     ) -> Result<Option<NamedTempFile>, WatchError> {
         let verified =
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));
+        let nodes = self.nodes();
         for replica in verified {
-            let Some(node) = self.nodes.get(&replica.node) else { continue };
+            let Some(node) = nodes.get(&replica.node) else { continue };
             let mut file = NamedTempFile::new()?;
             let mut written = Ok(());
             let id = content.content.id;
@@ -273,7 +274,7 @@ impl Watch {
     async fn live_stores(&self, id: &ContentId) -> (Vec<Message>, bool) {
         let mut found: Vec<Message> = Vec::new();
         let mut complete = true;
-        for client in self.nodes.values().filter_map(|node| node.aleph.as_ref()) {
+        for client in self.nodes().values().filter_map(|node| node.aleph.as_ref()) {
             let listed = match client.stores_of(id, None).await {
                 Ok(listed) => listed,
                 Err(error) => {
@@ -444,7 +445,7 @@ impl Watch {
     /// rejected or taken back, and none that it lives. One node's word alone costs no new STORE.
     async fn is_taken_back(&self, message: &Message) -> bool {
         let mut gone = false;
-        for client in self.nodes.values().filter_map(|node| node.aleph.as_ref()) {
+        for client in self.nodes().values().filter_map(|node| node.aleph.as_ref()) {
             match client.message_status(&message.item_hash).await {
                 Ok(MessageStatus::Processed | MessageStatus::Pending) => return false,
                 Ok(MessageStatus::Gone | MessageStatus::Rejected(_)) => gone = true,

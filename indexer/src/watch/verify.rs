@@ -75,6 +75,7 @@ impl Watch {
     /// from the ledger and written back.
     async fn verify_until(&self, cutoff: Millis, in_doubt_only: bool) -> Result<u64, WatchError> {
         self.desks(Desks::begin);
+        self.adopt_new().await?;
         let (mut running, mut seen) = (FuturesUnordered::new(), Vec::new());
         let (mut probes, mut is_dry) = (0, false);
         let (mut written, mut scheduled) = (Instant::now(), None);
@@ -127,7 +128,8 @@ impl Watch {
             self.schedule_new().await?;
             *scheduled = Some(Instant::now());
         }
-        let room = self.desks(|desks| desks.room(self.nodes.keys().copied(), ledger::now()));
+        let nodes = self.nodes();
+        let room = self.desks(|desks| desks.room(nodes.keys().copied(), ledger::now()));
         let lease = ledger::now() + LEASE;
         let mut tx = self.ledger.write().await?;
         // A node that is in the ledger and not configured here can't be asked, and is not waited for.
@@ -192,7 +194,7 @@ impl Watch {
     pub(super) async fn probe(&self, due: DueProbe) -> Probed {
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
-        let mut seen = match self.nodes.get(&due.node) {
+        let mut seen = match self.node(due.node).await {
             Some(node) => probe(node.node.as_ref(), &due.id, due.known, keep).await,
             None => Seen::unasked("the node is not configured here"),
         };

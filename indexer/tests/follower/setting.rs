@@ -79,7 +79,7 @@ impl Setting {
             collection: self.collections.clone(),
             factory: self.factories.clone(),
             aleph: AlephConfig {
-                nodes: vec![NodeConfig { url: self.node.url.clone(), operator: None }],
+                nodes: Some(vec![NodeConfig { url: self.node.url.clone(), operator: None }]),
                 ..AlephConfig::default()
             },
             ipfs: IpfsConfig {

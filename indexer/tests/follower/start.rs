@@ -174,7 +174,7 @@ async fn index_only(setting: &Setting, proxy: &Proxy) -> Output {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("everhold.toml");
     let (rpc, address) = (&config.chain[0].rpc[0], config.collection[0].address);
-    let (node, database) = (&config.aleph.nodes[0].url, &config.database);
+    let (node, database) = (&config.aleph.named()[0].url, &config.database);
     let text = format!(
         "database = \"{database}\"\n[chain]\nrpc = [\"{rpc}\"]\n[[collection]]\naddress = \
          \"{address}\"\n[aleph]\nnodes = [\"{node}\"]\n[replicas]\nmin = 1\n"

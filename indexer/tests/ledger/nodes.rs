@@ -16,6 +16,8 @@ on_both_engines!(
     takes_over_what_changed_about_a_node,
     keeps_the_schedule_of_nodes_that_stay,
     gives_new_content_to_nodes_in_use_only,
+    draws_one_seed_for_all_who_share_it,
+    knows_every_kind_of_node,
 );
 
 async fn gives_a_new_node_every_wanted_content(db: Database) {
@@ -103,4 +105,27 @@ async fn gives_new_content_to_nodes_in_use_only(db: Database) {
     let due = take_all(&story.ledger, NOW).await;
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].node, kept[0]);
+}
+
+async fn draws_one_seed_for_all_who_share_it(db: Database) {
+    let (one, other) = (db.open().await, db.open().await);
+    let mut tx = one.write().await.unwrap();
+    let seed = tx.seed().await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(other.write().await.unwrap().seed().await.unwrap(), seed);
+    assert_ne!(seed, [0; 32]);
+}
+
+async fn knows_every_kind_of_node(db: Database) {
+    use NodeKind::{Aleph, Gateway, Kubo, Pinning, Provider, Routing};
+    let ledger = db.open().await;
+    let kinds = [Aleph, Gateway, Kubo, Routing, Pinning, Provider];
+    let node = |kind: NodeKind| {
+        let url = format!("http://{}", kind.as_str());
+        Node { id: 0, holder: Holder { operator: None, address: url.clone() }, url, kind }
+    };
+    let mut tx = ledger.write().await.unwrap();
+    tx.set_nodes(&kinds.map(node)).await.unwrap();
+    let nodes = tx.nodes().await.unwrap();
+    assert_eq!(nodes.iter().map(|node| node.kind).collect::<Vec<_>>(), kinds);
 }

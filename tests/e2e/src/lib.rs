@@ -13,6 +13,7 @@ pub mod ended;
 pub mod fake;
 pub mod foreign;
 pub mod gateway;
+pub mod list;
 pub mod node;
 pub mod proxy;
 pub mod report;

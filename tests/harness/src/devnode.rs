@@ -62,8 +62,13 @@ pub struct NodeFile {
 impl DevNode {
     /// Starts a node on a free port.
     pub async fn start(options: NodeOptions) -> Result<Self> {
+        Self::start_at("127.0.0.1:0", options).await
+    }
+
+    /// Starts a node at an address and port.
+    pub async fn start_at(listen: &str, options: NodeOptions) -> Result<Self> {
         let dir = Workdir::new(options.dir.as_deref())?;
-        let (process, url) = launch(dir.path(), &options, "127.0.0.1:0").await?;
+        let (process, url) = launch(dir.path(), &options, listen).await?;
         Ok(Self { process: Some(process), options, dir, url, http: Http::new() })
     }
 

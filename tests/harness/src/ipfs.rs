@@ -33,6 +33,15 @@ pub struct Ipfs {
 impl Ipfs {
     /// Starts one.
     pub async fn start() -> Result<Self> {
+        Self::start_with("config.json").await
+    }
+
+    /// Starts one that tells others, and asks them, who has what: a server of the DHT.
+    pub async fn start_in_dht() -> Result<Self> {
+        Self::start_with("dht.json").await
+    }
+
+    async fn start_with(config: &str) -> Result<Self> {
         let home = repository().join("tests/ipfs");
         let program = home.join("node_modules/ipfs/src/cli.js");
         if !program.is_file() {
@@ -49,7 +58,7 @@ impl Ipfs {
             .arg(home.join("with-resolvers.cjs"))
             .arg(program)
             .args(["daemon", "--enable-preload=false", "--init-profile=test", "--init-config"])
-            .arg(home.join("config.json"))
+            .arg(home.join(config))
             .env("IPFS_PATH", dir.join("repository"))
             .stdout(Stdio::from(output))
             .stderr(Stdio::from(errors));

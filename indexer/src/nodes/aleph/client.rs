@@ -18,7 +18,7 @@ use url::Url;
 use super::Message;
 use crate::{
     content::{Codec, ContentId},
-    nodes::{Body, ContentNode, FetchError, Fetcher, NodeKind, join},
+    nodes::{Answer, ContentNode, FetchError, Fetcher, NodeKind, join},
 };
 
 /// The two engines a file can be stored with.
@@ -369,12 +369,9 @@ impl ContentNode for Client {
     }
 
     /// The storage engine serves its own disk; a CID may come from the node's peers.
-    fn holds_what_it_serves(&self, id: &ContentId) -> Option<bool> {
-        (Engine::of(id) == Engine::Storage).then_some(true)
-    }
-
-    async fn open(&self, id: &ContentId) -> Result<Body, FetchError> {
+    async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
         let url = self.endpoint(&format!("storage/raw/{}", id.aleph_hash()));
-        self.fetcher.get(url).open().await
+        let held = (Engine::of(id) == Engine::Storage).then_some(true);
+        Ok(Answer::bytes(self.fetcher.get(url).open().await?, held))
     }
 }

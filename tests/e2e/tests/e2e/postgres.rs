@@ -5,7 +5,7 @@ use everhold_e2e::Result;
 // A server of the tests' own, as the ledger's tests start it.
 #[allow(dead_code)]
 #[path = "../../../../indexer/tests/support/postgres.rs"]
-mod server;
+pub(crate) mod server;
 
 #[tokio::test]
 async fn loss_and_rot_are_found_and_repaired_with_postgres() -> Result<()> {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub collections: Vec<(String, u64)>,
     /// `[aleph] nodes`.
     pub nodes: Vec<String>,
+    /// Lines of `[aleph]` in the place of `nodes`.
+    pub aleph: Option<String>,
     /// `[replicas] min`.
     pub min: u32,
     /// `[replicas] grace`.
@@ -54,6 +56,7 @@ impl Default for Settings {
             poll: "300ms".to_owned(),
             collections: Vec::new(),
             nodes: Vec::new(),
+            aleph: None,
             min: 3,
             grace: "0s".to_owned(),
             recheck: "0s".to_owned(),
@@ -80,7 +83,8 @@ impl Settings {
             let address = quoted(address);
             let _ = write!(text, "\n[[collection]]\naddress = {address}\nstart_block = {start}\n");
         }
-        let _ = write!(text, "\n[aleph]\nnodes = {}\n", list(&self.nodes));
+        let nodes = || format!("nodes = {}", list(&self.nodes));
+        let _ = write!(text, "\n[aleph]\n{}\n", self.aleph.clone().unwrap_or_else(nodes));
         let _ = write!(
             text,
             "\n[replicas]\nmin = {}\ngrace = {}\nrecheck = {}\n",

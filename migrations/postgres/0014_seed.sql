@@ -1,0 +1,2 @@
+-- What is drawn once for a ledger: by it the nodes are chosen from the network's list.
+CREATE TABLE seeds (id BIGINT PRIMARY KEY, seed BYTEA NOT NULL);
