@@ -18,6 +18,7 @@ pub mod health;
 pub mod ledger;
 pub mod nodes;
 pub mod picture;
+pub mod provenance;
 pub mod publish;
 pub mod report;
 pub mod watch;

@@ -78,6 +78,9 @@ pub(super) fn people(status: &Status) -> String {
 fn incident_text(incident: &IncidentStatus) -> String {
     let (health, since) = (incident.health, &incident.opened_at);
     let summary = plain(&incident.summary);
+    if let ("removal", Some(content)) = (incident.kind, &incident.content) {
+        return format!("about to be removed since {since}: {content} ({summary}); now {health}\n");
+    }
     match incident.content.as_ref().or(incident.path.as_ref()) {
         Some(named) => format!("{health} since {since}: {} ({summary})\n", plain(named)),
         None => format!(

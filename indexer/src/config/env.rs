@@ -36,6 +36,7 @@ const SETTINGS: &[(&str, Setter)] = &[
         c.aleph.payment = word(v, &[("credit", Payment::Credit), ("hold", Payment::Hold)])?;
         Ok(())
     }),
+    ("EVERHOLD_ALEPH_PROVENANCE", |c, v| set(&mut c.aleph.provenance, v)),
     ("EVERHOLD_IPFS_GATEWAYS", |c, v| set_list(&mut c.ipfs.gateways, v)),
     ("EVERHOLD_IPFS_KUBO", |c, v| set_list(&mut c.ipfs.kubo, v)),
     ("EVERHOLD_REPLICAS_MIN", |c, v| set(&mut c.replicas.min, v)),

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::Span;
+
 /// `[aleph]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,11 +15,18 @@ pub struct AlephConfig {
     pub channel: String,
     /// How STORE messages are paid.
     pub payment: Payment,
+    /// How often nodes are asked which STORE messages keep each content. `0s`: every round.
+    pub provenance: Span,
 }
 
 impl Default for AlephConfig {
     fn default() -> Self {
-        Self { nodes: Vec::new(), channel: "EVERHOLD".to_owned(), payment: Payment::Credit }
+        Self {
+            nodes: Vec::new(),
+            channel: "EVERHOLD".to_owned(),
+            payment: Payment::Credit,
+            provenance: Span::secs(86_400),
+        }
     }
 }
 

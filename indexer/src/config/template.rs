@@ -32,6 +32,7 @@ poll = "2s"                             # how often the head is asked for
 nodes = []                              # e.g. ["http://node-a:4024", { url = "http://node-b:4024", operator = "acme" }]
 channel = "EVERHOLD"
 payment = "credit"                      # or "hold" (refused by the network from 2027-01-01 on)
+provenance = "24h"                      # how often nodes are asked which STOREs keep each content; "0s": every round
 
 [ipfs]
 gateways = []                           # e.g. ["https://gateway.example"]: asked for /ipfs/CID

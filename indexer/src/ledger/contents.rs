@@ -125,6 +125,19 @@ impl Tx {
         rows.into_iter().map(Content::from_row).collect()
     }
 
+    /// One content.
+    pub async fn content(&mut self, row: RowId) -> Result<Option<Content>> {
+        let found = fetch!(
+            fetch_optional,
+            self,
+            ContentRow,
+            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error
+             FROM contents WHERE id = $1",
+            row,
+        )?;
+        found.map(Content::from_row).transpose()
+    }
+
     /// Remembers that a content was healthy: its grace is over.
     pub async fn mark_healthy(&mut self, row: RowId) -> Result<()> {
         execute!(self, "UPDATE contents SET was_healthy = 1 WHERE id = $1", row)?;
@@ -177,11 +190,13 @@ impl Tx {
                 ) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
         let (wanted, unwanted) = (firsts(wanted), firsts(unwanted));
         self.schedule(&wanted).await?;
+        self.schedule_stores(&wanted).await?;
         // In a long backfill nothing has replicas yet, and these are many.
         let last = "SELECT COALESCE(MAX(content_id), 0) FROM replicas";
         let (last,) = fetch!(fetch_one, self, (i64,), last)?;
         let ends: Vec<RowId> = unwanted.iter().copied().filter(|id| *id <= last).collect();
         fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", ends, "RETURNING content_id");
+        self.unschedule_stores(&unwanted).await?;
         let changed: HashSet<RowId> = wanted.into_iter().chain(unwanted).collect();
         let same = ids.iter().copied().filter(|id| *id <= last && !changed.contains(id));
         self.reread_all(&same.collect::<Vec<_>>()).await?;

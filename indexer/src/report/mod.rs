@@ -3,6 +3,7 @@
 mod lag;
 mod own;
 mod status;
+mod store;
 mod token;
 
 pub use own::{ContractUri, OwnContent};
@@ -10,6 +11,7 @@ pub use status::{
     ChainStatus, CollectionStatus, FactoryStatus, HaltStatus, IncidentStatus, NodeStatus,
     OddLogStatus, RepairStatus, Status,
 };
+pub use store::{GrantReport, StatusReport, StoreReport};
 pub use token::{
     Absent, ChangeReport, ContentReport, ReplicaReport, SeveralChains, TokenReport, collection_at,
 };

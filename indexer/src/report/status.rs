@@ -165,8 +165,8 @@ pub struct IncidentStatus {
     pub chain_id: u64,
     /// EIP-55 address of the collection.
     pub collection: String,
-    /// `content`: one that is not well; `path`: one that leads nowhere; `halted`: the collection is not
-    /// read any further.
+    /// `content`: one that is not well; `removal`: one that some node is about to give up; `path`: one
+    /// that leads nowhere; `halted`: the collection is not read any further.
     pub kind: &'static str,
     /// The content; null where it is about something else.
     pub content: Option<String>,
@@ -356,7 +356,11 @@ impl IncidentStatus {
             chain_id: incident.chain_id,
             collection: incident.collection.to_checksum(None),
             kind: incident.subject.kind(),
-            content: incident.subject.content().map(|(_, id)| id.to_string()),
+            content: incident
+                .subject
+                .content()
+                .or(incident.subject.removal())
+                .map(|(_, id)| id.to_string()),
             path: incident.subject.path().map(str::to_owned),
             health: incident.health,
             summary: incident.summary,

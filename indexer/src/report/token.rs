@@ -3,7 +3,10 @@
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
 
-use super::{ContractUri, RepairStatus};
+use super::{
+    ContractUri, RepairStatus,
+    store::{StoreReport, authorities, stores},
+};
 use crate::{
     config::Standard,
     content::Codec,
@@ -95,6 +98,8 @@ pub struct ContentReport {
     pub replicas: Vec<ReplicaReport>,
     /// What was done about it.
     pub repairs: Vec<RepairStatus>,
+    /// The STORE messages that name it, as aleph nodes list them.
+    pub stores: Vec<StoreReport>,
 }
 
 /// A replica with its evidence.
@@ -162,10 +167,13 @@ impl TokenReport {
         let Some(token) = tx.token(collection.collection.id, id).await? else {
             return Ok(None);
         };
+        let authorities = authorities(tx, &collection.collection, &token).await?;
         let mut contents = Vec::new();
         for (role, row) in &seen.contents {
             if let Some(content) = picture.contents.get(row) {
-                contents.push(content_report(tx, &picture, policy, role, *row, content).await?);
+                let report = content_report(tx, &picture, policy, role, *row, content).await?;
+                let stores = stores(tx, &picture, &authorities, *row).await?;
+                contents.push(ContentReport { stores, ..report });
             }
         }
         let finalized = collection.collection.finalized_block;
@@ -349,5 +357,6 @@ async fn content_report(
         held: seen.assessment.held,
         replicas,
         repairs: repairs.into_iter().map(RepairStatus::from).collect(),
+        stores: Vec::new(),
     })
 }

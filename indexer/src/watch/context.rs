@@ -93,6 +93,8 @@ pub struct Settings {
     pub channel: String,
     /// How STOREs are paid.
     pub payment: Payment,
+    /// Between looks at the STOREs of a content, in milliseconds; 0: every round.
+    pub provenance: i64,
 }
 
 /// After a failed probe, the next comes after this; doubled each time.
@@ -113,6 +115,7 @@ impl Settings {
             concurrency: config.limits.concurrency.max(1) as usize,
             channel: config.aleph.channel.clone(),
             payment: config.aleph.payment,
+            provenance: config.aleph.provenance.millis(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The running indexer: index → read URIs → verify → assess → repair → alert, each stage one file.
+//! The running indexer: index → read URIs → verify → trace STOREs → assess → repair → alert, each stage
+//! one file.
 
 mod alert;
 mod assess;
@@ -10,13 +11,16 @@ mod fork;
 mod halt;
 mod heads;
 mod index;
+mod listing;
 mod lost;
 mod meaning;
 mod outbox;
 mod paths;
 mod patience;
 mod progress;
+mod provenance;
 mod reindex;
+mod removal;
 mod repair;
 mod uris;
 mod verify;
@@ -52,6 +56,8 @@ pub struct Round {
     pub uris: u64,
     /// Probes made.
     pub probes: u64,
+    /// Contents whose STORE messages were asked for.
+    pub traced: u64,
     /// Repairs tried.
     pub repairs: u64,
     /// Repairs that a probe proved.
@@ -82,6 +88,11 @@ impl Watch {
         round.probes = self.verify_settled().await?;
         // Documents that were read just now may refer to more, by paths, too.
         while self.follow_paths_settled().await? > 0 {
+            round.probes += self.verify_settled().await?;
+        }
+        let traced = self.trace_due().await?;
+        round.traced = traced.contents;
+        if traced.urgent > 0 {
             round.probes += self.verify_settled().await?;
         }
         self.assess().await?;
@@ -122,7 +133,7 @@ impl Watch {
             let chains = join_all(chains.map(async |chain| {
                 tokio::join!(self.follow(chain), self.read(chain));
             }));
-            tokio::join!(chains, self.walk(), self.care(repair), self.post())
+            tokio::join!(chains, self.walk(), self.care(repair), self.trace_forever(), self.post())
         };
         tokio::select! {
             _ = work => {}
@@ -229,6 +240,7 @@ impl Watch {
         tx.release_leases().await?;
         tx.release_uris().await?;
         tx.release_paths().await?;
+        tx.release_stores().await?;
         tx.release_alerts().await?;
         Ok(tx.commit().await?)
     }

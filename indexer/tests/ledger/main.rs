@@ -26,5 +26,6 @@ mod nodes;
 mod property;
 mod repairs;
 mod rereading;
+mod stores;
 mod story;
 mod verdicts;
