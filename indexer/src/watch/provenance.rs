@@ -135,6 +135,9 @@ impl Watch {
                     known.push(store_of(&message));
                 }
             }
+            // What this ledger once knew for ours, also while the key is not at hand.
+            let ours = known.iter().filter(|store| store.verified && store.ours);
+            authorities.repairers.extend(ours.filter_map(|store| store.sender.parse::<Address>().ok()));
             subjects.push(Subject { due, authorities, known });
         }
         Ok(subjects)

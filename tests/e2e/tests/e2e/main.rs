@@ -20,6 +20,7 @@ mod halt;
 mod hash;
 mod memory;
 mod postgres;
+mod provenance;
 mod publish;
 mod publish_killed;
 mod publish_many;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub collections: Vec<(String, u64)>,
     /// `[aleph] nodes`.
     pub nodes: Vec<String>,
+    /// `[aleph] provenance`.
+    pub provenance: String,
     /// `[replicas] min`.
     pub min: u32,
     /// `[replicas] grace`.
@@ -54,6 +56,7 @@ impl Default for Settings {
             poll: "300ms".to_owned(),
             collections: Vec::new(),
             nodes: Vec::new(),
+            provenance: "24h".to_owned(),
             min: 3,
             grace: "0s".to_owned(),
             recheck: "0s".to_owned(),
@@ -80,7 +83,8 @@ impl Settings {
             let address = quoted(address);
             let _ = write!(text, "\n[[collection]]\naddress = {address}\nstart_block = {start}\n");
         }
-        let _ = write!(text, "\n[aleph]\nnodes = {}\n", list(&self.nodes));
+        let (nodes, provenance) = (list(&self.nodes), quoted(&self.provenance));
+        let _ = write!(text, "\n[aleph]\nnodes = {nodes}\nprovenance = {provenance}\n");
         let _ = write!(
             text,
             "\n[replicas]\nmin = {}\ngrace = {}\nrecheck = {}\n",
