@@ -13,6 +13,7 @@ pub mod chain;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod deny;
 pub mod hash;
 pub mod health;
 pub mod ledger;

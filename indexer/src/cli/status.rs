@@ -53,6 +53,9 @@ pub(super) fn people(status: &Status) -> String {
         }
     }
     let _ = write!(text, "\n{}\n\n", nodes(status));
+    for denied in &status.denied {
+        let _ = writeln!(text, "denied: {} ({})", denied.content, plain(&denied.reason));
+    }
     let open: Vec<_> = status.open_incidents().collect();
     if open.is_empty() {
         let _ = writeln!(text, "no open incidents");

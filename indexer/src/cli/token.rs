@@ -116,6 +116,10 @@ fn content_text(content: &ContentReport) -> String {
         content.independent,
         content.required
     );
+    if let Some(reason) = &content.denied {
+        let _ = write!(text, "denied: {}", plain(reason));
+        return text;
+    }
     let mut table = table(&["node", "state", "held", "checked", "evidence", "history"]);
     for replica in &content.replicas {
         let history: Vec<_> = replica.history.iter().map(|change| change.state.as_str()).collect();

@@ -52,6 +52,7 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_REPAIR_PRIVATE_KEY_FILE", |c, v| set_some(&mut c.repair.private_key_file, v)),
     ("EVERHOLD_REPAIR_PASSWORD_FILE", |c, v| set_some(&mut c.repair.password_file, v)),
     ("EVERHOLD_REPAIR_WAIT", |c, v| set(&mut c.repair.wait, v)),
+    ("EVERHOLD_DENY_FILES", |c, v| set_list(&mut c.deny.files, v)),
     ("EVERHOLD_ALERT_WEBHOOK", |c, v| set_webhook(&mut c.alert, v)),
     ("EVERHOLD_ALERT_SECRET_FILE", |c, v| {
         c.alert.iter_mut().try_for_each(|alert| set_some(&mut alert.secret_file, v))

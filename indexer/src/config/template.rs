@@ -51,6 +51,9 @@ enabled = true
 # password_file = "repair-key.password" # or EVERHOLD_KEYSTORE_PASSWORD
 wait = "30s"                            # how long a node gets to fetch before it is sent the bytes
 
+[deny]
+files = []                              # with an id (64 hex digits or a CID) and a reason a line: never fetched or stored
+
 # [[alert]]
 # webhook = "https://…"
 # secret_file = "webhook.secret"        # HMAC-SHA256 over the body, in X-Everhold-Signature

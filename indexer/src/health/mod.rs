@@ -41,6 +41,8 @@ pub enum ReplicaState {
 pub enum Health {
     /// Enough independent verified replicas.
     Healthy,
+    /// On the deny list: nobody looks after it.
+    Denied,
     /// Too few yet, but the grace after the mint is not over, or not every node has been asked.
     Pending,
     /// A reference of the token has no hash: nobody can tell whether it is intact.
@@ -91,6 +93,7 @@ words!(ReplicaState {
 });
 words!(Health {
     Healthy = "healthy",
+    Denied = "denied",
     Pending = "pending",
     Unverifiable = "unverifiable",
     Degraded = "degraded",
@@ -161,6 +164,11 @@ pub struct Assessment {
     pub independent: u32,
     /// How many independent ones are held by their nodes: what `min_held` counts.
     pub held: u32,
+}
+
+impl Assessment {
+    /// Of a content on the deny list.
+    pub const DENIED: Self = Self { health: Health::Denied, verified: 0, independent: 0, held: 0 };
 }
 
 /// The health of what a path leads to, while it is not known what that is: nobody gave the folder's

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{ContractUri, lag::Lag};
+use super::{ContractUri, DeniedStatus, lag::Lag};
 use crate::{
     config::Standard,
     health::{Health, Policy, ReplicaState},
@@ -31,6 +31,8 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// Open incidents, and those that ended within a day.
     pub incidents: Vec<IncidentStatus>,
+    /// What of all this is on the deny list.
+    pub denied: Vec<DeniedStatus>,
 }
 
 /// A chain as the indexer last saw it.
@@ -283,7 +285,8 @@ impl Status {
             FactoryStatus::new(factory, made, lag)
         });
         let factories = factories.collect();
-        Ok(Self { collections, factories, chains, nodes: nodes(&picture), incidents })
+        let denied = DeniedStatus::read(tx).await?;
+        Ok(Self { collections, factories, chains, nodes: nodes(&picture), incidents, denied })
     }
 
     /// Incidents that are not over.

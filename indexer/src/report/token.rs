@@ -86,6 +86,8 @@ pub struct ContentReport {
     pub size: Option<u64>,
     /// Its health.
     pub health: Health,
+    /// Why it is denied, if it is.
+    pub denied: Option<String>,
     /// Independent verified replicas it needs.
     pub required: u32,
     /// Verified replicas.
@@ -351,6 +353,7 @@ async fn content_report(
         cid: seen.content.id.cid(),
         size: seen.content.known.size,
         health: seen.assessment.health,
+        denied: tx.denial(row).await?,
         required: policy.min,
         verified: seen.assessment.verified,
         independent: seen.assessment.independent,

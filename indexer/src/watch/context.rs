@@ -16,11 +16,12 @@ use url::{Host, Url};
 use super::{
     chain::{Followed, is_of_the_chain},
     collections::Found,
-    halt,
+    deny, halt,
 };
 use crate::{
     chain::{CollectionError, DeployError, KeyError, Oddity, Rpc, RpcError},
     config::{Config, ConfigError, History, Payment},
+    deny::DenyError,
     health::{Holder, Policy, Schedule, independent},
     ledger::{self, Ledger, LedgerError, Node, RowId},
     nodes::{self, Configured, FetchError, Fetcher, Resolver},
@@ -65,6 +66,9 @@ pub enum WatchError {
         /// The lowest block known to be another.
         block: u64,
     },
+    /// The deny list.
+    #[error(transparent)]
+    Deny(#[from] DenyError),
     /// HTTP can't be set up.
     #[error(transparent)]
     Http(#[from] FetchError),
@@ -177,6 +181,7 @@ impl Watch {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
         }
         let sinks = sinks(config)?;
+        let denied = crate::deny::read_files(config)?;
         let fetcher = config.fetcher()?;
         let chains = Followed::all(config);
         let rpcs = connect(&chains, &fetcher).await?;
@@ -204,6 +209,7 @@ impl Watch {
         }
         let settings = Settings::new(config);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
+        deny::settle(&mut tx, config, &denied, ledger::now()).await?;
         halt::settle(&mut tx, &sinks, ledger::now()).await?;
         tx.set_nodes(&holders).await?;
         let rows = tx.nodes().await?;

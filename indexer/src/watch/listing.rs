@@ -1,8 +1,12 @@
 //! Asks one node for the STOREs of contents, many at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use alloy::primitives::Address;
+use tokio::time::timeout;
 
 use crate::{
     content::ContentId,
@@ -21,6 +25,11 @@ const AT_ONCE: usize = 32;
 const MOST_PAGES: usize = 2;
 /// Accounts in one request.
 const MOST_ACCOUNTS: usize = 40;
+/// Messages that a node is asked for one by one, of the contents of one request: it could list any
+/// number under two statuses.
+const MOST_UNCLEAR: usize = 512;
+/// How long a node may take for all that it is asked at once.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// A content, and what is known of its STOREs before a node is asked.
 #[derive(Clone, Debug)]
@@ -47,6 +56,11 @@ pub(super) type Answer = Result<BTreeMap<RowId, Said>, String>;
 
 /// Asks a node. Nothing that it lacks, or answers, is an error of ours.
 pub(super) async fn ask(client: &Client, node: RowId, asked: &[Asked]) -> Answer {
+    let slow = || format!("it did not say within {PATIENCE:?}");
+    timeout(PATIENCE, ask_patiently(client, node, asked)).await.unwrap_or_else(|_| Err(slow()))
+}
+
+async fn ask_patiently(client: &Client, node: RowId, asked: &[Asked]) -> Answer {
     let mut all = BTreeMap::new();
     for chunk in asked.chunks(AT_ONCE) {
         let answer = ask_for(client, node, chunk).await.map_err(|error| error.to_string())?;
@@ -95,7 +109,7 @@ async fn ask_for(
             }
         }
     }
-    for (content, hash) in unclear {
+    for (content, hash) in unclear.into_iter().take(MOST_UNCLEAR) {
         let status = client.store_status(&hash).await?;
         let said = all.entry(content).or_default();
         match status {

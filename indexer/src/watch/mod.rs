@@ -7,6 +7,7 @@ mod backfill;
 mod chain;
 mod collections;
 mod context;
+mod deny;
 mod fork;
 mod halt;
 mod heads;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use context::{Settings, Watch, WatchError, policy, shortage};
+pub use deny::{Denied, DenyingError, allow, deny};
 pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
 

@@ -7,6 +7,7 @@ use std::{
 
 use alloy::primitives::Address;
 use futures::{StreamExt, future::join_all, stream};
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::{
@@ -33,6 +34,9 @@ const MOST_GRANTORS: usize = 8;
 /// Accounts that are asked about at once.
 const GRANTORS_AT_ONCE: usize = 8;
 
+/// How long they may take together.
+const GRANTS_PATIENCE: Duration = Duration::from_secs(2 * 60);
+
 /// What tracing did.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traced {
@@ -57,6 +61,7 @@ impl Watch {
         let (mut traced, begun) = (Traced::default(), ledger::now());
         self.close_stale_removals().await?;
         if !self.nodes.values().any(|node| node.aleph.is_some()) {
+            self.close_all_removals().await?;
             return Ok(traced);
         }
         loop {
@@ -137,7 +142,9 @@ impl Watch {
             }
             // What this ledger once knew for ours, also while the key is not at hand.
             let ours = known.iter().filter(|store| store.verified && store.ours);
-            authorities.repairers.extend(ours.filter_map(|store| store.sender.parse::<Address>().ok()));
+            authorities
+                .repairers
+                .extend(ours.filter_map(|store| store.sender.parse::<Address>().ok()));
             subjects.push(Subject { due, authorities, known });
         }
         Ok(subjects)
@@ -146,9 +153,10 @@ impl Watch {
     /// How long until a content is looked at again, with a little chance in it: else all that came
     /// together would always be due together.
     fn pause(&self, stores: &[Store], nodes: &[StoresAt]) -> Millis {
-        let ends = stores.iter().any(|store| {
-            store.verified
-                && store.statuses.iter().any(|at| !at.status.is_final() && at.status.is_ending())
+        let keeps_none = |row| nodes.iter().any(|node| node.node == row && node.live == Ok(0));
+        let ends = stores.iter().filter(|store| store.verified).any(|store| {
+            let mut ending = store.statuses.iter().filter(|at| at.status.is_ending());
+            ending.any(|at| !at.status.is_final() || keeps_none(at.node))
         });
         let unsaid = nodes.iter().all(|node| node.live.is_err());
         let usual = self.settings.provenance;
@@ -165,7 +173,13 @@ impl Watch {
         let asked = accounts
             .into_iter()
             .map(|account| async move { (account, self.security_of(account).await) });
-        stream::iter(asked).buffer_unordered(GRANTORS_AT_ONCE).collect().await
+        let mut asked = std::pin::pin!(stream::iter(asked).buffer_unordered(GRANTORS_AT_ONCE));
+        let end = Instant::now() + GRANTS_PATIENCE;
+        let mut grants = Grants::new();
+        while let Ok(Some((account, said))) = timeout_at(end, asked.next()).await {
+            grants.insert(account, said);
+        }
+        grants
     }
 
     /// Whom an account authorised, as some nodes say that answer at all.

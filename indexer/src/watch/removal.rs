@@ -26,6 +26,7 @@ use crate::{
 /// Why such an incident ends.
 const KEPT: &str = "another STORE keeps it, or this one again";
 const UNNAMED: &str = "no token names this content any more";
+const NOBODY: &str = "no aleph node is configured any more";
 
 /// A STORE that ends on a node where no other keeps its content.
 struct Ending<'a> {
@@ -117,6 +118,21 @@ impl Watch {
         let mut tx = self.ledger.write().await?;
         for incident in stale {
             self.end_removal(&mut tx, incident, UNNAMED, now).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Closes them all: there is nobody whom they could be about.
+    pub(super) async fn close_all_removals(&self) -> Result<(), WatchError> {
+        let open = self.ledger.read().await?.incidents(Millis::MAX).await?;
+        let open: Vec<_> = open.into_iter().filter(|one| one.subject.removal().is_some()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let now = crate::ledger::now();
+        let mut tx = self.ledger.write().await?;
+        for incident in open {
+            self.end_removal(&mut tx, incident, NOBODY, now).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -7,6 +7,7 @@ mod support;
 
 mod chain;
 mod concurrent;
+mod denied;
 mod due;
 mod followers;
 mod foreign;

@@ -13,6 +13,7 @@ mod check;
 mod check_gateways;
 mod check_hostile;
 mod dag_pb;
+mod deny;
 mod deploy;
 mod faulty_nodes;
 mod foreign;
