@@ -134,9 +134,7 @@ impl Tx {
     ) -> Result<BTreeSet<RowId>> {
         self.alone().await?;
         let none = "SELECT 1 FROM contents WHERE denied = 1 LIMIT 1";
-        if !self.denies_anything().await?
-            && fetch!(fetch_optional, self, (i32,), none)?.is_none()
-        {
+        if !self.denies_anything().await? && fetch!(fetch_optional, self, (i32,), none)?.is_none() {
             return Ok(BTreeSet::new());
         }
         let mut changed = Vec::new();

@@ -200,6 +200,7 @@ fn millis(seconds: f64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use alloy::signers::local::PrivateKeySigner;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::{super::sign_store, *};
@@ -280,5 +281,50 @@ mod tests {
             assert_eq!(millis(seconds), None, "{seconds}");
         }
         assert_eq!(millis(1.5), Some(1500));
+    }
+
+    /// Any JSON, most of it in the places where a message has something.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(|number| json!(number)),
+            "[ -~\\PC]{0,70}".prop_map(Value::from),
+            Just(json!("STORE")),
+            Just(json!(id().to_string())),
+            Just(json!("ab".repeat(32))),
+            Just(json!({"item_hash": id().cid(), "time": 1e300, "payment": []}).to_string().into()),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            let key = prop_oneof![
+                Just("type".to_owned()),
+                Just("item_hash".to_owned()),
+                Just("item_content".to_owned()),
+                Just("content".to_owned()),
+                Just("sender".to_owned()),
+                Just("payment".to_owned()),
+                Just("time".to_owned()),
+                "[a-z]{0,4}",
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..8)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever a node lists, it is bounded, and nothing of it is proved.
+        #[test]
+        fn what_nobody_signed_is_never_verified(value in json()) {
+            if let Some(read) = StoreMessage::read(&value) {
+                prop_assert!(!read.verified);
+                let texts = [Some(read.sender), read.address, read.channel, read.payment];
+                for text in texts.into_iter().flatten() {
+                    prop_assert!(text.chars().count() <= LONGEST_NAME);
+                }
+            }
+        }
     }
 }

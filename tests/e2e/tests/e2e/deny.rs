@@ -15,7 +15,7 @@ use crate::support::{refused, small};
 
 const REASON: &str = "by order 7/26";
 
-fn add<'a>(id: &'a str) -> [&'a str; 5] {
+fn add(id: &str) -> [&str; 5] {
     ["deny", "add", id, "--reason", REASON]
 }
 
