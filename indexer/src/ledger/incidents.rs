@@ -226,9 +226,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Closes an incident.
-    pub async fn close_incident(&mut self, id: &str, reason: &str, now: Millis) -> Result<()> {
-        execute!(
+    /// Closes an incident. Gives `false` where it is closed already: then others have told of it.
+    pub async fn close_incident(&mut self, id: &str, reason: &str, now: Millis) -> Result<bool> {
+        let closed = execute!(
             self,
             "UPDATE incidents SET closed_at = $2, close_reason = $3
              WHERE id = $1 AND closed_at IS NULL",
@@ -236,7 +236,7 @@ impl Tx {
             now,
             reason,
         )?;
-        Ok(())
+        Ok(closed > 0)
     }
 
     /// The incidents that are open, oldest first, and those closed since `closed_since`.

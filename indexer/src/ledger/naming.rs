@@ -3,7 +3,7 @@
 
 use alloy::primitives::{Address, U256};
 
-use super::{LedgerError, Result, RowId, Tx, fetch, uint, uris::token_of};
+use super::{LedgerError, Result, RowId, Tx, execute, fetch, uint, uris::token_of};
 use crate::provenance::Authorities;
 
 /// Tokens whose owners are looked at: a content may be shared by a million.
@@ -113,6 +113,14 @@ impl Tx {
         let found = fetch!(fetch_optional, self, Makers, select, collection)?;
         let (creator, owner) = found.unwrap_or_default();
         [creator, owner].into_iter().flatten().map(|maker| address(&maker)).collect()
+    }
+
+    /// Writes down what `owner()` of a collection's contract gives, where it gives something.
+    pub async fn set_owner(&mut self, collection: RowId, owner: Option<Address>) -> Result<()> {
+        let Some(owner) = owner else { return Ok(()) };
+        let update = "UPDATE collections SET owner = $2 WHERE id = $1";
+        execute!(self, update, collection, owner.as_slice())?;
+        Ok(())
     }
 }
 

@@ -162,7 +162,9 @@ async fn end(
     let Some((_, id)) = incident.subject.content() else {
         return removal::end(tx, sinks, incident, reason, now).await;
     };
-    tx.close_incident(&incident.id, reason, now).await?;
+    if !tx.close_incident(&incident.id, reason, now).await? {
+        return Ok(());
+    }
     let message = format!("{id}: {reason}; nobody looks after it any more");
     info!("{message}");
     let more = json!({

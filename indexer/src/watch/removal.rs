@@ -191,7 +191,9 @@ pub(super) async fn end(
     now: Millis,
 ) -> Result<(), crate::ledger::LedgerError> {
     let Some((_, id)) = incident.subject.removal() else { return Ok(()) };
-    tx.close_incident(&incident.id, reason, now).await?;
+    if !tx.close_incident(&incident.id, reason, now).await? {
+        return Ok(());
+    }
     let message = format!("{id}: it is no longer about to be removed: {reason}");
     info!("{message}");
     let more = json!({
