@@ -381,7 +381,13 @@ fn rounds() {
             }
             let view = |(index, (verdict, verified_at)): (usize, &(Verdict, Option<i64>))| {
                 let holder = Holder { operator: None, address: index.to_string() };
-                ReplicaView { state: verdict.state, verified_at: *verified_at, held: true, holder }
+                ReplicaView {
+                    state: verdict.state,
+                    verified_at: *verified_at,
+                    held: true,
+                    gives_bytes: true,
+                    holder,
+                }
             };
             let views: Vec<_> = replicas.iter().enumerate().map(view).collect();
             let past = Past { wanted_since: Some(0), was_healthy: true };

@@ -12,8 +12,8 @@ use crate::{
     content::{MAX_REFERENCE_BYTES, Reference, substitute_id},
     health::{Assessment, Health, Policy, assess, unresolved},
     ledger::{
-        Collection, Content, LedgerError, LinkRow, Millis, Node, Replica, RowId, TokenContents, Tx,
-        UriState, UriView,
+        Collection, Content, DENIED, LedgerError, LinkRow, Millis, Node, Replica, RowId,
+        TokenContents, Tx, UriState, UriView,
     },
 };
 
@@ -96,7 +96,7 @@ pub struct CollectionPicture {
 pub struct Picture {
     /// The collections of the configuration.
     pub collections: Vec<CollectionPicture>,
-    /// Contents that are wanted.
+    /// Contents that are wanted, and those that are denied.
     pub contents: HashMap<RowId, ContentPicture>,
     /// The nodes in use.
     pub nodes: Vec<Node>,
@@ -114,6 +114,10 @@ impl Picture {
             let replicas = replicas.remove(&content.row).unwrap_or_default();
             let views: Vec<_> = replicas.iter().map(|replica| replica.view.clone()).collect();
             let assessment = assess(&views, policy, content.past, now);
+            contents.insert(content.row, ContentPicture { content, replicas, assessment });
+        }
+        for content in tx.denied_contents().await? {
+            let (replicas, assessment) = (Vec::new(), Assessment::DENIED);
             contents.insert(content.row, ContentPicture { content, replicas, assessment });
         }
         let mut links: HashMap<RowId, Vec<LinkRow>> = HashMap::new();
@@ -158,12 +162,13 @@ impl Picture {
     }
 
     /// Whether every token of every collection is healthy, and what collections say of themselves is,
-    /// as far as it can be proved.
+    /// as far as it can be proved; what is denied aside.
     pub fn all_healthy(&self) -> bool {
         let tokens = self.collections.iter().flat_map(|collection| &collection.tokens);
         let mut own = self.collections.iter().filter_map(|collection| collection.own.as_ref());
-        tokens.into_iter().all(|token| token.health == Health::Healthy)
-            && own.all(|own| matches!(own.health, Health::Healthy | Health::Unverifiable))
+        let well = |health| matches!(health, Health::Healthy | Health::Denied);
+        tokens.into_iter().all(|token| well(token.health))
+            && own.all(|own| well(own.health) || own.health == Health::Unverifiable)
     }
 
     /// Each path that leads nowhere, by collection, with the tokens that name it.
@@ -316,6 +321,9 @@ impl View<'_> {
     ) {
         match problem {
             None => self.wait(format!("{what}: its path was not followed yet"), Health::Pending),
+            Some(problem) if problem.starts_with(DENIED) => {
+                self.wait(format!("{what}: {problem}"), Health::Denied);
+            }
             // There is nobody to ask.
             Some(problem) if failures == 0 => {
                 self.seen.unverifiable.push(format!("{what}: {problem}"));

@@ -26,6 +26,7 @@ use crate::{
 sol! {
     function supportsInterface(bytes4 interfaceId) external view returns (bool);
     function name() external view returns (string);
+    function owner() external view returns (address);
     function ownerOf(uint256 tokenId) external view returns (address);
     function tokenURI(uint256 tokenId) external view returns (string);
     function uri(uint256 id) external view returns (string);
@@ -95,6 +96,14 @@ pub async fn detect_factory(rpc: &Rpc, factory: Address) -> Result<(), DeployErr
         return Err(DeployError::NotAFactory(factory, "its implementation has no code"));
     }
     Ok(())
+}
+
+/// Whose a contract is, as its `owner()` says (ERC-173); `None` where it says nothing or nobody, or
+/// endpoints disagree: nothing depends on it.
+pub async fn owner(rpc: &Rpc, address: Address) -> Option<Address> {
+    let contract = Asked { rpc, address };
+    let owner = contract.get(ownerCall {}, |owner| owner).await.ok().flatten();
+    owner.filter(|owner| !owner.is_zero())
 }
 
 impl Asked<'_> {

@@ -39,7 +39,7 @@ pub use addresses::factory_address;
 pub use bindings::{CollectionSettings, IEverhold, IEverholdFactory};
 pub use collection::{CollectionInfo, Contract, inspect};
 pub use deployer::{DEPLOYER, DEPLOYER_ACCOUNT, ether};
-pub use detect::{Detected, detect, detect_factory};
+pub use detect::{Detected, detect, detect_factory, owner};
 pub use endpoint::MOST_ADDRESSES;
 pub use error::CollectionError;
 pub use events::{BadLog, BlockRef, Creation, TokenEvent, TokenEventKind, decode};

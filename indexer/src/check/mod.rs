@@ -15,9 +15,12 @@ use serde::Serialize;
 pub use archive::{check_archive, check_file};
 pub use source::{Source, SourceKind};
 
-use crate::content::{
-    Cid, DagError, DagLimits, Data, Digest, Found, MAX_IDENTITY, Outcome, Proof, Provability,
-    Reference, ReferenceClass, Walk,
+use crate::{
+    content::{
+        Cid, DagError, DagLimits, Data, Digest, Found, MAX_IDENTITY, Outcome, Proof, Provability,
+        Reference, ReferenceClass, Walk,
+    },
+    deny::DenyList,
 };
 use blocks::verdict_of;
 use taken::Taken;
@@ -206,12 +209,21 @@ pub struct Checker {
     web: Fetcher,
     /// Bodies of up to so many bytes are kept.
     keep: usize,
+    /// What is not fetched.
+    denied: DenyList,
 }
 
 impl Checker {
     /// One that asks `sources` in their order, and whatever a reference leads to through `web`.
     pub fn new(sources: Vec<Source>, web: Fetcher) -> Self {
-        Self { sources, web, keep: 0 }
+        Self { sources, web, keep: 0, denied: DenyList::default() }
+    }
+
+    /// Fetches nothing that is on this list.
+    #[must_use]
+    pub fn deny(mut self, denied: DenyList) -> Self {
+        self.denied = denied;
+        self
     }
 
     /// Keeps bodies of up to so many bytes, for whoever reads them.
@@ -230,6 +242,15 @@ impl Checker {
 
     /// Fetches what a reference leads to, no more than `max_bytes` of it, and checks it.
     pub async fn check(&self, reference: &Reference, max_bytes: u64) -> Checked {
+        let denied = reference.cid.as_ref().and_then(|cid| self.denied.reason_of(cid));
+        if let Some(reason) = denied {
+            let answer = Answer {
+                verdict: Verdict::Unfetchable,
+                detail: Some(format!("denied: {reason}")),
+                ..Answer::begin("deny list".to_owned(), Way::Bytes)
+            };
+            return Checked::new(reference, vec![answer]);
+        }
         let answers = match (reference.proof(), &reference.cid) {
             (Proof::InDocument, _) => vec![self.inline(reference, max_bytes)],
             (Proof::NeedsDocument | Proof::Nothing, _) => Vec::new(),

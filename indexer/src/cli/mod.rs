@@ -1,6 +1,7 @@
 //! The command line: parse, call the library, print.
 
 mod check;
+mod deny;
 mod deploy;
 mod freeze;
 mod hash;
@@ -85,6 +86,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show one token: owner, digest, contents, replicas, evidence
     Token(token::TokenArgs),
+    /// Keep the deny list: what is never fetched, stored, repaired or shown
+    Deny(deny::DenyArgs),
     /// Forget what was read of a collection, and have it read again; ends a halt
     Reindex(reindex::ReindexArgs),
     /// Fetch one reference of any kind, and say what that proves
@@ -111,9 +114,12 @@ impl Command {
             Self::Freeze(args) => args.chain,
             Self::Token(args) => args.chain,
             Self::Reindex(args) => args.chain,
-            Self::Init(_) | Self::Watch(_) | Self::Status(_) | Self::Check(_) | Self::Hash(_) => {
-                return None;
-            }
+            Self::Init(_)
+            | Self::Watch(_)
+            | Self::Status(_)
+            | Self::Deny(_)
+            | Self::Check(_)
+            | Self::Hash(_) => return None,
         };
         chain.chain_id
     }
@@ -234,6 +240,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Watch(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Token(args) => args.run(context).await,
+        Command::Deny(args) => args.run(context).await,
         Command::Reindex(args) => args.run(context).await,
         Command::Check(args) => args.run(context).await,
         Command::Hash(args) => args.run(context).await,

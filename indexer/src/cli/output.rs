@@ -13,11 +13,12 @@ use crate::{
     chain::{CollectionError, DeployError, KeyError, RpcError},
     config::ConfigError,
     content::is_visible,
+    deny::DenyError,
     hash::HashError,
     ledger::LedgerError,
     nodes::FetchError,
     publish::{FolderError, StoreError, UpdateError},
-    watch::{ReindexError, WatchError},
+    watch::{DenyingError, ReindexError, WatchError},
 };
 
 /// An integrity check fell short.
@@ -90,6 +91,7 @@ fails_with! {
     },
     WatchError => |error| match error {
         WatchError::Config(_) | WatchError::Key(_) | WatchError::Secret { .. } => 2,
+        WatchError::Deny(inner) => deny_code(inner),
         WatchError::Rpc(inner) => rpc_code(inner),
         WatchError::Ledger(inner) => ledger_code(inner),
         WatchError::Collection(inner) => collection_code(inner),
@@ -101,12 +103,26 @@ fails_with! {
         ReindexError::Several(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
     },
+    DenyError => deny_code,
+    DenyingError => |error| match error {
+        DenyingError::NoDigest(..) => 2,
+        DenyingError::ByFile(..) => 1,
+        DenyingError::List(inner) => deny_code(inner),
+        DenyingError::Ledger(inner) => ledger_code(inner),
+    },
     std::io::Error => |_| 1,
     FetchError => |_| 1,
 }
 
 fn rpc_code(error: &RpcError) -> u8 {
     if error.is_passing() { 1 } else { 2 }
+}
+
+fn deny_code(error: &DenyError) -> u8 {
+    match error {
+        DenyError::Ledger(inner) => ledger_code(inner),
+        _ => 2,
+    }
 }
 
 fn ledger_code(error: &LedgerError) -> u8 {

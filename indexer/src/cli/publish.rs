@@ -16,6 +16,7 @@ use super::{
 use crate::{
     chain::{self, CollectionInfo, Contract},
     content::Codec,
+    deny::DenyList,
     publish::{self, Folder, MintState, Minted, NodeReport, Plan, StoreReport, Storer},
     watch::with_found_nodes,
 };
@@ -79,6 +80,7 @@ impl Publish {
         let minting = publish::mint_state(&contract, &info, &plan.tokens).await?;
         self.check(&minting)?;
         plan.forget(&minting.burned);
+        refuse_denied(&DenyList::read(&config).await?, &plan)?;
         let config = with_found_nodes(config, &fetcher).await?;
         let storer = Storer::new(&config, &fetcher, signer.clone())?;
         let mut survey = storer.survey(&plan.items).await?;
@@ -167,6 +169,19 @@ impl Publish {
             transactions,
             nodes: stored.nodes.clone(),
         }
+    }
+}
+
+/// Refuses to store what is denied.
+pub(super) fn refuse_denied(list: &DenyList, plan: &Plan) -> Result<(), Failure> {
+    let denied = plan.items.iter().find_map(|item| Some((item, list.reason(&item.id.digest)?)));
+    match denied {
+        None => Ok(()),
+        Some((item, reason)) => Err(Failure::failed(format!(
+            "{} ({}) is denied: {reason}; nothing was done",
+            item.path.display(),
+            item.id
+        ))),
     }
 }
 

@@ -54,6 +54,9 @@ pub(super) fn people(status: &Status) -> String {
         }
     }
     let _ = write!(text, "\n{}\n\n", nodes(status));
+    for denied in &status.denied {
+        let _ = writeln!(text, "denied: {} ({})", denied.content, plain(&denied.reason));
+    }
     let open: Vec<_> = status.open_incidents().collect();
     if open.is_empty() {
         let _ = writeln!(text, "no open incidents");
@@ -79,6 +82,9 @@ pub(super) fn people(status: &Status) -> String {
 fn incident_text(incident: &IncidentStatus) -> String {
     let (health, since) = (incident.health, &incident.opened_at);
     let summary = plain(&incident.summary);
+    if let ("removal", Some(content)) = (incident.kind, &incident.content) {
+        return format!("about to be removed since {since}: {content} ({summary}); now {health}\n");
+    }
     match incident.content.as_ref().or(incident.path.as_ref()) {
         Some(named) => format!("{health} since {since}: {} ({summary})\n", plain(named)),
         None => format!(

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ledger::{self, Ledger},
-    report::{Absent, ContentReport, TokenReport, collection_at},
+    report::{Absent, ContentReport, StoreReport, TokenReport, collection_at},
     watch::policy,
 };
 
@@ -111,6 +111,10 @@ fn content_text(content: &ContentReport) -> String {
     let size = content.size.map_or("size unknown".to_owned(), bytes_text);
     let mut text =
         format!("{} {} ({size}): {}\n", plain(&content.role), content.id, content.health,);
+    if let Some(reason) = &content.denied {
+        let _ = write!(text, "denied: {}", plain(reason));
+        return text;
+    }
     for sentence in &content.why {
         let _ = writeln!(text, "  {sentence}");
     }
@@ -132,10 +136,38 @@ fn content_text(content: &ContentReport) -> String {
         ]);
     }
     text += &table.trim_fmt();
+    if !content.stores.is_empty() {
+        let _ = write!(text, "\n\n{}", stores_text(&content.stores));
+    }
     for repair in &content.repairs {
         let detail = repair.detail.as_deref().map(|d| format!(": {}", plain(d)));
         let (action, node, state) = (&repair.action, &repair.node, repair.state);
         let _ = write!(text, "\n{action} at {node}: {state}{}", detail.unwrap_or_default());
     }
     text
+}
+
+/// The STORE messages of a content.
+fn stores_text(stores: &[StoreReport]) -> String {
+    let mut table = table(&["STORE", "signed by", "who is", "for", "payment", "time", "status"]);
+    for store in stores {
+        let who = match store.relation {
+            None => "unverified".to_owned(),
+            Some(relation) => relation.to_string(),
+        };
+        let by: Vec<_> = store.authorised_by.iter().map(|grant| grant.account.as_str()).collect();
+        let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
+        let other = store.address.as_ref().filter(|address| **address != store.sender);
+        let each = store.statuses.iter().map(|at| format!("{} on {}", at.status, at.node));
+        table.add_row([
+            plain(&store.item_hash),
+            plain(&store.sender),
+            who + &by,
+            other.map_or_else(|| "itself".to_owned(), |address| plain(address)),
+            store.payment.as_deref().map_or("–".to_owned(), plain),
+            store.time.clone().unwrap_or_default(),
+            each.collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    table.trim_fmt()
 }

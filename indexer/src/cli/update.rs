@@ -11,9 +11,11 @@ use super::{
     Context, OneChain,
     keys::{KeyArgs, load_either},
     output::{Failure, SHORT},
+    publish::refuse_denied,
 };
 use crate::{
     chain::{self, Contract},
+    deny::DenyList,
     publish::{self, Document, Storer},
     watch::with_found_nodes,
 };
@@ -58,6 +60,7 @@ impl Update {
         let info = chain::inspect(&provider, rpc.chain_id(), self.collection).await?;
         let document = Document::read(&self.file, 0)?;
         let plan = publish::plan_document(&document, info.codec)?;
+        refuse_denied(&DenyList::read(&config).await?, &plan)?;
         let content = plan.tokens[&0];
         let contract = Contract::new(provider, self.collection);
         let config = with_found_nodes(config, &fetcher).await?;

@@ -40,6 +40,7 @@ const SETTINGS: &[(&str, Setter)] = &[
         c.aleph.payment = word(v, &[("credit", Payment::Credit), ("hold", Payment::Hold)])?;
         Ok(())
     }),
+    ("EVERHOLD_ALEPH_PROVENANCE", |c, v| set(&mut c.aleph.provenance, v)),
     ("EVERHOLD_IPFS_GATEWAYS", |c, v| set_list(&mut c.ipfs.gateways, v)),
     ("EVERHOLD_IPFS_KUBO", |c, v| set_list(&mut c.ipfs.kubo, v)),
     ("EVERHOLD_IPFS_ROUTING", |c, v| set_list(&mut c.ipfs.routing, v)),
@@ -56,6 +57,7 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_REPAIR_PRIVATE_KEY_FILE", |c, v| set_some(&mut c.repair.private_key_file, v)),
     ("EVERHOLD_REPAIR_PASSWORD_FILE", |c, v| set_some(&mut c.repair.password_file, v)),
     ("EVERHOLD_REPAIR_WAIT", |c, v| set(&mut c.repair.wait, v)),
+    ("EVERHOLD_DENY_FILES", |c, v| set_list(&mut c.deny.files, v)),
     ("EVERHOLD_ALERT_WEBHOOK", |c, v| set_webhook(&mut c.alert, v)),
     ("EVERHOLD_ALERT_SECRET_FILE", |c, v| {
         c.alert.iter_mut().try_for_each(|alert| set_some(&mut alert.secret_file, v))

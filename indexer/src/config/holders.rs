@@ -25,6 +25,8 @@ pub struct AlephConfig {
     pub channel: String,
     /// How STORE messages are paid.
     pub payment: Payment,
+    /// How often nodes are asked which STORE messages keep each content. `0s`: every round.
+    pub provenance: Span,
 }
 
 impl Default for AlephConfig {
@@ -37,6 +39,7 @@ impl Default for AlephConfig {
             private_hosts: Vec::new(),
             channel: "EVERHOLD".to_owned(),
             payment: Payment::Credit,
+            provenance: Span::secs(86_400),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod chains;
+mod deny;
 mod duration;
 mod env;
 mod fetch;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use chain::{ChainConfig, CollectionConfig, FactoryConfig, Finality};
+pub use deny::DenyConfig;
 pub use duration::Span;
 pub use env::{DOCUMENTED as ENVIRONMENT, apply as apply_environment};
 pub use holders::{AlephConfig, IpfsConfig, NodeConfig, Payment, PinningConfig};
@@ -50,6 +52,8 @@ pub struct Config {
     pub probes: ProbesConfig,
     /// What may be done about content that is not.
     pub repair: RepairConfig,
+    /// What is never fetched, stored, repaired or shown.
+    pub deny: DenyConfig,
     /// Who is told.
     pub alert: Vec<AlertConfig>,
     /// The HTTP interface of `everhold watch`.
@@ -73,6 +77,7 @@ impl Default for Config {
             replicas: ReplicasConfig::default(),
             probes: ProbesConfig::default(),
             repair: RepairConfig::default(),
+            deny: DenyConfig::default(),
             alert: Vec::new(),
             api: ApiConfig::default(),
             web: WebConfig::default(),

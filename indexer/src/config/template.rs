@@ -36,6 +36,7 @@ refresh = "6h"                          # how often the list is read
 private_hosts = []                      # URLs of nodes of the list that may be on private addresses
 channel = "EVERHOLD"
 payment = "credit"                      # or "hold" (refused by the network from 2027-01-01 on)
+provenance = "24h"                      # how often nodes are asked which STOREs keep each content; "0s": every round
 
 [ipfs]
 gateways = []                           # e.g. ["https://gateway.example"]: asked for /ipfs/CID
@@ -67,6 +68,9 @@ enabled = true
 # keystore = "repair-key.json"          # or private_key_file: signs and pays for STORE messages
 # password_file = "repair-key.password" # or EVERHOLD_KEYSTORE_PASSWORD
 wait = "30s"                            # how long a node gets to fetch before it is sent the bytes
+
+[deny]
+files = []                              # with an id (64 hex digits or a CID) and a reason a line: never fetched or stored
 
 # [[alert]]
 # webhook = "https://…"

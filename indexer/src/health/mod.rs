@@ -43,6 +43,8 @@ pub enum ReplicaState {
 pub enum Health {
     /// Enough independent verified replicas.
     Healthy,
+    /// On the deny list: nobody looks after it.
+    Denied,
     /// Too few yet, but the grace after the mint is not over, or not every node has been asked.
     Pending,
     /// A reference of the token has no hash: nobody can tell whether it is intact.
@@ -93,6 +95,7 @@ words!(ReplicaState {
 });
 words!(Health {
     Healthy = "healthy",
+    Denied = "denied",
     Pending = "pending",
     Unverifiable = "unverifiable",
     Degraded = "degraded",
@@ -139,6 +142,8 @@ pub struct ReplicaView {
     pub verified_at: Option<i64>,
     /// Whether the node is proved to hold its own copy.
     pub held: bool,
+    /// Whether the node gives content at all, and does not only say who has it.
+    pub gives_bytes: bool,
     /// Whose node it is and where.
     pub holder: Holder,
 }
@@ -165,6 +170,11 @@ pub struct Assessment {
     pub held: u32,
 }
 
+impl Assessment {
+    /// Of a content on the deny list.
+    pub const DENIED: Self = Self { health: Health::Denied, verified: 0, independent: 0, held: 0 };
+}
+
 /// The health of what a path leads to, while it is not known what that is: nobody gave the folder's
 /// blocks, or nothing lies there. `since` is when a token first named it, where that is known.
 pub fn unresolved(failures: u32, since: Option<i64>, policy: &Policy, now: i64) -> Health {
@@ -188,10 +198,10 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
         && past.wanted_since.is_none_or(|since| now.saturating_sub(since) < policy.grace);
     // While nodes that were not asked yet, or did not fail often enough, may have it, nobody
     // knows: no alarm is raised for what was not looked at.
-    let hopeful = |replica: &&ReplicaView| replica.state.is_none() || counts(replica);
+    let unasked = |replica: &ReplicaView| replica.gives_bytes && replica.state.is_none();
+    let hopeful = |replica: &&ReplicaView| unasked(replica) || counts(replica);
     let hoped = replicas.iter().filter(hopeful).map(|replica| &replica.holder);
-    let open = replicas.iter().any(|replica| replica.state.is_none())
-        && independent(hoped) >= policy.min.max(1);
+    let open = replicas.iter().any(unasked) && independent(hoped) >= policy.min.max(1);
     let health = if all >= policy.min.max(1) && held >= policy.min_held {
         Health::Healthy
     } else if young || open {

@@ -13,7 +13,13 @@ fn holder(operator: Option<u8>, address: u8) -> Holder {
 }
 
 fn replica(state: ReplicaState, node: u8, verified_at: Option<i64>) -> ReplicaView {
-    ReplicaView { state: Some(state), verified_at, held: true, holder: holder(None, node) }
+    ReplicaView {
+        state: Some(state),
+        verified_at,
+        held: true,
+        gives_bytes: true,
+        holder: holder(None, node),
+    }
 }
 
 fn states() -> impl Strategy<Value = ReplicaState> {
@@ -32,6 +38,7 @@ fn replicas() -> impl Strategy<Value = Vec<ReplicaView>> {
             state,
             verified_at,
             held,
+            gives_bytes: true,
             holder: holder(operator, address),
         });
     prop::collection::vec(one, 0..9)
@@ -122,7 +129,8 @@ proptest! {
         let before = assess(&replicas, &policy(min), past, now);
         let mut more = replicas.clone();
         more.push(ReplicaView {
-            state: Some(state), verified_at: Some(now), held: true, holder: holder(Some(9), 99),
+            state: Some(state), verified_at: Some(now), held: true, gives_bytes: true,
+            holder: holder(Some(9), 99),
         });
         let after = assess(&more, &policy(min), past, now);
         if state == ReplicaState::Verified {
@@ -197,4 +205,14 @@ proptest! {
             prop_assert_eq!(assess(&replicas, &policy, past, then), before);
         }
     }
+}
+
+#[test]
+fn who_only_says_who_has_it_makes_up_for_nothing() {
+    let router = ReplicaView { state: None, ..replica(ReplicaState::Claimed, 9, None) };
+    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let health = |replicas: &[ReplicaView]| assess(replicas, &policy(1), past, DAY).health;
+    assert_eq!(health(std::slice::from_ref(&router)), Health::Pending, "it may have it");
+    let router = ReplicaView { gives_bytes: false, ..router };
+    assert_eq!(health(&[router]), Health::Lost);
 }

@@ -64,7 +64,7 @@ fn uncounted(replicas: &[ReplicaView], policy: &Policy, now: i64) -> Vec<String>
             "say that they have it, which proves nothing",
         ),
         (
-            count(&|one: &ReplicaView| one.state.is_none()),
+            count(&|one: &ReplicaView| one.gives_bytes && one.state.is_none()),
             "was not asked yet, or not often enough to tell",
             "were not asked yet, or not often enough to tell",
         ),
@@ -129,7 +129,13 @@ mod tests {
 
     fn replica(state: Option<ReplicaState>, address: &str, verified_at: i64) -> ReplicaView {
         let holder = Holder { operator: None, address: address.to_owned() };
-        ReplicaView { state, verified_at: Some(verified_at), held: address == "a", holder }
+        ReplicaView {
+            state,
+            verified_at: Some(verified_at),
+            held: address == "a",
+            gives_bytes: true,
+            holder,
+        }
     }
 
     #[test]

@@ -49,7 +49,10 @@ impl Tx {
             let new: Vec<_> = new.copied().collect();
             rows.extend(self.copy_contents(&new, last).await?);
         }
-        let new = rows.values().copied().filter(|row| *row > last).collect();
+        let new = rows.values().copied().filter(|row| *row > last).collect::<BTreeSet<_>>();
+        if !new.is_empty() {
+            self.deny_new(last).await?;
+        }
         Ok((rows, new))
     }
 

@@ -36,11 +36,23 @@ pub struct Content {
     pub parse_error: Option<String>,
 }
 
-type ContentRow =
+pub(super) type ContentRow =
     (i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>, Option<i64>, i64, Option<String>);
 
+/// Contents as [`ContentRow`]s.
+macro_rules! content_columns {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error
+             FROM contents ",
+            $which
+        )
+    };
+}
+pub(super) use content_columns;
+
 impl Content {
-    fn from_row(row: ContentRow) -> Result<Self> {
+    pub(super) fn from_row(row: ContentRow) -> Result<Self> {
         let (id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error) = row;
         Ok(Self {
             row: id,
@@ -117,14 +129,16 @@ impl Tx {
 
     /// Every wanted content.
     pub async fn wanted_contents(&mut self) -> Result<Vec<Content>> {
-        let rows = fetch!(
-            fetch_all,
-            self,
-            ContentRow,
-            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error
-             FROM contents WHERE wanted = 1 ORDER BY id",
-        )?;
+        let rows =
+            fetch!(fetch_all, self, ContentRow, content_columns!("WHERE wanted = 1 ORDER BY id"),)?;
         rows.into_iter().map(Content::from_row).collect()
+    }
+
+    /// One content.
+    pub async fn content(&mut self, row: RowId) -> Result<Option<Content>> {
+        let found =
+            fetch!(fetch_optional, self, ContentRow, content_columns!("WHERE id = $1"), row,)?;
+        found.map(Content::from_row).transpose()
     }
 
     /// Contents by their rows, and whether each is wanted.
@@ -164,6 +178,7 @@ impl Tx {
     ///
     /// Wanted is what a live token, or a collection itself, has or had, until an update of it is final
     /// (or for ever with `keep_history`), and what wanted metadata, or metadata in a token's URI itself, refers to.
+    /// What is denied is not.
     pub(super) async fn refresh_wanted(
         &mut self,
         contents: &BTreeSet<RowId>,
@@ -198,14 +213,15 @@ impl Tx {
                              WHERE l.child_id = contents.id),
                             (SELECT MAX(u.since) FROM token_uris u
                              WHERE u.content_id = contents.id AND LENGTH(u.token_id) = 0))) AS since,
-                        CAST(" => now, concat!(" AS BIGINT) AS now) s) WHERE wanted = 0 AND (", wanted_sql!()) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
+                        CAST(" => now, concat!(" AS BIGINT) AS now) s) WHERE wanted = 0 AND denied = 0 AND (", wanted_sql!()) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
         let unwanted = fetch_in!(self, (i64,), {concat!(
                     "UPDATE contents SET wanted = 0, wanted_since = NULL
-                     WHERE wanted = 1 AND NOT (",
+                     WHERE wanted = 1 AND (denied = 1 OR NOT (",
                     wanted_sql!()
-                ) => keep} concat!(wanted_sql_end!(), ") AND id IN"), ids, "RETURNING id");
+                ) => keep} concat!(wanted_sql_end!(), ")) AND id IN"), ids, "RETURNING id");
         let (wanted, unwanted) = (firsts(wanted), firsts(unwanted));
         self.schedule(&wanted).await?;
+        self.schedule_stores(&wanted).await?;
         // In a long backfill nothing has replicas yet, and these are many.
         let last = "SELECT COALESCE(MAX(content_id), 0) FROM replicas";
         let (last,) = fetch!(fetch_one, self, (i64,), last)?;
@@ -213,6 +229,7 @@ impl Tx {
         fetch_in!(self, (i64,), {} "UPDATE replicas SET due_at = NULL WHERE content_id IN", ends, "RETURNING content_id");
         let probed: Vec<RowId> = ids.iter().copied().filter(|id| *id <= last).collect();
         self.rejudge(&probed).await?;
+        self.unschedule_stores(&unwanted).await?;
         let changed: HashSet<RowId> = wanted.into_iter().chain(unwanted).collect();
         let same = ids.iter().copied().filter(|id| *id <= last && !changed.contains(id));
         self.reread(&same.collect::<Vec<_>>()).await?;

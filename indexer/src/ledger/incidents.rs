@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, contents::content_id, execute, fetch,
-    uint,
+    naming::naming_sql, uint,
 };
 use crate::{
     content::{ContentId, Digest},
@@ -53,25 +53,41 @@ pub enum Subject {
         /// The reference: `ipfs://`, the address and the path.
         reference: String,
     },
+    /// A content that nothing will keep on some node any more: its last STORE there ends.
+    Removal {
+        /// Its row.
+        row: RowId,
+        /// Its name.
+        id: ContentId,
+    },
     /// The whole collection: it is halted.
     Halted,
 }
 
 impl Subject {
-    /// `content`, `path` or `halted`.
+    /// `content`, `path`, `removal` or `halted`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Content { .. } => "content",
             Self::Path { .. } => "path",
+            Self::Removal { .. } => "removal",
             Self::Halted => "halted",
         }
     }
 
-    /// The content, if it is about one: its row and its name.
+    /// The content, if it is about the health of one: its row and its name.
     pub fn content(&self) -> Option<(RowId, ContentId)> {
         match self {
             Self::Content { row, id } => Some((*row, *id)),
-            Self::Path { .. } | Self::Halted => None,
+            Self::Path { .. } | Self::Removal { .. } | Self::Halted => None,
+        }
+    }
+
+    /// The content, if it is about the end of one's STOREs: its row and its name.
+    pub fn removal(&self) -> Option<(RowId, ContentId)> {
+        match self {
+            Self::Removal { row, id } => Some((*row, *id)),
+            Self::Content { .. } | Self::Path { .. } | Self::Halted => None,
         }
     }
 
@@ -79,7 +95,7 @@ impl Subject {
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::Path { reference } => Some(reference),
-            Self::Content { .. } | Self::Halted => None,
+            Self::Content { .. } | Self::Removal { .. } | Self::Halted => None,
         }
     }
 }
@@ -127,6 +143,7 @@ struct IncidentRow {
     codec: Option<i64>,
     digest: Option<Vec<u8>>,
     path: Option<String>,
+    kind: String,
     health: String,
     summary: String,
     opened_at: i64,
@@ -134,25 +151,15 @@ struct IncidentRow {
     close_reason: Option<String>,
 }
 
-/// Incidents (`i`) with what they are about.
-macro_rules! incident_sql {
-    () => {
-        "SELECT i.id, i.collection_id, c.chain_id, c.address, i.content_id, t.codec, t.digest,
-                i.path, i.health, i.summary, i.opened_at, i.closed_at, i.close_reason
-         FROM incidents i
-         JOIN collections c ON c.id = i.collection_id
-         LEFT JOIN contents t ON t.id = i.content_id"
-    };
-}
-
 impl IncidentRow {
     fn into_incident(mut self) -> Result<Incident> {
         let path = self.path.take();
         let corrupt = |what: &str| LedgerError::Corrupt(format!("{what} of incident {}", self.id));
         let subject = match (self.content_id, self.codec, &self.digest, path) {
-            (Some(row), Some(codec), Some(digest), _) => {
-                Subject::Content { row, id: content_id(codec, digest)? }
-            }
+            (Some(row), Some(codec), Some(digest), _) => match self.kind.as_str() {
+                "removal" => Subject::Removal { row, id: content_id(codec, digest)? },
+                _ => Subject::Content { row, id: content_id(codec, digest)? },
+            },
             (.., Some(reference)) => Subject::Path { reference },
             _ => Subject::Halted,
         };
@@ -172,14 +179,34 @@ impl IncidentRow {
     }
 }
 
+/// Incidents (`i`) with their collections (`c`) and the contents (`t`) they are about, as
+/// [`IncidentRow`]s.
+macro_rules! select_incidents_from {
+    () => {
+        "SELECT i.id, i.collection_id, c.chain_id, c.address, t.id AS content_id, t.codec, t.digest,
+                i.path, i.kind, i.health, i.summary, i.opened_at, i.closed_at, i.close_reason
+         FROM incidents i
+         JOIN collections c ON c.id = i.collection_id
+         LEFT JOIN contents t ON t.id = COALESCE(i.content_id, i.ending_id)"
+    };
+}
+
+/// Some of them, oldest first.
+macro_rules! select_incidents {
+    ($which:literal) => {
+        concat!(select_incidents_from!(), " WHERE ", $which, " ORDER BY i.opened_at, i.id")
+    };
+}
+
 impl Tx {
     /// Opens an incident. Gives `false` where one is open already.
     pub async fn open_incident(&mut self, incident: &Incident) -> Result<bool> {
         let opened = execute!(
             self,
             "INSERT INTO incidents
-                (id, collection_id, content_id, health, summary, opened_at, kind, path, path_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+                (id, collection_id, content_id, health, summary, opened_at, kind, path, path_hash,
+                 ending_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
             &incident.id,
             incident.collection_id,
             incident.subject.content().map(|(row, _)| row),
@@ -189,6 +216,7 @@ impl Tx {
             incident.subject.kind(),
             incident.subject.path(),
             incident.subject.path().map(|path| Digest::of(path.as_bytes()).0.to_vec()),
+            incident.subject.removal().map(|(row, _)| row),
         )?;
         Ok(opened > 0)
     }
@@ -200,9 +228,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Closes an incident.
-    pub async fn close_incident(&mut self, id: &str, reason: &str, now: Millis) -> Result<()> {
-        execute!(
+    /// Closes an incident. Gives `false` where it is closed already: then others have told of it.
+    pub async fn close_incident(&mut self, id: &str, reason: &str, now: Millis) -> Result<bool> {
+        let closed = execute!(
             self,
             "UPDATE incidents SET closed_at = $2, close_reason = $3
              WHERE id = $1 AND closed_at IS NULL",
@@ -210,7 +238,7 @@ impl Tx {
             now,
             reason,
         )?;
-        Ok(())
+        Ok(closed > 0)
     }
 
     /// The incidents that are open over contents, by content.
@@ -222,7 +250,7 @@ impl Tx {
             self,
             IncidentRow,
             {}
-            concat!(incident_sql!(), " WHERE i.closed_at IS NULL AND i.content_id IN"),
+            concat!(select_incidents_from!(), " WHERE i.closed_at IS NULL AND i.content_id IN"),
             contents,
             "ORDER BY i.opened_at, i.id"
         );
@@ -241,12 +269,30 @@ impl Tx {
             fetch_all,
             self,
             IncidentRow,
-            concat!(
-                incident_sql!(),
-                " WHERE i.closed_at IS NULL OR i.closed_at >= $1 ORDER BY i.opened_at, i.id"
-            ),
+            select_incidents!("i.closed_at IS NULL OR i.closed_at >= $1"),
             closed_since,
         )?;
+        rows.into_iter().map(IncidentRow::into_incident).collect()
+    }
+
+    /// The open incidents over the end of a content's STOREs, one a collection.
+    pub async fn removals(&mut self, content: RowId) -> Result<Vec<Incident>> {
+        let open = select_incidents!("i.closed_at IS NULL AND i.ending_id = $1");
+        let rows = fetch!(fetch_all, self, IncidentRow, open, content)?;
+        rows.into_iter().map(IncidentRow::into_incident).collect()
+    }
+
+    /// The open ones among them over contents that nothing in their collection names any more. While a
+    /// collection is read again, nobody knows yet what it names.
+    pub async fn stale_removals(&mut self) -> Result<Vec<Incident>> {
+        let stale = concat!(
+            select_incidents_from!(),
+            " WHERE i.closed_at IS NULL AND i.ending_id IS NOT NULL AND (t.wanted = 0 OR (
+                c.rereading = 0 AND NOT EXISTS (SELECT 1 FROM (",
+            naming_sql!("i.ending_id"),
+            ") AS naming WHERE naming.collection_id = i.collection_id))) ORDER BY i.opened_at, i.id"
+        );
+        let rows = fetch!(fetch_all, self, IncidentRow, stale)?;
         rows.into_iter().map(IncidentRow::into_incident).collect()
     }
 }

@@ -44,7 +44,7 @@ impl NodeKind {
         !matches!(self, Self::Routing | Self::Pinning)
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, fetch, uint};
+use super::{LedgerError, Millis, NodeKind, Result, RowId, Tx, bulk::fetch_in, fetch, uint};
 use crate::health::{ReplicaState, ReplicaView};
 
 /// A replica as the ledger has it.
@@ -57,6 +57,7 @@ struct ReplicaRow {
     failures: i64,
     operator: Option<String>,
     address: String,
+    kind: String,
 }
 
 fn state(text: &str) -> Result<ReplicaState> {
@@ -72,6 +73,7 @@ impl ReplicaRow {
                 state: self.state.as_deref().map(state).transpose()?,
                 verified_at: self.verified_at,
                 held: self.held == Some(1),
+                gives_bytes: NodeKind::parse(&self.kind)?.gives_bytes(),
                 holder: crate::health::Holder { operator: self.operator, address: self.address },
             },
             held: self.held.map(|held| held != 0),
@@ -90,7 +92,7 @@ macro_rules! replica_sql {
     () => {
         "SELECT c.id AS content_id, n.id AS node_id, r.state, r.held, r.bytes, r.http_status,
                 r.computed, r.detail, r.checked_at, r.verified_at,
-                COALESCE(r.failures, 0) AS failures, n.operator, n.address
+                COALESCE(r.failures, 0) AS failures, n.operator, n.address, n.kind
          FROM contents c CROSS JOIN nodes n
          LEFT JOIN replicas r ON r.content_id = c.id AND r.node_id = n.id
          WHERE n.active = 1"

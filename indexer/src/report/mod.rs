@@ -1,15 +1,19 @@
 //! What Everhold tells of its ledger, in the JSON shapes that other programs rely on.
 
+mod denied;
 mod lag;
 mod own;
 mod status;
+mod store;
 mod token;
 
+pub use denied::DeniedStatus;
 pub use own::{ContractUri, OwnContent};
 pub use status::{
     ChainStatus, CollectionStatus, FactoryStatus, HaltStatus, IncidentStatus, NodeStatus,
     OddLogStatus, RepairStatus, Status,
 };
+pub use store::{GrantReport, StatusReport, StoreReport};
 pub use token::{
     Absent, ChangeReport, ContentReport, ReplicaReport, SeveralChains, TokenReport, collection_at,
 };

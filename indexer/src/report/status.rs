@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{ContractUri, lag::Lag};
+use super::{ContractUri, DeniedStatus, lag::Lag};
 use crate::{
     config::Standard,
     health::{Health, Policy, ReplicaState},
@@ -31,6 +31,8 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// Open incidents, and those that ended within a day.
     pub incidents: Vec<IncidentStatus>,
+    /// What of all this is on the deny list.
+    pub denied: Vec<DeniedStatus>,
 }
 
 /// A chain as the indexer last saw it.
@@ -165,8 +167,8 @@ pub struct IncidentStatus {
     pub chain_id: u64,
     /// EIP-55 address of the collection.
     pub collection: String,
-    /// `content`: one that is not well; `path`: one that leads nowhere; `halted`: the collection is not
-    /// read any further.
+    /// `content`: one that is not well; `removal`: one that some node is about to give up; `path`: one
+    /// that leads nowhere; `halted`: the collection is not read any further.
     pub kind: &'static str,
     /// The content; null where it is about something else.
     pub content: Option<String>,
@@ -283,7 +285,8 @@ impl Status {
             FactoryStatus::new(factory, made, lag)
         });
         let factories = factories.collect();
-        Ok(Self { collections, factories, chains, nodes: nodes(&picture), incidents })
+        let denied = DeniedStatus::read(tx).await?;
+        Ok(Self { collections, factories, chains, nodes: nodes(&picture), incidents, denied })
     }
 
     /// Incidents that are not over.
@@ -356,7 +359,11 @@ impl IncidentStatus {
             chain_id: incident.chain_id,
             collection: incident.collection.to_checksum(None),
             kind: incident.subject.kind(),
-            content: incident.subject.content().map(|(_, id)| id.to_string()),
+            content: incident
+                .subject
+                .content()
+                .or(incident.subject.removal())
+                .map(|(_, id)| id.to_string()),
             path: incident.subject.path().map(str::to_owned),
             health: incident.health,
             summary: incident.summary,

@@ -3,7 +3,10 @@
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
 
-use super::{ContractUri, RepairStatus};
+use super::{
+    ContractUri, RepairStatus,
+    store::{StoreReport, authorities, stores},
+};
 use crate::{
     config::Standard,
     content::Codec,
@@ -85,6 +88,8 @@ pub struct ContentReport {
     pub health: Health,
     /// Why, in sentences.
     pub why: Vec<String>,
+    /// Why it is denied, if it is.
+    pub denied: Option<String>,
     /// Independent verified replicas it needs.
     pub required: u32,
     /// Verified replicas.
@@ -97,6 +102,8 @@ pub struct ContentReport {
     pub replicas: Vec<ReplicaReport>,
     /// What was done about it.
     pub repairs: Vec<RepairStatus>,
+    /// The STORE messages that name it, as aleph nodes list them.
+    pub stores: Vec<StoreReport>,
 }
 
 /// A replica with its evidence.
@@ -164,11 +171,14 @@ impl TokenReport {
         let Some(token) = tx.token(collection.collection.id, id).await? else {
             return Ok(None);
         };
+        let authorities = authorities(tx, &collection.collection, &token).await?;
         let mut contents = Vec::new();
         for (role, row) in &seen.contents {
             if let Some(content) = picture.contents.get(row) {
-                contents
-                    .push(content_report(tx, &picture, (policy, now), role, *row, content).await?);
+                let report =
+                    content_report(tx, &picture, (policy, now), role, *row, content).await?;
+                let stores = stores(tx, &picture, &authorities, *row).await?;
+                contents.push(ContentReport { stores, ..report });
             }
         }
         let finalized = collection.collection.finalized_block;
@@ -348,11 +358,13 @@ async fn content_report(
         size: seen.content.known.size,
         health: seen.assessment.health,
         why: explain(&views, policy, seen.content.past, now),
+        denied: tx.denial(row).await?,
         required: policy.min,
         verified: seen.assessment.verified,
         independent: seen.assessment.independent,
         held: seen.assessment.held,
         replicas,
         repairs: repairs.into_iter().map(RepairStatus::from).collect(),
+        stores: Vec::new(),
     })
 }

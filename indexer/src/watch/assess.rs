@@ -13,8 +13,8 @@ use super::{
 use crate::{
     health::{Health, Past, ReplicaState, assess, next_assessment},
     ledger::{
-        self, Collection, DueAssessment, Incident, Judged, Millis, Node, RowId, Subject,
-        Transition, Tx, Users,
+        self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
+        Transition, Tx,
     },
     picture::{ContentPicture, Picture},
     time_text,
@@ -102,10 +102,10 @@ impl Watch {
             incidents.into_iter().map(|one| (one.collection_id, one)).collect();
         let required = self.settings.policy.min;
         let nodes = &around.nodes;
-        for (collection, users) in tx.users_of(content.content.row, MOST_TOKENS).await? {
-            let Some(collection) = around.collections.get(&collection) else { continue };
+        for named in tx.named_by(content.content.row, MOST_TOKENS).await? {
+            let Some(collection) = around.collections.get(&named.collection) else { continue };
             let incident = open.remove(&collection.id);
-            let story = Story { nodes, collection, content, users, required };
+            let story = Story { nodes, collection, content, named, required };
             self.judge(tx, &story, incident, now).await?;
         }
         // While a collection is read again, nobody knows yet what its tokens name.
@@ -145,10 +145,11 @@ impl Watch {
                 }
             }
             Some(incident) if !health.is_problem() => {
-                info!("{}", story.message(Transition::Recovered, Some(incident.health)));
-                tx.close_incident(&incident.id, "recovered", now).await?;
-                let before = Some(incident.health);
-                self.tell(tx, story, &incident, Transition::Recovered, before, now).await?;
+                if tx.close_incident(&incident.id, "recovered", now).await? {
+                    info!("{}", story.message(Transition::Recovered, Some(incident.health)));
+                    let before = Some(incident.health);
+                    self.tell(tx, story, &incident, Transition::Recovered, before, now).await?;
+                }
             }
             Some(incident) if incident.health != health || incident.summary != summary => {
                 warn!("{}", story.message(Transition::Changed, Some(incident.health)));
@@ -171,8 +172,10 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let Some((_, content)) = incident.subject.content() else { return Ok(()) };
         let reason = "no token names this content any more";
+        if !tx.close_incident(&incident.id, reason, now).await? {
+            return Ok(());
+        }
         info!("incident over {content} is closed: {reason}");
-        tx.close_incident(&incident.id, reason, now).await?;
         let more = json!({
             "content": { "id": content.to_string(), "cid": content.cid() },
             "tokens": [],
@@ -217,7 +220,7 @@ struct Story<'a> {
     nodes: &'a [Node],
     collection: &'a Collection,
     content: &'a ContentPicture,
-    users: Users,
+    named: NamedBy,
     required: u32,
 }
 
@@ -257,7 +260,7 @@ impl Story<'_> {
     /// What happened, for a person.
     fn message(&self, transition: Transition, previous: Option<Health>) -> String {
         let assessment = &self.content.assessment;
-        let of = match (self.users.count, self.users.tokens.as_slice()) {
+        let of = match (self.named.token_count, self.named.tokens.as_slice()) {
             (0, _) => "of the collection itself".to_owned(),
             (1, [one]) => format!("of token {one}"),
             (many, _) => format!("of {many} tokens"),
@@ -293,16 +296,16 @@ impl Story<'_> {
     ) -> serde_json::Value {
         let content = &self.content.content;
         let assessment = &self.content.assessment;
-        let tokens: Vec<_> = self.users.tokens.iter().map(U256::to_string).collect();
+        let tokens: Vec<_> = self.named.tokens.iter().map(U256::to_string).collect();
         let more = json!({
             "content": {
                 "id": content.id.to_string(),
                 "cid": content.id.cid(),
-                "role": self.users.role,
+                "role": self.named.role,
                 "size": content.known.size,
             },
             "tokens": tokens,
-            "token_count": self.users.count,
+            "token_count": self.named.token_count,
             "health": assessment.health,
             "previous": previous,
             "required": self.required,

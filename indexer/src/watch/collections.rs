@@ -14,6 +14,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     collections: Vec<NewCollection>,
+    /// Whose each collection is, where its contract says so.
+    owners: Vec<Option<Address>>,
     factories: Vec<NewFactory>,
 }
 
@@ -22,8 +24,10 @@ impl Found {
     pub(super) async fn enter(&self, tx: &mut Tx, rpc: &Rpc) -> Result<Vec<RowId>, LedgerError> {
         tx.bind_chain(rpc.chain_id(), rpc.genesis()).await?;
         let mut rows = Vec::new();
-        for new in &self.collections {
-            rows.push(tx.add_collection(new).await?.id);
+        for (new, owner) in self.collections.iter().zip(&self.owners) {
+            let row = tx.add_collection(new).await?.id;
+            tx.set_owner(row, *owner).await?;
+            rows.push(row);
         }
         for new in &self.factories {
             rows.push(tx.add_factory(new).await?.id);
@@ -39,8 +43,13 @@ pub(super) async fn look(
     collections: &[CollectionConfig],
     factories: &[FactoryConfig],
 ) -> Result<Found, WatchError> {
+    let mut owners = Vec::with_capacity(collections.len());
+    for collection in collections {
+        owners.push(chain::owner(rpc, collection.address).await);
+    }
     Ok(Found {
         collections: look_at_collections(rpc, ledger, collections).await?,
+        owners,
         factories: look_at_factories(rpc, ledger, factories).await?,
     })
 }

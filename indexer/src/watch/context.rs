@@ -15,6 +15,7 @@ use url::Url;
 use super::{
     chain::{Followed, is_of_the_chain},
     collections::Found,
+    deny,
     desks::Desks,
     discover::{self, Discovery, Nodes},
     halt,
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     chain::{CollectionError, DeployError, KeyError, Oddity, Rpc, RpcError},
     config::{Config, ConfigError, History, Payment},
+    deny::DenyError,
     health::{Policy, Schedule},
     ledger::{self, Ledger, LedgerError, RowId},
     nodes::{self, FetchError, Fetcher, Resolver},
@@ -68,6 +70,9 @@ pub enum WatchError {
         /// The lowest block known to be another.
         block: u64,
     },
+    /// The deny list.
+    #[error(transparent)]
+    Deny(#[from] DenyError),
     /// HTTP can't be set up.
     #[error(transparent)]
     Http(#[from] FetchError),
@@ -96,6 +101,8 @@ pub struct Settings {
     pub channel: String,
     /// How STOREs are paid.
     pub payment: Payment,
+    /// Between looks at the STOREs of a content, in milliseconds; 0: every round.
+    pub provenance: i64,
 }
 
 /// After a failed probe, the next comes after this; doubled each time.
@@ -122,6 +129,7 @@ impl Settings {
             concurrency: config.limits.concurrency.max(1) as usize,
             channel: config.aleph.channel.clone(),
             payment: config.aleph.payment,
+            provenance: config.aleph.provenance.millis(),
         }
     }
 }
@@ -187,6 +195,7 @@ impl Watch {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
         }
         let sinks = sinks(config)?;
+        let denied = crate::deny::read_files(config)?;
         let fetcher = config.fetcher()?;
         let chains = Followed::all(config);
         let rpcs = connect(&chains, &fetcher).await?;
@@ -225,6 +234,7 @@ impl Watch {
         }
         let settings = Settings::new(config);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
+        deny::settle(&mut tx, config, &denied, ledger::now()).await?;
         halt::settle(&mut tx, &sinks, ledger::now()).await?;
         tx.set_nodes(&holders).await?;
         let nodes = discover::by_row(&mut tx, configured).await?;

@@ -1,4 +1,5 @@
-//! The running indexer: index → read URIs → verify → assess → repair → alert, each stage one file.
+//! The running indexer: index → read URIs → verify → trace STOREs → assess → repair → alert, each stage
+//! one file.
 
 mod alert;
 mod assess;
@@ -7,19 +8,23 @@ mod budget;
 mod chain;
 mod collections;
 mod context;
+mod deny;
 mod desks;
 mod discover;
 mod fork;
 mod halt;
 mod heads;
 mod index;
+mod listing;
 mod lost;
 mod meaning;
 mod outbox;
 mod paths;
 mod patience;
 mod progress;
+mod provenance;
 mod reindex;
+mod removal;
 mod repair;
 mod shortage;
 mod uris;
@@ -34,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use context::{Settings, Watch, WatchError, policy};
+pub use deny::{Denied, DenyingError, allow, deny};
 pub use discover::with_found_nodes;
 pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
@@ -59,6 +65,8 @@ pub struct Round {
     pub uris: u64,
     /// Probes made.
     pub probes: u64,
+    /// Contents whose STORE messages were asked for.
+    pub traced: u64,
     /// Repairs tried.
     pub repairs: u64,
     /// Repairs that a probe proved.
@@ -93,6 +101,11 @@ impl Watch {
         round.probes = self.verify_settled().await?;
         // Documents that were read just now may refer to more, by paths, too.
         while self.follow_paths_settled().await? > 0 {
+            round.probes += self.verify_settled().await?;
+        }
+        let traced = self.trace_due().await?;
+        round.traced = traced.contents;
+        if traced.urgent > 0 {
             round.probes += self.verify_settled().await?;
         }
         self.assess_again().await?;
@@ -138,6 +151,7 @@ impl Watch {
                 self.walk(),
                 self.check(),
                 self.care(repair),
+                self.trace_forever(),
                 self.post(),
                 self.discover()
             )
@@ -269,6 +283,7 @@ impl Watch {
         tx.release_leases().await?;
         tx.release_uris().await?;
         tx.release_paths().await?;
+        tx.release_stores().await?;
         tx.release_alerts().await?;
         Ok(tx.commit().await?)
     }

@@ -7,9 +7,12 @@ use tracing::debug;
 
 use super::{Watch, WatchError};
 use crate::{
-    content::{Cid, ContentId, ID_PLACE, MAX_REFERENCE_BYTES, Proof, Reference, substitute_id},
+    content::{
+        Cid, ContentId, Digest, ID_PLACE, MAX_REFERENCE_BYTES, Proof, Reference, substitute_id,
+    },
+    deny::digest_in,
     health::FAILURES_THAT_COUNT,
-    ledger::{self, DuePath, Millis, PathOf},
+    ledger::{self, DENIED, DuePath, Millis, PathOf},
     nodes::PathError,
 };
 
@@ -27,6 +30,8 @@ const LONGEST_DOUBT: u64 = 60_000;
 /// Where a path leads.
 enum End {
     Content(ContentId),
+    /// Why its folder is denied.
+    Denied(String),
     /// Why it can't be said, or not yet.
     Failed(PathError),
 }
@@ -63,18 +68,26 @@ impl Watch {
             if due.is_empty() {
                 return Ok(found);
             }
+            let due: Vec<_> = due.into_iter().map(|path| (reference_of(&path), path)).collect();
+            let roots: Vec<_> =
+                due.iter().filter_map(|(reference, _)| root_of(reference)).collect();
+            let denied = self.ledger.read().await?.denied_among(&roots).await?;
             // Paths of one folder one after the other: the first brings it, the others find it there.
             let mut folders: BTreeMap<Option<Cid>, Vec<(DuePath, Reference)>> = BTreeMap::new();
-            for path in due {
-                let reference = reference_of(&path);
-                folders.entry(reference.cid).or_default().push((path, reference));
+            let mut kept_away = Vec::new();
+            for (reference, path) in due {
+                match root_of(&reference).and_then(|root| denied.get(&root)) {
+                    Some(reason) => kept_away.push((path, End::Denied(reason.clone()))),
+                    None => folders.entry(reference.cid).or_default().push((path, reference)),
+                }
             }
             let ends: Vec<Vec<_>> = stream::iter(folders.into_values())
                 .map(|paths| self.follow_all(paths))
                 .buffer_unordered(self.settings.concurrency)
                 .collect()
                 .await;
-            found += self.record_ends(ends.into_iter().flatten().collect()).await?;
+            let ends = ends.into_iter().flatten().chain(kept_away).collect();
+            found += self.record_ends(ends).await?;
         }
     }
 
@@ -129,7 +142,15 @@ impl Watch {
             }
         }
         for (path, end) in &failed {
-            let End::Failed(error) = end else { continue };
+            let error = match end {
+                End::Content(_) => continue,
+                End::Failed(error) => error,
+                End::Denied(reason) => {
+                    let problem = format!("{DENIED}{reason}");
+                    tx.path_failed(path, &problem, 0, now.saturating_add(LONGEST)).await?;
+                    continue;
+                }
+            };
             debug!("{}: {error}", path.text);
             let problem = error.to_string();
             let failures = match error {
@@ -161,6 +182,11 @@ impl Watch {
             }
         }
     }
+}
+
+/// The digest of the folder that a path begins at.
+fn root_of(reference: &Reference) -> Option<Digest> {
+    digest_in(reference.cid.as_ref()?)
 }
 
 /// The reference that a path is part of.

@@ -1,23 +1,31 @@
 //! Paths that lead nowhere: who is told, and when that is over.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use alloy::primitives::{Address, U256};
 use everhold::{
+    config::Config,
     content::{Codec, ContentId, Digest},
     health::Health,
     report::{IncidentStatus, Status},
+    watch::{allow, deny},
 };
 
 use crate::{
     anvil::Anvil,
-    foreign::{CID, deploy, moveCall, status},
+    foreign::{CID, deploy, moveCall, report, status},
     http::{Reply, Server},
     setting::Setting,
     support::database::{Database, on_both_engines},
 };
 
-on_both_engines!(tells_once_of_a_path_that_leads_nowhere);
+on_both_engines!(
+    tells_once_of_a_path_that_leads_nowhere,
+    does_not_follow_a_path_below_what_is_denied,
+);
 
 /// A folder in which `1.json` is [`CID`]: a dag-pb block.
 fn folder() -> (ContentId, Vec<u8>) {
@@ -85,5 +93,41 @@ async fn tells_once_of_a_path_that_leads_nowhere(db: Database) {
     anvil.mine(1).await;
     watch.once(false).await.unwrap();
     assert_eq!(paths(&status(&watch).await).len(), 1);
+    watch.ledger().close().await;
+}
+
+async fn does_not_follow_a_path_below_what_is_denied(db: Database) {
+    let anvil = Anvil::start().await;
+    let (id, block) = folder();
+    let asked: Arc<AtomicUsize> = Arc::default();
+    let counter = asked.clone();
+    let gateway = Server::start(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let block = block.clone();
+        async move { Some(Reply::new(200, block)) }
+    });
+    let gateway = gateway.await;
+    let contract = deploy(&anvil, "Foreign721").await;
+    contract.mint(1, format!("ipfs://{}/1.json", id.cid()).as_bytes()).await;
+    contract.mint(2, format!("https://ipfs.io/ipfs/{id}/1.json").as_bytes()).await;
+    let mut setting = Setting::of(&[contract.address]).await;
+    setting.grace_secs = 0;
+    setting.gateways = vec![gateway.url.clone()];
+    let watch = setting.start(&db, &[&anvil.url]).await.unwrap();
+    let config = Config::default();
+    deny(watch.ledger(), &config, &id.to_string(), "by order 7/26").await.unwrap();
+    watch.once(false).await.unwrap();
+    let all = status(&watch).await;
+    assert_eq!(all.collections[0].health[&Health::Denied], 2);
+    assert_eq!((asked.load(Ordering::Relaxed), all.open_incidents().count()), (0, 0));
+    let token = report(&watch, contract.address, 1).await;
+    assert!(token.unresolved[0].contains("denied: by order 7/26"), "{:?}", token.unresolved);
+    assert!(watch.picture().await.unwrap().all_healthy());
+    allow(watch.ledger(), &config, &id.to_string()).await.unwrap();
+    watch.once(false).await.unwrap();
+    assert!(asked.load(Ordering::Relaxed) > 0);
+    let named = watch.ledger().read().await.unwrap().wanted_contents().await.unwrap();
+    let found: ContentId = CID.parse().unwrap();
+    assert_eq!(named.iter().map(|content| content.id).collect::<Vec<_>>(), [found]);
     watch.ledger().close().await;
 }

@@ -7,6 +7,7 @@ mod support;
 
 mod chain;
 mod concurrent;
+mod denied;
 mod due;
 mod followers;
 mod foreign;
@@ -26,5 +27,6 @@ mod nodes;
 mod property;
 mod repairs;
 mod rereading;
+mod stores;
 mod story;
 mod verdicts;

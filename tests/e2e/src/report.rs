@@ -58,6 +58,11 @@ pub fn lasting(token: &Value) -> Value {
     let mut token = token.clone();
     for content in token["contents"].as_array_mut().into_iter().flatten() {
         remove(content, &["repairs"]);
+        for store in content["stores"].as_array_mut().into_iter().flatten() {
+            for status in store["statuses"].as_array_mut().into_iter().flatten() {
+                remove(status, &["at"]);
+            }
+        }
         for replica in content["replicas"].as_array_mut().into_iter().flatten() {
             remove(replica, &["checked_at", "verified_at", "history"]);
         }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     check::{Checked, Checker, Source, SourceKind, Verdict, check_archive, check_file},
     content::{Reference, ReferenceClass, shown, substitute_id},
+    deny::DenyList,
 };
 use follow::follow;
 
@@ -61,6 +62,7 @@ impl CheckArgs {
             return on_disk(context, reference, path.clone(), check).await;
         }
         let (checker, max_bytes) = self.checker(context)?;
+        let checker = checker.deny(DenyList::read(&context.read_config()?).await?);
         if !checker.has_source_for(&reference) {
             return Err(Failure::usage(
                 "nobody can be asked for it: set [ipfs] gateways or [aleph] nodes in \

@@ -176,7 +176,7 @@ const SLOWEST_UPLOAD: u64 = 128 * 1024;
 #[derive(Clone, Debug)]
 pub struct Client {
     url: Url,
-    fetcher: Fetcher,
+    pub(super) fetcher: Fetcher,
 }
 
 #[derive(Deserialize)]
@@ -190,7 +190,7 @@ impl Client {
         Self { url, fetcher }
     }
 
-    fn endpoint(&self, path: &str) -> Url {
+    pub(super) fn endpoint(&self, path: &str) -> Url {
         join(&self.url, &format!("api/v0/{path}"))
     }
 

@@ -48,11 +48,40 @@ struct StoreContent {
     item_hash: String,
 }
 
+/// Chains whose accounts sign as Ethereum's do (EIP-191), by the network's words for them (pyaleph,
+/// `SignatureVerifier`).
+const EVM_CHAINS: [&str; 24] = [
+    "ETH",
+    "ARB",
+    "AVAX",
+    "BASE",
+    "BLAST",
+    "BOB",
+    "BSC",
+    "CYBER",
+    "ETHERLINK",
+    "FRAX",
+    "HYPE",
+    "INK",
+    "LENS",
+    "LINEA",
+    "LISK",
+    "METIS",
+    "MODE",
+    "NEO",
+    "OP",
+    "POL",
+    "SONIC",
+    "UNICHAIN",
+    "WORLDCHAIN",
+    "ZORA",
+];
+
 impl Message {
     /// Whether this is a whole STORE of `id` by `sender` (or by anyone), in its own name, whose
     /// hash agrees with its content and whose signature is its sender's. A node may list
-    /// anything; messages of other chains than Ethereum, whose signatures are not checked here,
-    /// do not count.
+    /// anything; messages of chains whose accounts do not sign as Ethereum's do, which is not
+    /// checked here, do not count.
     pub fn stores(&self, id: &ContentId, sender: Option<&str>) -> bool {
         let Some(content) = &self.item_content else { return false };
         let Ok(store) = serde_json::from_str::<StoreContent>(content) else { return false };
@@ -60,11 +89,13 @@ impl Message {
         let ours = sender.is_none_or(|address| {
             self.sender.eq_ignore_ascii_case(address) && store.address.eq_ignore_ascii_case(address)
         });
-        self.kind == "STORE"
-            && same_file
-            && ours
-            && Digest::of(content.as_bytes()).to_hex() == self.item_hash
-            && self.is_signed()
+        self.kind == "STORE" && same_file && ours && self.is_proved()
+    }
+
+    /// Whether its hash is that of its content, and its signature its sender's.
+    pub(super) fn is_proved(&self) -> bool {
+        let hashes = |content: &String| Digest::of(content.as_bytes()).to_hex() == self.item_hash;
+        self.item_content.as_ref().is_some_and(hashes) && self.is_signed()
     }
 
     fn is_signed(&self) -> bool {
@@ -72,7 +103,8 @@ impl Message {
         let sender = self.sender.parse::<Address>().ok();
         let (Some(signature), Some(sender)) = (signature, sender) else { return false };
         let signed = self.signed_text();
-        self.chain == "ETH" && signature.recover_address_from_msg(signed).ok() == Some(sender)
+        EVM_CHAINS.contains(&self.chain.as_str())
+            && signature.recover_address_from_msg(signed).ok() == Some(sender)
     }
 
     fn signed_text(&self) -> String {

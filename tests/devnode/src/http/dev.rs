@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::answer::{self, Failure};
+use crate::envelope::Message;
 use crate::item_hash::FileHash;
-use crate::ledger::Status;
+use crate::ledger::{Record, Status};
 use crate::node::Node;
 use crate::node::faults::Fault;
+use crate::stamp;
 
 /// The routes under `/dev/`.
 pub(super) fn routes() -> Router<Arc<Node>> {
@@ -24,6 +26,7 @@ pub(super) fn routes() -> Router<Arc<Node>> {
         .route("/dev/corrupt", post(corrupt))
         .route("/dev/fault", post(set_fault).get(list_faults))
         .route("/dev/status", post(set_status))
+        .route("/dev/forge", post(forge))
         .route("/dev/files", get(files))
         .route("/dev/requests", get(requests).delete(clear_requests))
         .route("/dev/peers", get(peers))
@@ -109,6 +112,22 @@ async fn set_status(
         collect_file_of(&node, &standing.message).await;
     }
     Ok(answer::ok(&json!({"status": standing.status})))
+}
+
+#[derive(Deserialize)]
+struct Forged {
+    message: Value,
+    status: Status,
+}
+
+/// Takes a message as it is, whoever signed it: what a node may list that makes things up.
+async fn forge(State(node): Shared, Json(forged): Json<Forged>) -> Result<Response, Failure> {
+    let message = Message::parse(&forged.message)
+        .map_err(|_| Failure::unprocessable("this is not a message"))?;
+    let record = Record { status: forged.status, ..Record::pending(message, stamp::now()) };
+    let hash = record.hash().to_owned();
+    node.ledger().put(record);
+    Ok(answer::ok(&json!({"item_hash": hash, "status": forged.status})))
 }
 
 /// What a node does with the bytes of a removed message, unless another one keeps them.

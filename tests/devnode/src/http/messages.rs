@@ -123,6 +123,7 @@ pub(super) async fn list_page(
 
 fn list_at(node: &Node, query: &HashMap<String, String>, page: usize) -> Result<Response, Failure> {
     let per_page = number(query, "pagination", PER_PAGE)?;
+    refuse_ends_by_content(query)?;
     let format = query.get("contentFormat").map_or("full", String::as_str);
     let ledger = node.ledger();
     let found = ledger.matching(&Filter::from_query(query));
@@ -134,6 +135,20 @@ fn list_at(node: &Node, query: &HashMap<String, String>, page: usize) -> Result<
         "messages": messages, "pagination_per_page": per_page, "pagination_page": page,
         "pagination_total": total, "pagination_item": "messages",
     })))
+}
+
+/// Of messages at their end no content is left to filter by (pyaleph,
+/// `_validate_terminal_status_query_params`).
+fn refuse_ends_by_content(query: &HashMap<String, String>) -> Result<(), Failure> {
+    let statuses = query.get("msgStatuses").map_or("", String::as_str).split(',');
+    let mut ends = statuses.filter(|status| matches!(*status, "forgotten" | "removed"));
+    match (ends.next(), query.contains_key("contentHashes")) {
+        (Some(status), true) => {
+            let text = format!("Filters not supported for {status} message queries: contentHashes");
+            Err(Failure::new(StatusCode::BAD_REQUEST, text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `GET /api/v0/posts.json`

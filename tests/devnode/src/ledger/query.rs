@@ -56,7 +56,10 @@ impl Filter {
     pub fn admits(&self, record: &Record) -> bool {
         let message = &record.message;
         let envelope = &message.envelope;
-        self.admits_status(record.status)
+        // What waits or was refused is in tables of its own, which no list by content looks at.
+        let listed = self.content_hashes.is_none() || record.status.is_in_force();
+        listed
+            && self.admits_status(record.status)
             && passes(&self.kinds, Some(envelope.kind.as_str()))
             && passes(&self.senders, Some(&envelope.sender))
             && passes(&self.owners, Some(message.address()))

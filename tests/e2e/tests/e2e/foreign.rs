@@ -51,7 +51,7 @@ async fn what_their_uris_name_is_healthy_degraded_lost_or_unverifiable() -> Resu
     contract.mint(&world.anvil, 1, &uris).await?;
     let status = world.once(&["--no-repair"]).await?.gives(3)?;
     let healths = &status["collections"][0]["health"];
-    let expected = json!({"healthy": 2, "pending": 0, "unverifiable": 1, "degraded": 1, "lost": 1});
+    let expected = json!({"healthy": 2, "denied": 0, "pending": 0, "unverifiable": 1, "degraded": 1, "lost": 1});
     assert_eq!(healths, &expected, "{status}");
     assert_eq!(status["collections"][0]["standard"], "erc721");
     assert_eq!(items(&status["incidents"]).len(), 2);

@@ -70,7 +70,7 @@ async fn what_has_no_hash_is_unverifiable_and_what_nobody_has_is_lost() -> Resul
     let healths = &status["collections"][0]["health"];
     assert_eq!(
         healths,
-        &json!({"healthy": 1, "pending": 0, "unverifiable": 1, "degraded": 0, "lost": 2})
+        &json!({"healthy": 1, "denied": 0, "pending": 0, "unverifiable": 1, "degraded": 0, "lost": 2})
     );
     assert_eq!(world.token(1).await?["health"], "unverifiable");
     let reasons = world.token(1).await?["unverifiable"].to_string();

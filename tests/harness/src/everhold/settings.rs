@@ -31,6 +31,8 @@ pub struct Settings {
     pub nodes: Vec<String>,
     /// Lines of `[aleph]` in the place of `nodes`.
     pub aleph: Option<String>,
+    /// `[aleph] provenance`.
+    pub provenance: String,
     /// `[replicas] min`.
     pub min: u32,
     /// `[replicas] grace`.
@@ -57,6 +59,7 @@ impl Default for Settings {
             collections: Vec::new(),
             nodes: Vec::new(),
             aleph: None,
+            provenance: "24h".to_owned(),
             min: 3,
             grace: "0s".to_owned(),
             recheck: "0s".to_owned(),
@@ -84,7 +87,9 @@ impl Settings {
             let _ = write!(text, "\n[[collection]]\naddress = {address}\nstart_block = {start}\n");
         }
         let nodes = || format!("nodes = {}", list(&self.nodes));
-        let _ = write!(text, "\n[aleph]\n{}\n", self.aleph.clone().unwrap_or_else(nodes));
+        let nodes = self.aleph.clone().unwrap_or_else(nodes);
+        let provenance = quoted(&self.provenance);
+        let _ = write!(text, "\n[aleph]\n{nodes}\nprovenance = {provenance}\n");
         let _ = write!(
             text,
             "\n[replicas]\nmin = {}\ngrace = {}\nrecheck = {}\n",

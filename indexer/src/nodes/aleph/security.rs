@@ -1,0 +1,34 @@
+//! What a node says of whom an account lets act for it.
+
+use alloy::primitives::Address;
+use serde_json::Value;
+
+use super::Client;
+use crate::{
+    nodes::FetchError,
+    provenance::{Authorization, authorizations},
+};
+
+impl Client {
+    /// The entries of an account's aggregate `security`; none where it has no such aggregate. `None`
+    /// where the node has no aggregates. It is what this node claims.
+    ///
+    /// # Errors
+    /// Where the node could not be asked, or answers with something else.
+    pub async fn security(
+        &self,
+        account: Address,
+    ) -> Result<Option<Vec<Authorization>>, FetchError> {
+        let mut url = self.endpoint(&format!("aggregates/{}.json", account.to_checksum(None)));
+        url.query_pairs_mut().append_pair("keys", "security");
+        match self.fetcher.get_json::<Value>(url).await {
+            Ok(answer) => {
+                let security = answer.pointer("/data/security");
+                Ok(Some(security.map(authorizations).unwrap_or_default()))
+            }
+            Err(FetchError::Status { status: 404, .. }) => Ok(Some(Vec::new())),
+            Err(FetchError::Status { status: 400 | 501, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
