@@ -319,8 +319,13 @@ impl Tx {
             Self::Postgres(c) => {
                 let (contents, nodes): (Vec<i64>, Vec<i64>) = keys.iter().copied().unzip();
                 let delete = sqlx::query(
-                    "DELETE FROM leases l USING UNNEST($1, $2) AS one (content, node)
-                     WHERE l.content_id = one.content AND l.node_id = one.node",
+                    // One that another worker is taking just now, since it ran out, is that one's.
+                    "DELETE FROM leases l USING (
+                        SELECT k.content_id, k.node_id FROM leases k
+                        JOIN UNNEST($1, $2) AS one (content, node)
+                            ON k.content_id = one.content AND k.node_id = one.node
+                        FOR UPDATE OF k SKIP LOCKED) AS mine
+                     WHERE l.content_id = mine.content_id AND l.node_id = mine.node_id",
                 );
                 delete.bind(contents).bind(nodes).execute(&mut **c).await?;
             }
