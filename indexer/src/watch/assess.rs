@@ -145,11 +145,12 @@ impl Watch {
                 }
             }
             Some(incident) if !health.is_problem() => {
-                if tx.close_incident(&incident.id, "recovered", now).await? {
-                    info!("{}", story.message(Transition::Recovered, Some(incident.health)));
-                    let before = Some(incident.health);
-                    self.tell(tx, story, &incident, Transition::Recovered, before, now).await?;
+                if !tx.close_incident(&incident.id, "recovered", now).await? {
+                    return Ok(());
                 }
+                info!("{}", story.message(Transition::Recovered, Some(incident.health)));
+                let before = Some(incident.health);
+                self.tell(tx, story, &incident, Transition::Recovered, before, now).await?;
             }
             Some(incident) if incident.health != health || incident.summary != summary => {
                 warn!("{}", story.message(Transition::Changed, Some(incident.health)));
