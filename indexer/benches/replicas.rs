@@ -33,6 +33,7 @@ const DEVNODES: usize = 3;
 /// Times each thing is done; medians are printed.
 const TIMES: usize = 21;
 const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -211,22 +212,26 @@ async fn recording(engine: Engine, contents: u64) -> Result<()> {
     Ok(())
 }
 
-/// The next thousand of all that there are, a tenth of which is due.
+/// The next thousand of all that there are, a sixth of which is due.
 async fn choosing(engine: Engine, contents: u64) -> Result<()> {
     let base = Base::new(engine).await?;
     base.contents(contents).await?;
     let columns = "(content_id, node_id, state, failures, held, bytes, http_status, checked_at,
         verified_at, due_at, priority)";
-    let rows = "SELECT c.id, n.id, 'verified', 0, 1, 1000, 200, 1, 1,
-        1 + (c.id * 7919 + n.id * 104729) % 1000000, CASE WHEN c.id % 100 = 0 THEN 0 ELSE 2 END
-        FROM contents c CROSS JOIN nodes n";
+    // As a day leaves it: those that were probed together are due about the same time.
+    let rows = format!(
+        "SELECT c.id, n.id, 'verified', 0, 1, 1000, 200, 1, 1,
+            1 + c.id * {DAY} / {contents} + (c.id * 7919 + n.id * 104729) % ({DAY} / 10),
+            CASE WHEN c.id % 100 = 0 THEN 0 ELSE 2 END
+         FROM contents c CROSS JOIN nodes n"
+    );
     let insert = format!("INSERT INTO replicas {columns} {rows}");
     let begun = Instant::now();
     base.sql(&insert, &insert).await?;
     // As autovacuum leaves it.
     base.sql("", "VACUUM ANALYZE").await?;
     let made = begun.elapsed();
-    let now = 100_000;
+    let now = DAY / 5;
     let (mut times, mut taken) = (Vec::new(), 0);
     for _ in 0..TIMES {
         let begun = Instant::now();
