@@ -3,14 +3,14 @@
 //! Read from the ledger in one transaction and judged with the policy of now, so that what
 //! `status` shows, what an exit status says and what an alert is sent for never disagree.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::U256;
 
 use crate::{
     config::Standard,
     content::{MAX_REFERENCE_BYTES, Reference, substitute_id},
-    health::{Assessment, Health, Policy, assess, unresolved},
+    health::{Assessment, Health, Policy, ReplicaView, assess, unresolved},
     ledger::{
         Collection, Content, DENIED, LedgerError, LinkRow, Millis, Node, Replica, RowId,
         TokenContents, Tx, UriState, UriView,
@@ -26,6 +26,20 @@ pub struct ContentPicture {
     pub replicas: Vec<Replica>,
     /// What follows from them.
     pub assessment: Assessment,
+}
+
+impl ContentPicture {
+    /// Judges a content with its replicas at the time `now`.
+    pub fn of(content: Content, replicas: Vec<Replica>, policy: &Policy, now: Millis) -> Self {
+        let views: Vec<_> = replicas.iter().map(|replica| replica.view.clone()).collect();
+        let assessment = assess(&views, policy, content.past, now);
+        Self { content, replicas, assessment }
+    }
+
+    /// Its replicas as far as health goes.
+    pub fn views(&self) -> Vec<ReplicaView> {
+        self.replicas.iter().map(|replica| replica.view.clone()).collect()
+    }
 }
 
 /// A token's health and what it hangs on.
@@ -112,9 +126,7 @@ impl Picture {
         let mut contents = HashMap::new();
         for content in tx.wanted_contents().await? {
             let replicas = replicas.remove(&content.row).unwrap_or_default();
-            let views: Vec<_> = replicas.iter().map(|replica| replica.view.clone()).collect();
-            let assessment = assess(&views, policy, content.past, now);
-            contents.insert(content.row, ContentPicture { content, replicas, assessment });
+            contents.insert(content.row, ContentPicture::of(content, replicas, policy, now));
         }
         for content in tx.denied_contents().await? {
             let (replicas, assessment) = (Vec::new(), Assessment::DENIED);
@@ -192,24 +204,6 @@ impl Picture {
             }
         }
         all
-    }
-
-    /// Each content that tokens of a collection hang on, with those tokens; with none what only the
-    /// collection itself does.
-    pub fn used(&self) -> BTreeMap<(RowId, RowId), Vec<U256>> {
-        let mut used: BTreeMap<(RowId, RowId), Vec<U256>> = BTreeMap::new();
-        for collection in &self.collections {
-            for (_, row) in collection.own.iter().flat_map(|own| &own.contents) {
-                used.entry((collection.collection.id, *row)).or_default();
-            }
-            for token in &collection.tokens {
-                let contents: BTreeSet<_> = token.contents.iter().map(|(_, row)| *row).collect();
-                for row in contents {
-                    used.entry((collection.collection.id, row)).or_default().push(token.token_id);
-                }
-            }
-        }
-        used
     }
 
     /// A node by its key.

@@ -8,6 +8,13 @@ use super::{
 };
 use crate::health::Health;
 
+/// Rows of contents (`$1`), locked in one order.
+pub(super) const LOCK_CONTENTS: &str =
+    "SELECT id FROM contents WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
+/// Rows of assessments, by their contents.
+const LOCK_ASSESSMENTS: &str = "SELECT content_id FROM assessments WHERE content_id = ANY ($1)
+     ORDER BY content_id FOR UPDATE";
+
 /// A content that is to be judged.
 #[derive(Clone, Debug)]
 pub struct DueAssessment {
@@ -37,7 +44,7 @@ pub struct Judged {
 impl Tx {
     /// Has contents judged anew that have replicas: something of them changed.
     pub(super) async fn rejudge(&mut self, contents: &[RowId]) -> Result<()> {
-        self.lock_in_order("assessments", contents).await?;
+        self.lock_in_order(LOCK_ASSESSMENTS, contents).await?;
         fetch_in!(
             self,
             (i64,),
@@ -58,21 +65,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Locks rows of PostgreSQL in one order everywhere, so that two workers that are about to
+    /// Locks rows of PostgreSQL, by one of the above, in one order everywhere, so that two workers that are about to
     /// change them never wait for each other.
-    pub(super) async fn lock_in_order(&mut self, table: &str, contents: &[RowId]) -> Result<()> {
+    pub(super) async fn lock_in_order(
+        &mut self,
+        lock: &'static str,
+        contents: &[RowId],
+    ) -> Result<()> {
         let Self::Postgres(c) = self else { return Ok(()) };
         if contents.len() < 2 {
             return Ok(());
         }
-        let sql = match table {
-            "contents" => "SELECT id FROM contents WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-            _ => {
-                "SELECT content_id FROM assessments WHERE content_id = ANY ($1)
-                 ORDER BY content_id FOR UPDATE"
-            }
-        };
-        sqlx::query(sql).bind(contents).fetch_all(&mut **c).await?;
+        sqlx::query(lock).bind(contents).fetch_all(&mut **c).await?;
         Ok(())
     }
 
@@ -120,7 +124,7 @@ impl Tx {
         let healthy = judged.iter().filter(|one| one.health == Some(Health::Healthy));
         let mut healthy: Vec<RowId> = healthy.map(|one| one.content).collect();
         healthy.sort_unstable();
-        self.lock_in_order("contents", &healthy).await?;
+        self.lock_in_order(LOCK_CONTENTS, &healthy).await?;
         fetch_in!(
             self,
             (i64,),
@@ -130,12 +134,6 @@ impl Tx {
             "RETURNING id"
         );
         Ok(())
-    }
-
-    /// When the next content is to be judged.
-    pub async fn next_assessment(&mut self) -> Result<Option<Millis>> {
-        let next = "SELECT MIN(due_at) FROM assessments WHERE due_at IS NOT NULL";
-        Ok(fetch!(fetch_one, self, (Option<i64>,), next)?.0)
     }
 
     /// Up to `limit` wanted contents, after `after`, some replica of which is not well.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     LedgerError, Millis, Result, RowId, Tx,
+    assessments::LOCK_CONTENTS,
     bulk::{fetch_in, fetch_pairs, insert_rows},
     int, text,
 };
@@ -260,7 +261,7 @@ impl Tx {
             }
         }
         let rows: Vec<_> = learned.iter().collect();
-        self.lock_in_order("contents", &learned.keys().copied().collect::<Vec<_>>()).await?;
+        self.lock_in_order(LOCK_CONTENTS, &learned.keys().copied().collect::<Vec<_>>()).await?;
         insert_rows!(
             self,
             "WITH found (id, size, sha256) AS (",

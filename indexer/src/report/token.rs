@@ -350,14 +350,13 @@ async fn content_report(
         });
     }
     let repairs = tx.repairs_since(row, 0).await?;
-    let views: Vec<_> = seen.replicas.iter().map(|replica| replica.view.clone()).collect();
     Ok(ContentReport {
         role: role.to_owned(),
         id: seen.content.id.to_string(),
         cid: seen.content.id.cid(),
         size: seen.content.known.size,
         health: seen.assessment.health,
-        why: explain(&views, policy, seen.content.past, now),
+        why: explain(&seen.views(), policy, seen.content.past, now),
         denied: tx.denial(row).await?,
         required: policy.min,
         verified: seen.assessment.verified,

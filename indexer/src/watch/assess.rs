@@ -8,10 +8,10 @@ use tracing::{info, warn};
 
 use super::{
     Watch, WatchError,
-    outbox::{enqueue, random_id, told},
+    outbox::{end_over, enqueue, random_id, told},
 };
 use crate::{
-    health::{Health, Past, ReplicaState, assess, next_assessment},
+    health::{Health, Past, ReplicaState, next_assessment},
     ledger::{
         self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
         Transition, Tx,
@@ -33,8 +33,8 @@ impl Watch {
     pub(super) async fn assess(&self) -> Result<(), WatchError> {
         let now = ledger::now();
         while self.assess_some(now).await? {}
-        let mut tx = self.ledger.write().await?;
-        if tx.has_unfound_paths().await? {
+        if self.ledger.read().await?.has_unfound_paths().await? {
+            let mut tx = self.ledger.write().await?;
             let picture = Picture::take(&mut tx, &self.settings.policy, now).await?;
             self.assess_paths(&mut tx, &picture, picture.lost_paths(), now).await?;
             tx.commit().await?;
@@ -65,22 +65,19 @@ impl Watch {
                 judged.push(Judged { content: row, health: None, next: None });
                 continue;
             }
-            let views: Vec<_> = one.replicas.iter().map(|replica| replica.view.clone()).collect();
-            let (policy, past) = (&self.settings.policy, one.content.past);
-            let assessment = assess(&views, policy, past, now);
-            let past = Past {
-                was_healthy: past.was_healthy || assessment.health == Health::Healthy,
-                ..past
-            };
-            let next = next_assessment(&views, policy, past, now);
-            judged.push(Judged { content: row, health: Some(assessment.health), next });
-            if assessment.health.is_problem() || !one.incidents.is_empty() {
+            let policy = &self.settings.policy;
+            let DueAssessment { content, replicas, incidents, .. } = one;
+            let content = ContentPicture::of(content, replicas, policy, now);
+            let (health, past) = (content.assessment.health, content.content.past);
+            let was_healthy = past.was_healthy || health == Health::Healthy;
+            let past = Past { was_healthy, ..past };
+            let next = next_assessment(&content.views(), policy, past, now);
+            judged.push(Judged { content: row, health: Some(health), next });
+            if health.is_problem() || !incidents.is_empty() {
                 let around = match &mut around {
                     Some(known) => known,
                     None => around.insert(Around::of(&mut tx).await?),
                 };
-                let DueAssessment { content, replicas, incidents, .. } = one;
-                let content = ContentPicture { content, replicas, assessment };
                 self.judge_everywhere(&mut tx, around, &content, incidents, now).await?;
             }
         }
@@ -173,19 +170,11 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let Some((_, content)) = incident.subject.content() else { return Ok(()) };
         let reason = "no token names this content any more";
-        if !tx.close_incident(&incident.id, reason, now).await? {
-            return Ok(());
-        }
-        info!("incident over {content} is closed: {reason}");
-        let more = json!({
-            "content": { "id": content.to_string(), "cid": content.cid() },
-            "tokens": [],
-            "health": null,
-            "previous": incident.health,
-        });
         let message = format!("{content}: {reason}; nothing is to be done.");
-        let body = told(&incident, Transition::Recovered, more, &message, now);
-        Ok(enqueue(tx, self.sink_urls(), &incident.id, Transition::Recovered, body, now).await?)
+        if end_over(tx, self.sink_urls(), &incident, content, (reason, &message), now).await? {
+            info!("incident over {content} is closed: {reason}");
+        }
+        Ok(())
     }
 
     async fn tell(

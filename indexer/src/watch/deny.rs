@@ -2,18 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
 use tracing::info;
 
-use super::{
-    outbox::{enqueue, told},
-    removal,
-};
+use super::{outbox::end_over, removal};
 use crate::{
     config::{Config, History},
     content::{ContentId, Digest},
     deny::{DenyError, NoDigest, digest_of},
-    ledger::{self, Incident, Ledger, LedgerError, Millis, RowId, Transition, Tx},
+    ledger::{self, Incident, Ledger, LedgerError, Millis, RowId, Tx},
 };
 
 /// What changing the list did.
@@ -162,17 +158,9 @@ async fn end(
     let Some((_, id)) = incident.subject.content() else {
         return removal::end(tx, sinks, incident, reason, now).await;
     };
-    if !tx.close_incident(&incident.id, reason, now).await? {
-        return Ok(());
-    }
     let message = format!("{id}: {reason}; nobody looks after it any more");
-    info!("{message}");
-    let more = json!({
-        "content": { "id": id.to_string(), "cid": id.cid() },
-        "tokens": [],
-        "health": null,
-        "previous": incident.health,
-    });
-    let body = told(incident, Transition::Recovered, more, &message, now);
-    enqueue(tx, sinks, &incident.id, Transition::Recovered, body, now).await
+    if end_over(tx, sinks, incident, id, (reason, &message), now).await? {
+        info!("{message}");
+    }
+    Ok(())
 }

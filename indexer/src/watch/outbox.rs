@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Watch, context::Sink};
 use crate::{
+    content::ContentId,
     ledger::{Incident, LedgerError, Millis, NewAlert, Transition, Tx},
     time_text,
 };
@@ -26,6 +27,30 @@ pub(super) async fn enqueue(
         tx.enqueue_alert(incident, transition, &alert, now).await?;
     }
     Ok(())
+}
+
+/// Closes an incident over a content that is looked after no more, or need not be, and tells of it;
+/// gives whether it was open. The words are the reason in short, and what a person is told.
+pub(super) async fn end_over(
+    tx: &mut Tx,
+    sinks: Vec<String>,
+    incident: &Incident,
+    id: ContentId,
+    (reason, message): (&str, &str),
+    now: Millis,
+) -> Result<bool, LedgerError> {
+    if !tx.close_incident(&incident.id, reason, now).await? {
+        return Ok(false);
+    }
+    let more = json!({
+        "content": { "id": id.to_string(), "cid": id.cid() },
+        "tokens": [],
+        "health": null,
+        "previous": incident.health,
+    });
+    let body = told(incident, Transition::Recovered, more, message, now);
+    enqueue(tx, sinks, &incident.id, Transition::Recovered, body, now).await?;
+    Ok(true)
 }
 
 /// The body of an alert over an incident: what all have, with what this one says beside it.

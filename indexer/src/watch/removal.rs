@@ -10,15 +10,16 @@ use tracing::{info, warn};
 use super::{
     Watch, WatchError,
     assess::MOST_TOKENS,
-    outbox::{enqueue, random_id, told},
+    outbox::{end_over, enqueue, random_id, told},
 };
 use crate::{
-    health::{Assessment, Health, assess},
+    health::{Assessment, Health},
     ledger::{
         Collection, Content, DueStores, Incident, Millis, NamedBy, RowId, Store, Subject,
         Transition, Tx,
     },
     nodes,
+    picture::ContentPicture,
     provenance::{StoreStatus, is_ending},
     time_text,
 };
@@ -177,9 +178,8 @@ impl Watch {
         content: &Content,
         now: Millis,
     ) -> Result<Assessment, WatchError> {
-        let replicas = tx.replicas_of(content.row).await?;
-        let views: Vec<_> = replicas.into_iter().map(|replica| replica.view).collect();
-        Ok(assess(&views, &self.settings.policy, content.past, now))
+        let (content, replicas) = (content.clone(), tx.replicas_of(content.row).await?);
+        Ok(ContentPicture::of(content, replicas, &self.settings.policy, now).assessment)
     }
 }
 
@@ -192,19 +192,11 @@ pub(super) async fn end(
     now: Millis,
 ) -> Result<(), crate::ledger::LedgerError> {
     let Some((_, id)) = incident.subject.removal() else { return Ok(()) };
-    if !tx.close_incident(&incident.id, reason, now).await? {
-        return Ok(());
-    }
     let message = format!("{id}: it is no longer about to be removed: {reason}");
-    info!("{message}");
-    let more = json!({
-        "content": { "id": id.to_string(), "cid": id.cid() },
-        "tokens": [],
-        "health": null,
-        "previous": incident.health,
-    });
-    let body = told(incident, Transition::Recovered, more, &message, now);
-    enqueue(tx, sinks, &incident.id, Transition::Recovered, body, now).await
+    if end_over(tx, sinks, incident, id, (reason, &message), now).await? {
+        info!("{message}");
+    }
+    Ok(())
 }
 
 /// A content in a collection, and all that is told of its end.

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::{Watch, WatchError, verify::Probed};
 use crate::{
     content::ContentId,
-    health::{Health, ReplicaState, assess},
+    health::{Health, ReplicaState},
     ledger::{self, Content, DueProbe, Known, Millis, RepairState, Replica, RowId},
     nodes::{
         self, ContentNode, FetchError,
@@ -133,9 +133,7 @@ impl Watch {
         let contents = tx.contents_of_rows(&rows).await?.into_values();
         let picture = |(content, _): (Content, bool)| {
             let replicas = replicas.remove(&content.row).unwrap_or_default();
-            let views: Vec<_> = replicas.iter().map(|replica| replica.view.clone()).collect();
-            let assessment = assess(&views, policy, content.past, now);
-            ContentPicture { content, replicas, assessment }
+            ContentPicture::of(content, replicas, policy, now)
         };
         Ok(contents.map(picture).collect())
     }

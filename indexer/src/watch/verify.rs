@@ -116,13 +116,7 @@ impl Watch {
         scheduled: &mut Option<Instant>,
     ) -> Result<bool, WatchError> {
         let away = self.desks(|desks| desks.sent_away(ledger::now()));
-        if !away.is_empty() {
-            let mut tx = self.ledger.write().await?;
-            for (due, until) in &away {
-                tx.postpone(due.content, due.node, *until).await?;
-            }
-            tx.commit().await?;
-        }
+        self.put_off(away.iter().map(|(due, until)| (due, *until)).collect()).await?;
         let is_known = scheduled.is_some_and(|at| at.elapsed() < SCHEDULE_EVERY);
         if !in_doubt_only && !is_known {
             self.schedule_new().await?;
@@ -153,7 +147,7 @@ impl Watch {
         Ok(tx.commit().await?)
     }
 
-    /// One probe whose turn it is; `None` of what is seen where the node wants to be left alone.
+    /// One probe whose turn it is; its node is asked unless it is known to be silent.
     async fn take_turn(&self, due: DueProbe) -> Probed {
         let node = due.node;
         let probed = match self.desks(|desks| desks.ask(node, ledger::now())) {
@@ -173,14 +167,21 @@ impl Watch {
         let (later, said): (Vec<_>, Vec<_>) =
             probed.iter().partition(|one| one.seen.left_alone.is_some());
         self.record(&said).await?;
+        let until = |one: &Probed| {
+            let wait = one.seen.left_alone.unwrap_or_default().as_millis();
+            one.at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX))
+        };
+        self.put_off(later.into_iter().map(|one| (&one.due, until(one))).collect()).await
+    }
+
+    /// Gives back probes that could not be made: each is due at its time.
+    async fn put_off(&self, later: Vec<(&DueProbe, Millis)>) -> Result<(), WatchError> {
         if later.is_empty() {
             return Ok(());
         }
         let mut tx = self.ledger.write().await?;
-        for one in later {
-            let wait = one.seen.left_alone.unwrap_or_default().as_millis();
-            let until = one.at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX));
-            tx.postpone(one.due.content, one.due.node, until).await?;
+        for (due, until) in later {
+            tx.postpone(due.content, due.node, until).await?;
         }
         Ok(tx.commit().await?)
     }

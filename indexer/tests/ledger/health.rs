@@ -197,13 +197,16 @@ async fn judges_shared_content_once(db: Database) {
     read(&story, 1, &[raw(2).uri(), raw(2).uri()]).await;
     let picture = picture(&story, &POLICY, NOW).await;
     assert_eq!(picture.contents.len(), 2);
-    let used = picture.used();
     let collection = story.collections[0].id;
     let ids = |all: &[u64]| all.iter().map(|id| U256::from(*id)).collect::<Vec<_>>();
-    let row = row_of(&story.ledger, raw(1)).await;
-    assert_eq!(used[&(collection, row)], ids(&[1, 2, 3]));
-    let row = row_of(&story.ledger, raw(2)).await;
-    assert_eq!(used[&(collection, row)], ids(&[1, 2, 3, 4]));
+    for (content, tokens) in [(1, ids(&[1, 2, 3])), (2, ids(&[1, 2, 3, 4]))] {
+        let row = row_of(&story.ledger, raw(content)).await;
+        let mut tx = story.ledger.read().await.unwrap();
+        let named = tx.named_by(row, 20).await.unwrap();
+        let by: Vec<_> = named.iter().map(|one| (one.collection, one.token_count)).collect();
+        assert_eq!(by, [(collection, tokens.len() as u64)]);
+        assert_eq!(named[0].tokens, tokens);
+    }
 }
 
 async fn tells_a_token_with_its_evidence(db: Database) {
