@@ -159,7 +159,7 @@ contract Meddler is Handler {
         if (id == nextId()) return;
         bytes memory reason =
             abi.encodeWithSelector(IEverholdCollection.NotNextTokenId.selector, nextId(), id);
-        _reverts(minter, abi.encodeCall(IEverholdCollection.mint, (minter, id, digest)), reason);
+        _reverts(minter, abi.encodeCall(IEverholdCollection.mint, (minter, id, _asDigest(digest))), reason);
         _reverts(
             minter, abi.encodeCall(IEverholdCollection.mintBatch, (minter, id, new bytes32[](1))), reason
         );
