@@ -1,6 +1,6 @@
 //! Incidents: a health problem from its opening to its recovery.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use alloy::primitives::Address;
 
@@ -280,6 +280,14 @@ impl Tx {
         let open = select_incidents!("i.closed_at IS NULL AND i.ending_id = $1");
         let rows = fetch!(fetch_all, self, IncidentRow, open, content)?;
         rows.into_iter().map(IncidentRow::into_incident).collect()
+    }
+
+    /// Those of the contents over whose end an incident is open.
+    pub async fn with_removals(&mut self, contents: &[RowId]) -> Result<BTreeSet<RowId>> {
+        let select = "SELECT DISTINCT ending_id FROM incidents
+                      WHERE closed_at IS NULL AND ending_id IN";
+        let rows = fetch_in!(self, (i64,), {} select, contents, "");
+        Ok(rows.into_iter().map(|(content,)| content).collect())
     }
 
     /// The open ones among them over contents that nothing in their collection names any more. While a

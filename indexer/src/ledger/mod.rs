@@ -60,7 +60,7 @@ pub use probes::ProbeRecord;
 pub use repairs::{Repair, RepairState};
 pub use replicas::{Replica, StateChange};
 pub use store_checks::DueStores;
-pub use stores::{Grant, Store, StoreAt, StoresAt};
+pub use stores::{Grant, Store, StoreAt, StoresAt, StoresSeen};
 pub use tokens::{Burn, Token};
 pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
 pub use views::{LinkRow, OwnContents, TokenContents, UriView};
@@ -195,6 +195,16 @@ impl Tx {
     async fn plan_anew(&mut self) -> Result<()> {
         if let Self::Postgres(tx) = self {
             let set = sqlx::query("SET LOCAL plan_cache_mode = 'force_custom_plan'");
+            set.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Has statements go by indexes, for the rest of this transaction: they are about few rows of
+    /// large tables. PostgreSQL does not know how few, nor of a new table how large.
+    async fn plan_for_few(&mut self) -> Result<()> {
+        if let Self::Postgres(tx) = self {
+            let set = sqlx::query("SET LOCAL enable_seqscan = off");
             set.execute(&mut **tx).await?;
         }
         Ok(())

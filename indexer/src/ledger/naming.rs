@@ -1,9 +1,11 @@
 //! What names a content: tokens, by themselves or through their metadata, and collections by what they
 //! say of themselves; and so whose word on it counts.
 
+use std::collections::HashMap;
+
 use alloy::primitives::{Address, U256};
 
-use super::{LedgerError, Result, RowId, Tx, execute, fetch, uint, uris::token_of};
+use super::{LedgerError, Result, RowId, Tx, bulk::fetch_in, execute, fetch, uint, uris::token_of};
 use crate::provenance::Authorities;
 
 /// Tokens whose owners are looked at: a content may be shared by a million.
@@ -37,6 +39,40 @@ macro_rules! naming_sql {
 
 fn address(bytes: &[u8]) -> Result<Address> {
     Address::try_from(bytes).map_err(|_| LedgerError::Corrupt("the address of an account".into()))
+}
+
+/// As [`naming_sql`], of all of `these` at once, as content, collection and owner.
+///
+/// `CROSS JOIN` has SQLite begin with these; PostgreSQL takes it for any other join.
+macro_rules! naming_these_sql {
+    () => {
+        "), naming (content, collection_id, owner) AS (
+            SELECT c.id, t.collection_id, CASE WHEN t.supply IS NULL THEN t.owner END
+            FROM these c CROSS JOIN tokens t CROSS JOIN collections o
+            WHERE t.content_id = c.id AND o.id = t.collection_id AND o.active = 1
+            UNION ALL
+            SELECT c.id, t.collection_id, CASE WHEN t.supply IS NULL THEN t.owner END
+            FROM these c CROSS JOIN links l CROSS JOIN tokens t CROSS JOIN collections o
+            WHERE l.child_id = c.id AND t.content_id = l.parent_id AND o.id = t.collection_id
+                AND o.active = 1
+            UNION ALL
+            SELECT c.id, u.collection_id, CASE WHEN t.supply IS NULL THEN t.owner END
+            FROM these c CROSS JOIN links l CROSS JOIN token_uris u CROSS JOIN collections o
+            LEFT JOIN tokens t ON t.collection_id = u.collection_id AND t.token_id = u.token_id
+            WHERE l.child_id = c.id AND u.document_id = l.parent_id AND o.id = u.collection_id
+                AND o.active = 1 AND (t.token_id IS NOT NULL OR LENGTH(u.token_id) = 0)
+            UNION ALL
+            SELECT c.id, u.collection_id, NULL
+            FROM these c CROSS JOIN token_uris u CROSS JOIN collections o
+            WHERE u.content_id = c.id AND LENGTH(u.token_id) = 0 AND o.id = u.collection_id
+                AND o.active = 1
+            UNION ALL
+            SELECT c.id, u.collection_id, NULL
+            FROM these c CROSS JOIN links l CROSS JOIN token_uris u CROSS JOIN collections o
+            WHERE l.child_id = c.id AND u.content_id = l.parent_id AND LENGTH(u.token_id) = 0
+                AND o.id = u.collection_id AND o.active = 1
+        ) "
+    };
 }
 
 /// The tokens of one collection that name a content.
@@ -86,31 +122,58 @@ impl Tx {
         Ok(all)
     }
 
-    /// Those whose word on a content counts: owners of tokens that name it (of some, where they are
+    /// Those whose word on each content counts: owners of tokens that name it (of some, where they are
     /// many), those who made or own their collections, and who signed STOREs of it here.
-    pub async fn authorities(&mut self, content: RowId) -> Result<Authorities> {
-        let owners = concat!(
-            "SELECT DISTINCT owner FROM (",
-            naming_sql!("$1"),
-            ") AS naming WHERE owner IS NOT NULL ORDER BY owner LIMIT $2"
+    pub async fn authorities(&mut self, contents: &[RowId]) -> Result<HashMap<RowId, Authorities>> {
+        self.plan_for_few().await?;
+        let mut all: HashMap<RowId, Authorities> = HashMap::new();
+        let owners = fetch_in!(
+            self,
+            (i64, Vec<u8>),
+            {"WITH most (owners) AS (SELECT " => MOST_OWNERS}
+            "), these (id) AS (SELECT id FROM contents WHERE id IN",
+            contents,
+            concat!(
+                naming_these_sql!(),
+                "SELECT content, owner FROM (
+                    SELECT content, owner,
+                        ROW_NUMBER() OVER (PARTITION BY content ORDER BY owner) AS place
+                    FROM (SELECT DISTINCT content, owner FROM naming WHERE owner IS NOT NULL) AS one
+                 ) AS placed, most WHERE place <= most.owners ORDER BY content, owner"
+            )
         );
-        let owners = fetch!(fetch_all, self, (Vec<u8>,), owners, content, MOST_OWNERS)?;
-        let collections = concat!(
-            "SELECT DISTINCT c.creator, c.owner FROM collections c WHERE c.id IN
-                (SELECT collection_id FROM (",
-            naming_sql!("$1"),
-            ") AS naming) ORDER BY c.creator, c.owner LIMIT $2"
+        for (content, owner) in owners {
+            all.entry(content).or_default().owners.push(address(&owner)?);
+        }
+        type Makers = (i64, Option<Vec<u8>>, Option<Vec<u8>>);
+        let makers = fetch_in!(
+            self,
+            Makers,
+            {"WITH most (makers) AS (SELECT " => MOST_OWNERS}
+            "), these (id) AS (SELECT id FROM contents WHERE id IN",
+            contents,
+            concat!(
+                naming_these_sql!(),
+                "SELECT content, creator, owner FROM (
+                    SELECT content, creator, owner,
+                        ROW_NUMBER() OVER (PARTITION BY content ORDER BY creator, owner) AS place
+                    FROM (SELECT DISTINCT one.content, c.creator, c.owner
+                        FROM (SELECT DISTINCT content, collection_id FROM naming) AS one
+                        JOIN collections c ON c.id = one.collection_id) AS made
+                 ) AS placed, most WHERE place <= most.makers ORDER BY content, creator, owner"
+            )
         );
-        type Makers = (Option<Vec<u8>>, Option<Vec<u8>>);
-        let makers = fetch!(fetch_all, self, Makers, collections, content, MOST_OWNERS)?;
-        let select = "SELECT DISTINCT sender FROM messages WHERE content_id = $1";
-        let signers = fetch!(fetch_all, self, (String,), select, content)?;
-        let makers = makers.into_iter().flat_map(|(creator, owner)| [creator, owner]).flatten();
-        Ok(Authorities {
-            owners: owners.iter().map(|(owner,)| address(owner)).collect::<Result<_>>()?,
-            creators: makers.map(|maker| address(&maker)).collect::<Result<_>>()?,
-            repairers: signers.iter().filter_map(|(sender,)| sender.parse().ok()).collect(),
-        })
+        for (content, creator, owner) in makers {
+            let creators = &mut all.entry(content).or_default().creators;
+            for maker in [creator, owner].into_iter().flatten() {
+                creators.push(address(&maker)?);
+            }
+        }
+        let select = "SELECT DISTINCT content_id, sender FROM messages WHERE content_id IN";
+        for (content, sender) in fetch_in!(self, (i64, String), {} select, contents, "") {
+            all.entry(content).or_default().repairers.extend(sender.parse::<Address>().ok());
+        }
+        Ok(all)
     }
 
     /// Those who made or own one collection.

@@ -15,7 +15,7 @@ use super::{
     listing::{self, Answer, Asked},
 };
 use crate::{
-    ledger::{self, DueStores, Grant, Millis, RowId, Store, StoreAt, StoresAt},
+    ledger::{self, DueStores, Grant, Millis, RowId, Store, StoreAt, StoresAt, StoresSeen},
     nodes::{self, aleph::StoreMessage},
     provenance::{Authorities, Authorization, MOST_STORES, Relation, Standing, agreed},
 };
@@ -99,19 +99,19 @@ impl Watch {
             }
         }
         let grants = self.grants(&subjects, &answers).await;
+        let now = ledger::now();
+        let seen: Vec<_> =
+            subjects.iter().map(|one| self.seen(one, &answers, &grants, now)).collect();
+        let contents: Vec<RowId> = seen.iter().map(|one| one.content).collect();
         let mut urgent = Vec::new();
         let mut tx = self.ledger.write().await?;
-        // In one order everywhere, so that two workers never wait for each other.
-        for subject in &subjects {
-            let content = subject.due.content;
-            let stores = subject.stores(&answers, &grants);
-            let nodes = subject.nodes(&answers);
-            let now = ledger::now();
-            // Always after `begun`, so that one round never asks twice.
-            let due = now.saturating_add(self.pause(&stores, &nodes).max(1));
-            tx.record_stores(content, &stores, &nodes, now, due).await?;
-            if self.judge_removal(&mut tx, subject.due, &stores, now).await? {
-                urgent.push(content);
+        tx.record_stores(&seen, now).await?;
+        let open = tx.with_removals(&contents).await?;
+        for (subject, seen) in subjects.iter().zip(&seen) {
+            let mut at = seen.stores.iter().flat_map(|store| &store.statuses);
+            let may_end = open.contains(&seen.content) || at.any(|at| at.status.is_ending());
+            if may_end && self.judge_removal(&mut tx, subject.due, now).await? {
+                urgent.push(seen.content);
             }
         }
         tx.commit().await?;
@@ -124,30 +124,56 @@ impl Watch {
         Ok(urgent.len() as u64)
     }
 
+    /// What there is to write down of one content.
+    fn seen(
+        &self,
+        subject: &Subject,
+        answers: &[(RowId, Answer)],
+        grants: &Grants,
+        now: Millis,
+    ) -> StoresSeen {
+        let (stores, nodes) = (subject.stores(answers, grants), subject.nodes(answers));
+        // Always after now, so that one round never asks twice.
+        let due = now.saturating_add(self.pause(&stores, &nodes).max(1));
+        StoresSeen { content: subject.due.content, stores, nodes, due }
+    }
+
     async fn subjects(&self, mut due: Vec<DueStores>) -> Result<Vec<Subject>, WatchError> {
         due.sort_by_key(|one| one.content);
+        let contents: Vec<RowId> = due.iter().map(|one| one.content).collect();
         let mut tx = self.ledger.read().await?;
-        let mut subjects = Vec::with_capacity(due.len());
-        for due in due {
-            let mut authorities = tx.authorities(due.content).await?;
-            authorities.repairers.extend(self.repairer.iter().map(|signer| signer.address()));
-            let mut known = tx.stores(due.content).await?;
-            for envelope in tx.signed_stores(due.content).await? {
-                let message = StoreMessage::parse(&envelope);
-                if let Some(message) = message.filter(|message| message.id == due.id)
-                    && known.iter().all(|store| store.item_hash != message.item_hash)
-                {
-                    known.push(store_of(&message));
-                }
+        let mut authorities = tx.authorities(&contents).await?;
+        let mut known = tx.stores_of(&contents).await?;
+        let mut signed = tx.signed_stores(&contents).await?;
+        drop(tx);
+        let subject = |due: DueStores| {
+            let authorities = authorities.remove(&due.content).unwrap_or_default();
+            let known = known.remove(&due.content).unwrap_or_default();
+            let signed = signed.remove(&due.content).unwrap_or_default();
+            self.subject(due, authorities, known, &signed)
+        };
+        Ok(due.into_iter().map(subject).collect())
+    }
+
+    /// Puts together what is known of a content. `signed`: what was signed here.
+    fn subject(
+        &self,
+        due: DueStores,
+        mut authorities: Authorities,
+        mut known: Vec<Store>,
+        signed: &[String],
+    ) -> Subject {
+        authorities.repairers.extend(self.repairer.iter().map(|signer| signer.address()));
+        for message in signed.iter().filter_map(|envelope| StoreMessage::parse(envelope)) {
+            let is_new = known.iter().all(|store| store.item_hash != message.item_hash);
+            if message.id == due.id && is_new {
+                known.push(store_of(&message));
             }
-            // What this ledger once knew for ours, also while the key is not at hand.
-            let ours = known.iter().filter(|store| store.verified && store.ours);
-            authorities
-                .repairers
-                .extend(ours.filter_map(|store| store.sender.parse::<Address>().ok()));
-            subjects.push(Subject { due, authorities, known });
         }
-        Ok(subjects)
+        // What this ledger once knew for ours, also while the key is not at hand.
+        let ours = known.iter().filter(|store| store.verified && store.ours);
+        authorities.repairers.extend(ours.filter_map(|store| store.sender.parse::<Address>().ok()));
+        Subject { due, authorities, known }
     }
 
     /// How long until a content is looked at again, with a little chance in it: else all that came

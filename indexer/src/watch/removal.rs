@@ -39,19 +39,14 @@ struct Ending<'a> {
 
 impl Watch {
     /// Opens, changes and closes the incidents over the end of a content's STOREs; gives whether one
-    /// was opened. `stores` are those that matter, as they were just written down.
+    /// was opened. To be called where one is open, or some STORE ends, once that is written down.
     pub(super) async fn judge_removal(
         &self,
         tx: &mut Tx,
         due: DueStores,
-        stores: &[Store],
         now: Millis,
     ) -> Result<bool, WatchError> {
         let open = tx.removals(due.content).await?;
-        let ends = stores.iter().flat_map(|store| &store.statuses).any(|at| at.status.is_ending());
-        if open.is_empty() && !ends {
-            return Ok(false);
-        }
         // Read back: since when, and of nodes that could not say now, what they said before.
         let stores = tx.stores(due.content).await?;
         let live = tx.live_stores(due.content).await?;

@@ -15,7 +15,8 @@ use everhold::{
 
 use crate::{
     story::{
-        CHAIN, NOW, Said, Story, burn, digest, give, new_foreign, person, raw, set_nodes, take_all,
+        CHAIN, NOW, Said, Story, burn, digest, give, new_foreign, person, raw, row_of, set_nodes,
+        take_all,
     },
     support::{
         database::{Database, on_both_engines},
@@ -349,6 +350,9 @@ async fn wants_what_a_document_in_a_uri_refers_to(db: Database) {
     let expected = |all: &[u8]| all.iter().map(|child| raw(*child)).collect();
     assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected(&[10, 11, 12]));
     assert_eq!(take_all(&story.ledger, NOW).await.len(), 3, "the documents need no node");
+    let shared = row_of(&story.ledger, raw(10)).await;
+    let authorities = story.ledger.read().await.unwrap().authorities(&[shared]).await.unwrap();
+    assert_eq!(authorities[&shared].owners, [person(1)], "owns both tokens");
     story.tell(burn(0, 2)).await;
     assert_eq!(Snapshot::of(&story.ledger).await.wanted, expected(&[10, 11, 12]));
     finalize(&mut story).await;

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::U256;
 use everhold::{
+    content::{Link, Metadata, Reference},
     health::{Health, ReplicaState},
     ledger::{
-        DueStores, Grant, Incident, Ledger, Millis, RowId, Store, StoreAt, StoresAt, Subject,
+        DueStores, Grant, Incident, Ledger, Millis, RowId, Store, StoreAt, StoresAt, StoresSeen,
+        Subject,
     },
     provenance::{Authorities, StoreStatus},
 };
@@ -27,7 +29,10 @@ on_both_engines!(
     keeps_what_nodes_say,
     a_node_that_could_not_say_changes_nothing,
     forgets_what_is_not_told_again,
+    writes_those_of_many_contents_at_once,
+    keeps_a_name_that_two_texts_become_once,
     knows_whose_word_counts,
+    knows_whose_word_counts_through_documents,
     knows_which_tokens_name_a_content,
     makes_replicas_due_at_once,
     has_one_incident_a_collection_and_content,
@@ -85,7 +90,9 @@ fn said(node: RowId, live: u64) -> StoresAt {
 
 async fn write(story: &Story, content: RowId, stores: &[Store], nodes: &[StoresAt], now: Millis) {
     let mut tx = story.ledger.write().await.unwrap();
-    tx.record_stores(content, stores, nodes, now, now + HOUR).await.unwrap();
+    let (stores, nodes) = (stores.to_vec(), nodes.to_vec());
+    let seen = StoresSeen { content, stores, nodes, due: now + HOUR };
+    tx.record_stores(&[seen], now).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -221,6 +228,81 @@ async fn forgets_what_is_not_told_again(db: Database) {
     assert_eq!(names(known(&story, second).await), ["aa", "bb"]);
 }
 
+async fn writes_those_of_many_contents_at_once(db: Database) {
+    use StoreStatus::Processed;
+    let contents: Vec<u8> = (0..200).collect();
+    let story = story(&db, &contents).await;
+    let nodes = set_nodes(&story.ledger, &["http://one", "http://two"]).await;
+    let due = take(&story.ledger, NOW, 300).await;
+    let seen = |due: &DueStores, stores: usize| StoresSeen {
+        content: due.content,
+        stores: (0..stores)
+            .map(|index| store(&format!("{index}"), &[(nodes[index % 2], Processed)]))
+            .collect(),
+        nodes: vec![said(nodes[0], 1), StoresAt { node: nodes[1], live: Err("busy".to_owned()) }],
+        due: NOW + HOUR * (due.content % 2),
+    };
+    for round in 0..3 {
+        // Of each another number, and of some fewer than before.
+        let number = |content: RowId| usize::try_from(content + round).unwrap() % 3;
+        let all: Vec<_> = due.iter().map(|one| seen(one, number(one.content))).collect();
+        let mut tx = story.ledger.write().await.unwrap();
+        tx.record_stores(&all, NOW + round).await.unwrap();
+        tx.commit().await.unwrap();
+        let rows: Vec<_> = due.iter().map(|one| one.content).collect();
+        let mut tx = story.ledger.read().await.unwrap();
+        let known = tx.stores_of(&rows).await.unwrap();
+        for one in &due {
+            let stores = known.get(&one.content).map_or(&[][..], Vec::as_slice);
+            assert_eq!(stores.len(), number(one.content), "{one:?}");
+            assert_eq!(stores, tx.stores(one.content).await.unwrap());
+            // Of the other node nobody knows better.
+            assert!(stores.iter().all(|store| store.grants.len() == 1));
+            let first = stores.first().map(|store| store.statuses[0].node);
+            assert!(first.is_none_or(|node| node == nodes[0]));
+            let live = tx.live_stores(one.content).await.unwrap();
+            assert_eq!(live, BTreeMap::from([(nodes[0], 1)]));
+        }
+        drop(tx);
+    }
+    let due_now = take(&story.ledger, NOW, 300).await;
+    assert_eq!(due_now.len(), 100, "each is due at its own time");
+}
+
+async fn keeps_a_name_that_two_texts_become_once(db: Database) {
+    let story = story(&db, &[1]).await;
+    let nodes = set_nodes(&story.ledger, &["http://one"]).await;
+    let content = row_of(&story.ledger, raw(1)).await;
+    let here = [(nodes[0], StoreStatus::Processed)];
+    // PostgreSQL keeps no NUL.
+    let both = [store("a\0", &here), store("a\u{fffd}", &here)];
+    write(&story, content, &both, &[said(nodes[0], 2)], NOW).await;
+    write(&story, content, &both, &[said(nodes[0], 2)], NOW + 1).await;
+    assert_eq!(known(&story, content).await.len(), 1);
+}
+
+async fn knows_whose_word_counts_through_documents(db: Database) {
+    let mut story = story(&db, &[1, 2]).await;
+    story.tell(mint(0, 9, 7, 1)).await;
+    let link = Link::new("image".to_owned(), Reference::parse(&raw(10).uri()));
+    let metadata = Ok(Metadata { links: vec![link], ..Metadata::default() });
+    for parent in [1, 2] {
+        let row = row_of(&story.ledger, raw(parent)).await;
+        let mut tx = story.ledger.write().await.unwrap();
+        tx.record_metadata(row, &metadata, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let mut rows = Vec::new();
+    for content in [10, 1, 2] {
+        rows.push(row_of(&story.ledger, raw(content)).await);
+    }
+    let mut tx = story.ledger.read().await.unwrap();
+    let found = tx.authorities(&rows).await.unwrap();
+    let owners: Vec<_> = rows.iter().map(|row| found[row].owners.clone()).collect();
+    assert_eq!(owners[0], [person(1), person(7)], "of all tokens whose metadata names it");
+    assert_eq!(owners[1..], [vec![person(1), person(7)], vec![person(1)]]);
+}
+
 async fn knows_whose_word_counts(db: Database) {
     let mut story = story(&db, &[1, 1, 2]).await;
     story.tell(mint(0, 9, 7, 1)).await;
@@ -229,17 +311,17 @@ async fn knows_whose_word_counts(db: Database) {
     tx.set_owner(story.collections[0].id, Some(person(5))).await.unwrap();
     tx.set_owner(story.collections[0].id, None).await.unwrap();
     tx.keep_message(content, "aa", &person(6).to_string(), "{}", NOW).await.unwrap();
-    let found = tx.authorities(content).await.unwrap();
+    let found = tx.authorities(&[content]).await.unwrap();
     let expected = Authorities {
         owners: vec![person(1), person(7)],
         creators: vec![person(5)],
         repairers: vec![person(6)],
     };
-    assert_eq!(found, expected);
+    assert_eq!(found[&content], expected);
     assert_eq!(tx.makers(story.collections[0].id).await.unwrap(), [person(5)]);
-    assert_eq!(tx.signed_stores(content).await.unwrap(), ["{}"]);
+    assert_eq!(tx.signed_stores(&[content]).await.unwrap()[&content], ["{}"]);
     let nobody = tx.content_row(raw(77)).await.unwrap();
-    assert_eq!(tx.authorities(nobody).await.unwrap(), Authorities::default());
+    assert!(tx.authorities(&[nobody]).await.unwrap().is_empty());
 }
 
 async fn knows_which_tokens_name_a_content(db: Database) {
