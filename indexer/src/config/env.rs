@@ -52,6 +52,7 @@ const SETTINGS: &[(&str, Setter)] = &[
         c.replicas.history = word(v, &[("drop", History::Drop), ("keep", History::Keep)])?;
         Ok(())
     }),
+    ("EVERHOLD_REPLICAS_EVIDENCE", |c, v| set(&mut c.replicas.evidence, v)),
     ("EVERHOLD_REPAIR_ENABLED", |c, v| set(&mut c.repair.enabled, v)),
     ("EVERHOLD_REPAIR_KEYSTORE", |c, v| set_some(&mut c.repair.keystore, v)),
     ("EVERHOLD_REPAIR_PRIVATE_KEY_FILE", |c, v| set_some(&mut c.repair.private_key_file, v)),

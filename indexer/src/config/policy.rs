@@ -20,6 +20,8 @@ pub struct ReplicasConfig {
     pub recheck: Span,
     /// What happens to content that an update replaced.
     pub history: History,
+    /// How long it is kept what probes saw of content that is probed no longer.
+    pub evidence: Span,
 }
 
 impl Default for ReplicasConfig {
@@ -30,6 +32,7 @@ impl Default for ReplicasConfig {
             grace: Span::secs(600),
             recheck: Span::secs(86_400),
             history: History::Drop,
+            evidence: Span::secs(90 * 86_400),
         }
     }
 }

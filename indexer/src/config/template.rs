@@ -55,6 +55,7 @@ min_held = 0                            # how many of them the node itself must 
 grace = "10m"                           # how long after a mint content may still be on its way
 recheck = "24h"                         # how often each replica is probed; "0s": every round
 history = "drop"                        # or "keep": content of earlier revisions, once the update is final
+evidence = "2160h"                      # how long what probes saw of content is kept once it is probed no longer
 
 [probes]                                # how much may be asked of nodes; 0: as much as one likes
 per_node = 16                           # probes under way at once at one node

@@ -27,6 +27,7 @@ mod paths;
 mod probes;
 mod repairs;
 mod replicas;
+mod retention;
 mod schedule;
 mod spread;
 mod sqlite;

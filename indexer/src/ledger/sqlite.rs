@@ -62,6 +62,9 @@ async fn try_open(url: &str) -> Result<sqlx::SqlitePool> {
         .page_size(8192)
         // Of hashes, which come in no order, most of an index is touched by a long backfill.
         .pragma("cache_size", "-40000")
+        // What takes back a statement of many rows that fails in the middle would else be files, with
+        // more bytes in them than are written at all.
+        .pragma("temp_store", "memory")
         // Pages that one batch after another changes go into the file once; 64 MB of log, about.
         .pragma("wal_autocheckpoint", "8000")
         .busy_timeout(patience)

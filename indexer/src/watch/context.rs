@@ -93,6 +93,8 @@ pub struct Settings {
     pub poll: Duration,
     /// Whether content of earlier revisions stays wanted.
     pub keep_history: bool,
+    /// How long it is kept what was seen of content that is probed no longer, in milliseconds.
+    pub evidence: i64,
     /// How long a node gets to fetch before it is sent the bytes.
     pub wait: Duration,
     /// Probes under way at once.
@@ -125,6 +127,7 @@ impl Settings {
             },
             poll,
             keep_history: replicas.history == History::Keep,
+            evidence: replicas.evidence.millis(),
             wait: config.repair.wait.0,
             concurrency: config.limits.concurrency.max(1) as usize,
             channel: config.aleph.channel.clone(),

@@ -27,6 +27,7 @@ mod reindex;
 mod removal;
 mod repair;
 mod shortage;
+mod tidy;
 mod uris;
 mod verify;
 mod whereabouts;
@@ -116,6 +117,7 @@ impl Watch {
             round.probes += repaired.probes + self.settle_doubts().await?;
             self.assess().await?;
         }
+        self.tidy().await?;
         round.alerts = self.deliver_alerts_for(ALERT_PATIENCE).await?;
         Ok(round)
     }
@@ -153,7 +155,8 @@ impl Watch {
                 self.care(repair),
                 self.trace_forever(),
                 self.post(),
-                self.discover()
+                self.discover(),
+                self.tidy_forever()
             )
         };
         tokio::select! {
