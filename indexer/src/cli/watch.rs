@@ -157,11 +157,11 @@ fn say_halted(collections: &[Collection]) -> bool {
 }
 
 async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCode, Failure> {
-    let healthy = watch.picture().await?.all_healthy();
     let mut tx = watch.ledger().read().await?;
     let followed = tx.followed(None).await?;
     let status = Status::read(&mut tx, watch.policy(), ledger::now()).await?;
     drop(tx);
+    let healthy = status.all_healthy();
     let text = format!(
         "{}\n{} events, {} probes, {} of {} repairs proved, {} alerts delivered",
         people(&status),

@@ -97,11 +97,11 @@ impl Tx {
         let mut incidents = self.incidents_over(&rows).await?;
         let mut all = Vec::with_capacity(due.len());
         for (row, health) in due {
-            let Some((content, wanted)) = contents.remove(&row) else { continue };
+            let Some(known) = contents.remove(&row) else { continue };
             let health = health.map(|text| text.parse()).transpose();
             all.push(DueAssessment {
-                content,
-                wanted,
+                content: known.content,
+                wanted: known.wanted,
                 health: health.map_err(super::LedgerError::Corrupt)?,
                 replicas: replicas.remove(&row).unwrap_or_default(),
                 incidents: incidents.remove(&row).unwrap_or_default(),

@@ -119,6 +119,17 @@ fn firsts(rows: Vec<(i64,)>) -> Vec<RowId> {
     rows.into_iter().map(|(id,)| id).collect()
 }
 
+/// A content, and how it stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The content.
+    pub content: Content,
+    /// Whether anything wants it.
+    pub wanted: bool,
+    /// Whether it is on the deny list.
+    pub denied: bool,
+}
+
 impl Tx {
     /// The row of a content, made if need be.
     pub async fn content_row(&mut self, id: ContentId) -> Result<RowId> {
@@ -141,11 +152,8 @@ impl Tx {
         found.map(Content::from_row).transpose()
     }
 
-    /// Contents by their rows, and whether each is wanted.
-    pub async fn contents_of_rows(
-        &mut self,
-        rows: &[RowId],
-    ) -> Result<HashMap<RowId, (Content, bool)>> {
+    /// Contents by their rows, and how they stand.
+    pub async fn contents_of_rows(&mut self, rows: &[RowId]) -> Result<HashMap<RowId, Standing>> {
         type Row = (
             i64,
             i64,
@@ -156,20 +164,23 @@ impl Tx {
             i64,
             Option<String>,
             i64,
+            i64,
         );
         let found = fetch_in!(
             self,
             Row,
             {}
-            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error, wanted
+            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error, wanted,
+                denied
              FROM contents WHERE id IN",
             rows,
             ""
         );
         let content = |row: Row| {
-            let (id, codec, digest, size, sha256, since, was_healthy, error, wanted) = row;
-            let row = (id, codec, digest, size, sha256, since, was_healthy, error);
-            Ok((id, (Content::from_row(row)?, wanted != 0)))
+            let (id, codec, digest, size, sha256, since, was_healthy, error, wanted, denied) = row;
+            let content =
+                Content::from_row((id, codec, digest, size, sha256, since, was_healthy, error))?;
+            Ok((id, Standing { content, wanted: wanted != 0, denied: denied != 0 }))
         };
         found.into_iter().map(content).collect()
     }

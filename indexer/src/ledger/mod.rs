@@ -45,7 +45,7 @@ use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 pub use alerts::PendingAlert;
 pub use assessments::{DueAssessment, Judged};
 pub use collections::{Collection, NewCollection};
-pub use contents::{Content, Known};
+pub use contents::{Content, Known, Standing};
 pub use denied::{DENIED, Denial, DenialSource};
 pub use due::{DueProbe, Taken, Taking};
 pub use factories::NewFactory;

@@ -145,6 +145,23 @@ impl Tx {
         Ok(all)
     }
 
+    /// How many replicas of wanted content nodes in use have, by node and state.
+    pub async fn replica_counts(&mut self) -> Result<Vec<(RowId, ReplicaState, usize)>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (i64, String, i64),
+            "SELECT r.node_id, r.state, COUNT(*) FROM replicas r
+             JOIN contents c ON c.id = r.content_id JOIN nodes n ON n.id = r.node_id
+             WHERE c.wanted = 1 AND n.active = 1 AND r.state IS NOT NULL
+             GROUP BY r.node_id, r.state",
+        )?;
+        let counted = |(node, text, count): (i64, String, i64)| {
+            Ok((node, state(&text)?, usize::try_from(count).unwrap_or(0)))
+        };
+        rows.into_iter().map(counted).collect()
+    }
+
     /// The last changes of a replica's state, oldest first.
     pub async fn changes(&mut self, content: RowId, node: RowId) -> Result<Vec<StateChange>> {
         let rows = fetch!(

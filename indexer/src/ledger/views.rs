@@ -2,7 +2,7 @@
 
 use alloy::primitives::U256;
 
-use super::{LedgerError, Millis, Result, RowId, Tx, UriState, fetch};
+use super::{LedgerError, Millis, Result, RowId, Tx, UriState, bulk::fetch_in, fetch};
 
 /// A reference in a metadata document.
 #[derive(Clone, Debug)]
@@ -82,20 +82,32 @@ type TokenFields = (
 );
 type OwnFields = (i64, Option<i64>, String, Option<i64>, Option<String>, i64, i64, Option<String>);
 
+/// Tokens with their metadata, that fulfil a condition.
+macro_rules! token_contents_sql {
+    ($condition:literal) => {
+        concat!(
+            "SELECT t.collection_id, t.token_id, t.content_id, u.state, u.document_id, u.problem,
+                    u.since, u.failures, CASE WHEN u.path_due IS NOT NULL THEN u.uri END
+             FROM tokens t LEFT JOIN token_uris u
+                ON u.collection_id = t.collection_id AND u.token_id = t.token_id
+             WHERE ",
+            $condition
+        )
+    };
+}
+
 impl Tx {
-    /// Every reference in the metadata of live tokens, be it a content or in their URI itself.
-    pub async fn links(&mut self) -> Result<Vec<LinkRow>> {
-        let rows = fetch!(
-            fetch_all,
+    /// The references in metadata documents, by document and place.
+    pub async fn links_of(&mut self, documents: &[RowId]) -> Result<Vec<LinkRow>> {
+        let rows = fetch_in!(
             self,
             LinkFields,
-            "SELECT l.parent_id, l.role, l.class, l.uri, l.verifiable, l.child_id, l.path_due,
-                    l.failures, l.problem
-             FROM links l JOIN contents c ON c.id = l.parent_id
-             WHERE c.wanted = 1
-                OR EXISTS (SELECT 1 FROM token_uris u WHERE u.document_id = c.id)
-             ORDER BY l.parent_id, l.position",
-        )?;
+            {}
+            "SELECT parent_id, role, class, uri, verifiable, child_id, path_due, failures, problem
+             FROM links WHERE parent_id IN",
+            documents,
+            "ORDER BY parent_id, position"
+        );
         let link = |row: LinkFields| {
             let (parent, role, class, uri, verifiable, child, path_due, failures, problem) = row;
             LinkRow {
@@ -135,38 +147,62 @@ impl Tx {
         rows.into_iter().map(own).collect()
     }
 
-    /// Every live token of the configured collections with its metadata, by collection and id.
-    pub async fn token_contents(&mut self) -> Result<Vec<TokenContents>> {
+    /// Live tokens of a collection with their metadata, by id: so many after one, or from the first on.
+    pub async fn token_contents(
+        &mut self,
+        collection: RowId,
+        after: Option<U256>,
+        most: u32,
+    ) -> Result<Vec<TokenContents>> {
+        let after = after.map(|id| id.to_be_bytes::<32>().to_vec());
         let rows = fetch!(
             fetch_all,
             self,
             TokenFields,
-            "SELECT t.collection_id, t.token_id, t.content_id, u.state, u.document_id, u.problem,
-                    u.since, u.failures, CASE WHEN u.path_due IS NOT NULL THEN u.uri END
-             FROM tokens t JOIN collections c ON c.id = t.collection_id
-             LEFT JOIN token_uris u
-                ON u.collection_id = t.collection_id AND u.token_id = t.token_id
-             WHERE c.active = 1 ORDER BY t.collection_id, t.token_id",
+            token_contents_sql!(
+                "t.collection_id = $1 AND t.token_id > $2 ORDER BY t.token_id LIMIT $3"
+            ),
+            collection,
+            after.unwrap_or_default(),
+            i64::from(most),
         )?;
-        rows.into_iter()
-            .map(|(collection, id, content, state, document, problem, since, failures, path)| {
-                let token_id = U256::try_from_be_slice(&id)
-                    .ok_or_else(|| LedgerError::Corrupt("a token id".to_owned()))?;
-                let view = |state: &str| {
-                    Ok::<_, LedgerError>(UriView {
-                        state: UriState::parse(state)?,
-                        document,
-                        problem,
-                        since: since.unwrap_or(0),
-                        failures: failures.map_or(0, times),
-                        path,
-                    })
-                };
-                let uri = state.as_deref().map(view).transpose()?;
-                Ok(TokenContents { collection, token_id, content, uri })
-            })
-            .collect()
+        rows.into_iter().map(token_contents).collect()
     }
+
+    /// One live token with its metadata.
+    pub async fn token_content(
+        &mut self,
+        collection: RowId,
+        id: U256,
+    ) -> Result<Option<TokenContents>> {
+        let row = fetch!(
+            fetch_optional,
+            self,
+            TokenFields,
+            token_contents_sql!("t.collection_id = $1 AND t.token_id = $2"),
+            collection,
+            id.to_be_bytes::<32>().to_vec(),
+        )?;
+        row.map(token_contents).transpose()
+    }
+}
+
+fn token_contents(row: TokenFields) -> Result<TokenContents> {
+    let (collection, id, content, state, document, problem, since, failures, path) = row;
+    let token_id = U256::try_from_be_slice(&id)
+        .ok_or_else(|| LedgerError::Corrupt("a token id".to_owned()))?;
+    let view = |state: &str| {
+        Ok::<_, LedgerError>(UriView {
+            state: UriState::parse(state)?,
+            document,
+            problem,
+            since: since.unwrap_or(0),
+            failures: failures.map_or(0, times),
+            path,
+        })
+    };
+    let uri = state.as_deref().map(view).transpose()?;
+    Ok(TokenContents { collection, token_id, content, uri })
 }
 
 fn times(count: i64) -> u32 {

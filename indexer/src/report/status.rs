@@ -1,6 +1,6 @@
 //! `everhold status`: collections, health counts, nodes, incidents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use serde::Serialize;
 
@@ -9,9 +9,10 @@ use crate::{
     config::Standard,
     health::{Health, Policy, ReplicaState},
     ledger::{
-        ChainHead, Collection, Halt, Incident, LedgerError, Millis, NodeKind, OddLogs, Repair, Tx,
+        ChainHead, Collection, Halt, Incident, LedgerError, Millis, Node, NodeKind, OddLogs,
+        Repair, RowId, Tx,
     },
-    picture::{CollectionPicture, Picture},
+    picture::{CollectionPicture, Pages, Picture},
     time_text,
 };
 
@@ -249,7 +250,6 @@ impl From<&Halt> for HaltStatus {
 impl Status {
     /// Reads the ledger and judges it at the time `now`.
     pub async fn read(tx: &mut Tx, policy: &Policy, now: Millis) -> Result<Self, LedgerError> {
-        let picture = Picture::take(tx, policy, now).await?;
         let mut incidents = Vec::new();
         for incident in tx.incidents(now.saturating_sub(RECENT)).await? {
             let repairs = match incident.subject.content() {
@@ -263,35 +263,85 @@ impl Status {
         let followed = tx.followed(None).await?;
         let factories: Vec<_> =
             followed.into_iter().filter(|one| one.standard == Standard::Factory).collect();
-        let mut collections = Vec::new();
-        for one in &picture.collections {
-            let (id, finalized) = (one.collection.id, one.collection.finalized_block);
-            let not_final = tx.tokens_above(id, finalized).await?;
-            let chain = heads.iter().find(|chain| chain.chain_id == one.collection.chain_id);
-            let lag = Lag::of(&one.collection, chain.and_then(|chain| chain.head.as_ref()));
-            let factory = one.collection.factory;
-            let factory = factories.iter().find(|known| Some(known.id) == factory);
-            let factory = factory.map(|known| known.address.to_checksum(None));
-            let status = CollectionStatus::new(one, lag, not_final, &odd);
-            let contract_uri = ContractUri::read(tx, &picture, one).await?;
-            collections.push(CollectionStatus { factory, contract_uri, ..status });
+        let mut around = Around { heads, factories, odd, made: BTreeMap::new() };
+        let mut collections: BTreeMap<RowId, CollectionStatus> = BTreeMap::new();
+        let mut pages = Pages::begin(tx, policy, now).await?;
+        while let Some(page) = pages.next(tx).await? {
+            for one in &page.collections {
+                let status = match collections.entry(one.collection.id) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(around.status(tx, &page, one).await?),
+                };
+                status.count(one);
+            }
         }
-        let chains = heads.iter().map(|chain| ChainStatus::new(chain, now)).collect();
-        let factories = factories.iter().map(|factory| {
-            let made = picture.collections.iter();
-            let made = made.filter(|one| one.collection.factory == Some(factory.id)).count();
-            let chain = heads.iter().find(|chain| chain.chain_id == factory.chain_id);
-            let lag = Lag::of(factory, chain.and_then(|chain| chain.head.as_ref()));
-            FactoryStatus::new(factory, made, lag)
-        });
-        let factories = factories.collect();
-        let denied = DeniedStatus::read(tx).await?;
-        Ok(Self { collections, factories, chains, nodes: nodes(&picture), incidents, denied })
+        Ok(Self {
+            collections: collections.into_values().collect(),
+            factories: around.factory_statuses(),
+            chains: around.heads.iter().map(|chain| ChainStatus::new(chain, now)).collect(),
+            nodes: nodes(tx, pages.nodes).await?,
+            incidents,
+            denied: DeniedStatus::read(tx).await?,
+        })
+    }
+
+    /// Whether every token of every collection is healthy, and what collections say of themselves is,
+    /// as far as it can be proved; what is denied aside.
+    pub fn all_healthy(&self) -> bool {
+        let well = |health: &Health| matches!(health, Health::Healthy | Health::Denied);
+        self.collections.iter().all(|one| {
+            let mut own = one.contract_uri.iter().map(|own| own.health);
+            one.health.iter().all(|(health, count)| *count == 0 || well(health))
+                && own.all(|health| well(&health) || health == Health::Unverifiable)
+        })
     }
 
     /// Incidents that are not over.
     pub fn open_incidents(&self) -> impl Iterator<Item = &IncidentStatus> {
         self.incidents.iter().filter(|incident| incident.closed_at.is_none())
+    }
+}
+
+/// What there is to know beside a collection's tokens.
+struct Around {
+    heads: Vec<ChainHead>,
+    factories: Vec<Collection>,
+    odd: Vec<OddLogs>,
+    /// Collections seen, by the factory they came from.
+    made: BTreeMap<RowId, usize>,
+}
+
+impl Around {
+    /// Of a collection, before its tokens are counted.
+    async fn status(
+        &mut self,
+        tx: &mut Tx,
+        page: &Picture,
+        one: &CollectionPicture,
+    ) -> Result<CollectionStatus, LedgerError> {
+        let collection = &one.collection;
+        let not_final = tx.tokens_above(collection.id, collection.finalized_block).await?;
+        let factory = self.factories.iter().find(|known| Some(known.id) == collection.factory);
+        if let Some(factory) = factory {
+            *self.made.entry(factory.id).or_default() += 1;
+        }
+        let factory = factory.map(|known| known.address.to_checksum(None));
+        let contract_uri = ContractUri::read(tx, page, one).await?;
+        let status = CollectionStatus::new(collection, self.lag(collection), not_final, &self.odd);
+        Ok(CollectionStatus { factory, contract_uri, ..status })
+    }
+
+    fn lag(&self, collection: &Collection) -> Lag {
+        let chain = self.heads.iter().find(|chain| chain.chain_id == collection.chain_id);
+        Lag::of(collection, chain.and_then(|chain| chain.head.as_ref()))
+    }
+
+    fn factory_statuses(&self) -> Vec<FactoryStatus> {
+        let status = |factory: &Collection| {
+            let made = self.made.get(&factory.id).copied().unwrap_or(0);
+            FactoryStatus::new(factory, made, self.lag(factory))
+        };
+        self.factories.iter().map(status).collect()
     }
 }
 
@@ -312,8 +362,7 @@ impl FactoryStatus {
 }
 
 impl CollectionStatus {
-    fn new(picture: &CollectionPicture, lag: Lag, not_final: usize, odd: &[OddLogs]) -> Self {
-        let collection = &picture.collection;
+    fn new(collection: &Collection, lag: Lag, not_final: usize, odd: &[OddLogs]) -> Self {
         let odd = odd.iter().filter(|one| one.collection == collection.id);
         Self {
             chain_id: collection.chain_id,
@@ -323,7 +372,7 @@ impl CollectionStatus {
             factory: None,
             contract_uri: None,
             editable: (!collection.standard.is_foreign()).then_some(collection.editable),
-            tokens: picture.tokens.len(),
+            tokens: 0,
             start_block: collection.start_block,
             indexed_block: collection.indexed_block,
             finalized_block: collection.finalized_block,
@@ -332,8 +381,16 @@ impl CollectionStatus {
             lag_seconds: lag.seconds,
             rereading: collection.rereading,
             halted: collection.halted.as_ref().map(HaltStatus::from),
-            health: Health::ALL.iter().map(|health| (*health, picture.count(*health))).collect(),
+            health: Health::ALL.iter().map(|health| (*health, 0)).collect(),
             odd_logs: odd.map(OddLogStatus::from).collect(),
+        }
+    }
+
+    /// Adds some of its tokens.
+    fn count(&mut self, picture: &CollectionPicture) {
+        self.tokens += picture.tokens.len();
+        for token in &picture.tokens {
+            *self.health.entry(token.health).or_default() += 1;
         }
     }
 }
@@ -375,15 +432,17 @@ impl IncidentStatus {
     }
 }
 
-fn nodes(picture: &Picture) -> Vec<NodeStatus> {
-    let replicas = || picture.contents.values().flat_map(|content| &content.replicas);
-    let count =
-        |node, state| replicas().filter(|r| r.node == node && r.view.state == Some(state)).count();
-    let nodes = picture.nodes.iter().map(|node| NodeStatus {
-        url: node.url.clone(),
-        kind: node.kind,
-        operator: node.holder.operator.clone(),
+async fn nodes(tx: &mut Tx, nodes: Vec<Node>) -> Result<Vec<NodeStatus>, LedgerError> {
+    let counts = tx.replica_counts().await?;
+    let count = |node: RowId, state: ReplicaState| {
+        let found = counts.iter().find(|(id, of, _)| *id == node && *of == state);
+        found.map_or(0, |(.., count)| *count)
+    };
+    let status = |node: Node| NodeStatus {
         replicas: ReplicaState::ALL.iter().map(|state| (*state, count(node.id, *state))).collect(),
-    });
-    nodes.collect()
+        url: node.url,
+        kind: node.kind,
+        operator: node.holder.operator,
+    };
+    Ok(nodes.into_iter().map(status).collect())
 }

@@ -12,7 +12,7 @@ use crate::{
     content::Codec,
     health::{Health, Policy, ReplicaState, explain},
     ledger::{Burn, Collection, LedgerError, Millis, RowId, StateChange, Token, TokenUri, Tx},
-    picture::{ContentPicture, Picture, TokenPicture},
+    picture::{ContentPicture, Pages, Picture, TokenPicture},
     time_text,
 };
 
@@ -159,15 +159,10 @@ impl TokenReport {
         id: U256,
         now: Millis,
     ) -> Result<Option<Self>, LedgerError> {
-        let picture = Picture::take(tx, policy, now).await?;
-        let found = picture.collections.iter().find(|c| c.collection.id == collection.id);
-        let Some(collection) = found else {
-            return Ok(None);
-        };
-        let tokens = &collection.tokens;
-        let Some(seen) = tokens.iter().find(|token| token.token_id == id) else {
-            return Ok(None);
-        };
+        let pages = Pages::begin(tx, policy, now).await?;
+        let Some(picture) = pages.token(tx, collection.id, id).await? else { return Ok(None) };
+        let Some(collection) = picture.collections.first() else { return Ok(None) };
+        let Some(seen) = collection.tokens.first() else { return Ok(None) };
         let Some(token) = tx.token(collection.collection.id, id).await? else {
             return Ok(None);
         };

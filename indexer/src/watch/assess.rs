@@ -1,6 +1,6 @@
 //! From health to incidents: opened, changed, recovered, each told once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::U256;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::{
         self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
         Transition, Tx,
     },
-    picture::{ContentPicture, Picture},
+    picture::{ContentPicture, Pages},
     time_text,
 };
 
@@ -35,8 +35,12 @@ impl Watch {
         while self.assess_some(now).await? {}
         if self.ledger.read().await?.has_unfound_paths().await? {
             let mut tx = self.ledger.write().await?;
-            let picture = Picture::take(&mut tx, &self.settings.policy, now).await?;
-            self.assess_paths(&mut tx, &picture, picture.lost_paths(), now).await?;
+            let mut pages = Pages::begin(&mut tx, &self.settings.policy, now).await?;
+            let mut lost = BTreeMap::new();
+            while let Some(page) = pages.next(&mut tx).await? {
+                page.add_lost_paths(&mut lost);
+            }
+            self.assess_paths(&mut tx, lost, now).await?;
             tx.commit().await?;
         }
         Ok(())

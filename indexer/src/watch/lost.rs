@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ledger::{Collection, Incident, Millis, RowId, Subject, Transition, Tx},
-    picture::{LostIn, Picture},
+    picture::LostIn,
 };
 
 /// Why an incident over a path ends.
@@ -24,7 +24,6 @@ impl Watch {
     pub(super) async fn assess_paths(
         &self,
         tx: &mut Tx,
-        picture: &Picture,
         paths: BTreeMap<(RowId, String), LostIn>,
         now: Millis,
     ) -> Result<(), WatchError> {
@@ -34,15 +33,16 @@ impl Watch {
         let open = tx.incidents(Millis::MAX).await?;
         let mut open: HashMap<_, _> =
             open.into_iter().filter_map(|one| Some((key(&one)?, one))).collect();
-        let known = |id: RowId| picture.collections.iter().find(|one| one.collection.id == id);
+        let collections = tx.collections().await?;
+        let known = |id: RowId| collections.iter().find(|one| one.id == id);
         for (key, lost) in paths {
             let incident = open.remove(&key);
             if let Some(collection) = known(key.0) {
-                self.judge_path(tx, &collection.collection, &lost, incident, now).await?;
+                self.judge_path(tx, collection, &lost, incident, now).await?;
             }
         }
         for incident in open.into_values() {
-            let collection = known(incident.collection_id).map(|one| &one.collection);
+            let collection = known(incident.collection_id);
             // While a collection is read again, nobody knows yet what it names.
             if !collection.is_some_and(|collection| collection.rereading) {
                 self.end_path(tx, collection, incident, now).await?;

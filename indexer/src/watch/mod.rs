@@ -49,8 +49,7 @@ pub use shortage::{short_of, shortage};
 use self::{chain::Followed, index::Indexed};
 use crate::{
     health::Policy,
-    ledger::{self, LedgerError, Tx},
-    picture::Picture,
+    ledger::{LedgerError, Tx},
 };
 
 /// What one round did.
@@ -294,12 +293,6 @@ impl Watch {
     /// The policy in force.
     pub fn policy(&self) -> &Policy {
         &self.settings.policy
-    }
-
-    /// The state of everything now.
-    pub async fn picture(&self) -> Result<Picture, WatchError> {
-        let mut tx = self.ledger.read().await?;
-        Ok(Picture::take(&mut tx, &self.settings.policy, ledger::now()).await?)
     }
 }
 

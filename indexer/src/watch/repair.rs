@@ -11,7 +11,7 @@ use super::{Watch, WatchError, verify::Probed};
 use crate::{
     content::ContentId,
     health::{Health, ReplicaState},
-    ledger::{self, Content, DueProbe, Known, Millis, RepairState, Replica, RowId},
+    ledger::{self, DueProbe, Known, Millis, RepairState, Replica, RowId, Standing},
     nodes::{
         self, ContentNode, FetchError,
         aleph::{AlephError, Client, Engine, Message, MessageStatus, Payload, sign_store},
@@ -131,9 +131,9 @@ impl Watch {
         let mut replicas = tx.replicas_of_rows(&rows).await?;
         let (policy, now) = (&self.settings.policy, ledger::now());
         let contents = tx.contents_of_rows(&rows).await?.into_values();
-        let picture = |(content, _): (Content, bool)| {
-            let replicas = replicas.remove(&content.row).unwrap_or_default();
-            ContentPicture::of(content, replicas, policy, now)
+        let picture = |known: Standing| {
+            let replicas = replicas.remove(&known.content.row).unwrap_or_default();
+            ContentPicture::of(known.content, replicas, policy, now)
         };
         Ok(contents.map(picture).collect())
     }

@@ -4,13 +4,13 @@ use alloy::primitives::{Address, U256};
 use everhold::{
     health::Health,
     ledger::{self, Ledger, Millis},
-    report::{Absent, Status, TokenReport},
+    report::{Absent, TokenReport},
     watch::Watch,
 };
 
 use crate::{
     anvil::{Anvil, digest},
-    setting::{Setting, seen},
+    setting::{Setting, seen, status},
     support::{
         database::{Database, on_both_engines},
         snapshot,
@@ -29,11 +29,6 @@ async fn all_lost(collection: Address) -> Setting {
     let mut setting = Setting::of(&[collection]).await;
     setting.grace_secs = 0;
     setting
-}
-
-async fn status(watch: &Watch) -> Status {
-    let mut tx = watch.ledger().read().await.unwrap();
-    Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap()
 }
 
 async fn report(watch: &Watch, collection: Address, token: U256) -> Option<TokenReport> {

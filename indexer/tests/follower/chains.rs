@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256};
 use everhold::{
     api::Api,
     ledger::{self, Collection, Ledger, LedgerError},
-    report::{Status, TokenReport, collection_at},
+    report::{TokenReport, collection_at},
     watch::{ReindexError, Watch, WatchError, reindex},
 };
 use tokio::{
@@ -20,7 +20,7 @@ use url::Url;
 use crate::{
     anvil::{self, Anvil, digest},
     proxy::Proxy,
-    setting::Setting,
+    setting::{Setting, status},
     support::database::{Database, Engine, on_both_engines},
 };
 
@@ -112,8 +112,8 @@ async fn keeps_the_same_address_on_two_chains_apart(db: Database) {
     assert_eq!(tokens(ledger, A).await, is(&[(1, 1), (2, 2)]));
     assert_eq!(tokens(ledger, B).await, is(&[(1, 3)]));
 
+    let status = status(&watch).await;
     let mut tx = ledger.read().await.unwrap();
-    let status = Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap();
     let told: Vec<_> = status.collections.iter().map(|c| (c.chain_id, c.tokens)).collect();
     assert_eq!(told, [(A, 2), (B, 1)]);
     assert!(status.chains.iter().map(|chain| chain.chain_id).eq([A, B]));

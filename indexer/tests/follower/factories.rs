@@ -4,14 +4,13 @@ use alloy::primitives::Address;
 use everhold::{
     chain::factory_address,
     config::{CollectionConfig, FactoryConfig},
-    ledger::{self, Collection, Ledger},
-    report::Status,
+    ledger::{Collection, Ledger},
     watch::{Watch, WatchError, reindex},
 };
 
 use crate::{
     anvil::{Anvil, digest},
-    setting::{Setting, seen},
+    setting::{Setting, seen, status},
     support::database::{Database, on_both_engines},
 };
 
@@ -45,11 +44,6 @@ async fn collections(ledger: &Ledger) -> Vec<Collection> {
 
 async fn addresses(ledger: &Ledger) -> Vec<Address> {
     collections(ledger).await.iter().map(|one| one.address).collect()
-}
-
-async fn status(watch: &Watch) -> Status {
-    let mut tx = watch.ledger().read().await.unwrap();
-    Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap()
 }
 
 /// What the ledger holds is what it would where these collections were configured.

@@ -15,7 +15,7 @@ use everhold::{
     config::Standard,
     health::Health,
     ledger,
-    report::{Status, TokenReport},
+    report::TokenReport,
     watch::Watch,
 };
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     anvil::Anvil,
     proxy::Proxy,
-    setting::Setting,
+    setting::{Setting, status},
     support::{
         database::{Database, Engine, on_both_engines},
         snapshot::collection,
@@ -118,11 +118,6 @@ pub(crate) async fn report(watch: &Watch, address: Address, token: u64) -> Token
     let of = collection(&mut tx, address).await.unwrap();
     let report = TokenReport::read(&mut tx, policy, &of, U256::from(token), now).await;
     report.unwrap().unwrap_or_else(|| panic!("no token {token}"))
-}
-
-pub(crate) async fn status(watch: &Watch) -> Status {
-    let mut tx = watch.ledger().read().await.unwrap();
-    Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap()
 }
 
 /// Puts something with `aggregate3` where Multicall3 is on public chains.

@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use everhold::{
     health::Health,
-    ledger::{self, Collection, Incident, Ledger, Millis, Subject},
-    report::Status,
-    watch::{ReindexError, Watch, reindex},
+    ledger::{Collection, Incident, Ledger, Millis, Subject},
+    watch::{ReindexError, reindex},
 };
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ use crate::{
     anvil::{Anvil, digest},
     http::{Reply, Server},
     proxy::Proxy,
-    setting::{Setting, seen, seen_in},
+    setting::{Setting, seen, seen_in, status},
     support::database::{Database, on_both_engines},
 };
 
@@ -34,11 +33,6 @@ async fn collections(ledger: &Ledger) -> Vec<Collection> {
 
 async fn open_incidents(ledger: &Ledger) -> Vec<Incident> {
     ledger.read().await.unwrap().incidents(Millis::MAX).await.unwrap()
-}
-
-async fn status(watch: &Watch) -> Status {
-    let mut tx = watch.ledger().read().await.unwrap();
-    Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap()
 }
 
 /// A webhook that keeps what it gets.

@@ -1,22 +1,17 @@
 //! What status tells of the chain: how far behind, what is not final, what is still to come; also
 //! where block times make no sense.
 
-use everhold::{ledger, report::Status, watch::Watch};
+use everhold::ledger;
 use serde_json::json;
 
 use crate::{
     anvil::Anvil,
     proxy::Proxy,
-    setting::Setting,
+    setting::{Setting, status},
     support::database::{Database, Engine, on_both_engines},
 };
 
 on_both_engines!(tells_how_far_it_is_behind);
-
-async fn status(watch: &Watch) -> Status {
-    let mut tx = watch.ledger().read().await.unwrap();
-    Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap()
-}
 
 async fn tells_how_far_it_is_behind(db: Database) {
     let anvil = Anvil::start().await;

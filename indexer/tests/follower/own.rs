@@ -5,8 +5,8 @@ use everhold::{content::ContentId, health::Health, report::ContractUri, watch::W
 
 use crate::{
     anvil::Anvil,
-    foreign::{CID, deploy, report, setContractURICall, status},
-    setting::Setting,
+    foreign::{CID, deploy, report, setContractURICall},
+    setting::{Setting, status},
     support::{
         database::{Database, on_both_engines},
         snapshot::Snapshot,
@@ -27,14 +27,14 @@ async fn reads_what_ours_say_of_themselves(db: Database) {
     setting.confirmations = 3;
     let watch = setting.start(&db, &[&anvil.url]).await.unwrap();
     watch.once(false).await.unwrap();
-    assert!(own(&watch).await.is_none() && watch.picture().await.unwrap().all_healthy());
+    assert!(own(&watch).await.is_none() && status(&watch).await.all_healthy());
     ours.set_contract_content(B256::repeat_byte(1)).await;
     watch.once(false).await.unwrap();
     let first = own(&watch).await.unwrap();
     assert_eq!((first.health, first.contents.len()), (Health::Lost, 1), "no node has it");
     let id: ContentId = first.contents[0].id.parse().unwrap();
     assert_eq!((id.digest.0, first.uri), ([1; 32], Some(id.uri())));
-    assert!(!watch.picture().await.unwrap().all_healthy(), "an exit status tells of it");
+    assert!(!status(&watch).await.all_healthy(), "an exit status tells of it");
     let open = status(&watch).await.incidents;
     assert_eq!((open.len(), open[0].content.clone()), (1, Some(id.to_string())));
     // A reorg takes the second one back, and what it named with it.
@@ -66,7 +66,7 @@ async fn reads_what_others_say_of_themselves(db: Database) {
     let watch = setting.start(&db, &[&anvil.url]).await.unwrap();
     watch.once(false).await.unwrap();
     assert!(own(&watch).await.is_none(), "its contractURI reverts");
-    assert!(watch.picture().await.unwrap().all_healthy());
+    assert!(status(&watch).await.all_healthy());
     let inline = format!("data:application/json,{{\"image\":\"ipfs://{CID}\"}}");
     let set = |uri: &str, tells| setContractURICall { uri: uri.as_bytes().to_vec().into(), tells };
     contract.does(set(&inline, false)).await;
@@ -85,7 +85,7 @@ async fn reads_what_others_say_of_themselves(db: Database) {
     let said = own(&watch).await.unwrap();
     assert_eq!(said.health, Health::Unverifiable);
     assert!(said.unverifiable[0].contains("class http"), "{:?}", said.unverifiable);
-    assert!(watch.picture().await.unwrap().all_healthy(), "nobody can do anything about it");
+    assert!(status(&watch).await.all_healthy(), "nobody can do anything about it");
     // One that told nobody is found when all are read again.
     drop(watch);
     contract.does(set(&inline, false)).await;

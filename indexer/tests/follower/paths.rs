@@ -16,9 +16,9 @@ use everhold::{
 
 use crate::{
     anvil::Anvil,
-    foreign::{CID, deploy, moveCall, report, status},
+    foreign::{CID, deploy, moveCall, report},
     http::{Reply, Server},
-    setting::Setting,
+    setting::{Setting, status},
     support::database::{Database, on_both_engines},
 };
 
@@ -122,7 +122,7 @@ async fn does_not_follow_a_path_below_what_is_denied(db: Database) {
     assert_eq!((asked.load(Ordering::Relaxed), all.open_incidents().count()), (0, 0));
     let token = report(&watch, contract.address, 1).await;
     assert!(token.unresolved[0].contains("denied: by order 7/26"), "{:?}", token.unresolved);
-    assert!(watch.picture().await.unwrap().all_healthy());
+    assert!(status(&watch).await.all_healthy());
     allow(watch.ledger(), &config, &id.to_string()).await.unwrap();
     watch.once(false).await.unwrap();
     assert!(asked.load(Ordering::Relaxed) > 0);

@@ -12,6 +12,7 @@ use everhold::{
     content::ContentId,
     ledger::{self, Ledger, Tx},
     picture::{CollectionPicture, Picture},
+    report::Status,
     watch::{Round, Watch, WatchError, policy},
 };
 use url::Url;
@@ -204,6 +205,12 @@ pub(crate) async fn seen(ledger: &Ledger) -> Seen {
         }
     }
     seen
+}
+
+/// The state of everything, as `status` tells it.
+pub(crate) async fn status(watch: &Watch) -> Status {
+    let mut tx = watch.ledger().read().await.unwrap();
+    Status::read(&mut tx, watch.policy(), ledger::now()).await.unwrap()
 }
 
 async fn uris_of(

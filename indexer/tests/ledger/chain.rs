@@ -3,7 +3,9 @@
 use alloy::primitives::U256;
 use everhold::{
     content::{Codec, ContentId},
+    health::Policy,
     ledger::{Burn, Ledger, LedgerError, NewCollection},
+    picture::Picture,
 };
 
 use crate::{
@@ -258,7 +260,9 @@ async fn leaves_a_removed_collection_out_and_takes_it_back(db: Database) {
     let ids: Vec<_> = story.collections.iter().map(|collection| collection.id).collect();
     tx.set_active(&ids[..1], false, NOW).await.unwrap();
     assert_eq!(tx.collections().await.unwrap().len(), 1);
-    assert_eq!(tx.token_contents().await.unwrap().len(), 1);
+    let policy = Policy { min: 1, min_held: 0, grace: 0, recheck: 0 };
+    let shown = Picture::take(&mut tx, &policy, NOW).await.unwrap();
+    assert_eq!(shown.collections.iter().map(|one| one.tokens.len()).sum::<usize>(), 1);
     tx.commit().await.unwrap();
     assert_eq!(wanted(&story.ledger).await, sorted(&[1]), "nobody asks for the other");
     let mut tx = story.ledger.write().await.unwrap();

@@ -137,16 +137,17 @@ async fn works_with_many_hands_at_once(db: Database) {
 async fn reads_one_state(db: Database) {
     let mut story = Story::simple(db.open().await).await;
     story.tell(mint(0, 1, 1, 1)).await;
+    let row = story.collections[0].id;
     let reader = match db.engine {
         Engine::Sqlite => db.open().await,
         Engine::Postgres => story.ledger.clone(),
     };
     let mut tx = reader.read().await.unwrap();
-    assert_eq!(tx.token_contents().await.unwrap().len(), 1);
+    assert_eq!(tx.token_contents(row, None, 99).await.unwrap().len(), 1);
     story.tell(mint(0, 2, 1, 2)).await;
-    assert_eq!(tx.token_contents().await.unwrap().len(), 1);
+    assert_eq!(tx.token_contents(row, None, 99).await.unwrap().len(), 1);
     assert_eq!(tx.wanted_contents().await.unwrap().len(), 1);
     drop(tx);
     let mut tx = reader.read().await.unwrap();
-    assert_eq!(tx.token_contents().await.unwrap().len(), 2);
+    assert_eq!(tx.token_contents(row, None, 99).await.unwrap().len(), 2);
 }

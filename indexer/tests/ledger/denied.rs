@@ -7,6 +7,7 @@ use everhold::{
     health::{Health, Policy, ReplicaState},
     ledger::{DenialSource, Millis},
     picture::Picture,
+    report::Status,
 };
 
 use crate::{
@@ -69,10 +70,11 @@ async fn assert_wanted(story: &Story, contents: &[u8]) {
     assert_eq!(wanted, contents.iter().map(|content| raw(*content)).collect());
 }
 
+const POLICY: Policy = Policy { min: 1, min_held: 0, grace: 0, recheck: HOUR };
+
 async fn picture(story: &Story) -> Picture {
-    let policy = Policy { min: 1, min_held: 0, grace: 0, recheck: HOUR };
     let mut tx = story.ledger.read().await.unwrap();
-    Picture::take(&mut tx, &policy, NOW).await.unwrap()
+    Picture::take(&mut tx, &POLICY, NOW).await.unwrap()
 }
 
 async fn healths(story: &Story) -> Vec<Health> {
@@ -211,13 +213,12 @@ async fn tokens_are_counted_once_with_denied_ones(db: Database) {
     let story = story(&db, &[1, 2, 3, 3]).await;
     verify_all(&story, NOW).await;
     deny(&story, &digest(3)).await;
-    let picture = picture(&story).await;
-    let counts: usize =
-        Health::ALL.iter().map(|health| picture.collections[0].count(*health)).sum();
-    assert_eq!(counts, 4);
-    assert_eq!(picture.collections[0].count(Health::Denied), 2);
-    assert_eq!(picture.collections[0].count(Health::Healthy), 2);
-    assert!(picture.all_healthy(), "what is denied is as it should be");
+    let mut tx = story.ledger.read().await.unwrap();
+    let status = Status::read(&mut tx, &POLICY, NOW).await.unwrap();
+    let of = &status.collections[0].health;
+    assert_eq!((of.values().sum::<usize>(), status.collections[0].tokens), (4, 4));
+    assert_eq!((of[&Health::Denied], of[&Health::Healthy]), (2, 2));
+    assert!(status.all_healthy(), "what is denied is as it should be");
 }
 
 async fn a_reorg_does_not_bring_it_back(db: Database) {

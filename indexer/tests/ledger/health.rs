@@ -122,7 +122,9 @@ async fn calls_a_token_what_its_worst_content_is(db: Database) {
     assert_eq!(of(&story).await, [Health::Degraded, Health::Healthy]);
     probed(&story, 10, &[Missing, Missing]).await;
     assert_eq!(of(&story).await, [Health::Lost, Health::Lost]);
-    assert!(!picture(&story, &POLICY, NOW).await.all_healthy());
+    let mut tx = story.ledger.read().await.unwrap();
+    assert!(!Status::read(&mut tx, &POLICY, NOW).await.unwrap().all_healthy());
+    drop(tx);
     story.finalized = Some(5);
     story.tell([update(0, 1, 2, 2), burn(0, 2)].concat()).await;
     probed(&story, 10, &[Verified, Verified]).await;

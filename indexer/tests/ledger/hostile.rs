@@ -57,7 +57,7 @@ async fn keeps_token_ids_up_to_the_largest_in_order(db: Database) {
     let tokens = tx.tokens(story.collections[0].id).await.unwrap();
     let found: Vec<_> = tokens.iter().map(|token| token.token_id).collect();
     assert_eq!(found, ids);
-    let contents = tx.token_contents().await.unwrap();
+    let contents = tx.token_contents(story.collections[0].id, None, 999).await.unwrap();
     let found: Vec<_> = contents.iter().map(|token| token.token_id).collect();
     assert_eq!(found, ids);
     let one = tx.token(story.collections[0].id, U256::MAX).await.unwrap();
@@ -238,7 +238,7 @@ async fn keeps_long_and_strange_references(db: Database) {
     tx.record_metadata(row, &Ok(metadata), NOW).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = story.ledger.read().await.unwrap();
-    let links = tx.links().await.unwrap();
+    let links = tx.links_of(&[row]).await.unwrap();
     let found: Vec<_> = links.into_iter().map(|link| link.uri).collect();
     assert_eq!(found, expected);
 }

@@ -24,6 +24,7 @@ mod many;
 mod migration;
 mod model;
 mod nodes;
+mod pages;
 mod property;
 mod repairs;
 mod rereading;
