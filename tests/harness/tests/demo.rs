@@ -32,6 +32,6 @@ fn everything_promised_is_seen() {
     for (line, promise) in seen.iter().zip(PROMISES) {
         assert!(line.contains(promise), "{line}");
     }
-    assert!(told.contains("11 of 11 seen"), "{told}");
+    assert!(told.contains("12 of 12 seen"), "{told}");
     assert!(!told.contains('✗') && !told.contains('\x1b'), "{told}");
 }

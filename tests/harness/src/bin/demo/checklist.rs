@@ -9,6 +9,7 @@ use crate::story::Story;
 pub(crate) enum Promise {
     Published,
     Healthy,
+    Counted,
     Degraded,
     LossAlert,
     LossRepaired,
@@ -22,9 +23,10 @@ pub(crate) enum Promise {
 
 impl Promise {
     /// All of them, in the story's order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Published,
         Self::Healthy,
+        Self::Counted,
         Self::Degraded,
         Self::LossAlert,
         Self::LossRepaired,
@@ -41,6 +43,7 @@ impl Promise {
         match self {
             Self::Published => "a collection is published to four nodes",
             Self::Healthy => "all tokens are healthy",
+            Self::Counted => "verified, independent, held: counted apart",
             Self::Degraded => "a node loses files: degraded",
             Self::LossAlert => "a signed alert tells of it",
             Self::LossRepaired => "the files are repaired: healthy",
