@@ -1,6 +1,7 @@
 //! Those who hold content: one file a kind behind one small trait.
 
 pub mod aleph;
+mod announced;
 pub mod blocks;
 mod canary;
 mod gateway;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use url::Url;
 
 pub use crate::ledger::{Known, NodeKind};
+pub use announced::{Announced, confirm};
 pub use blocks::BlockNode;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
@@ -25,13 +27,13 @@ pub use network::{Network, NetworkError, PassedOver, agreed};
 pub use pinning::Pinning;
 pub use probe::{probe, probe_into};
 pub use resolve::{PathError, Resolver};
-pub use routing::{Announced, Routing, confirm};
+pub use routing::Routing;
 pub use sample::sample;
 pub use seen::Seen;
 
 use crate::{
     config::{Config, ConfigError, NodeConfig},
-    content::ContentId,
+    content::{ContentId, Provider},
 };
 
 /// Something that may hold content.
@@ -81,6 +83,8 @@ pub enum Answer {
         claimed: bool,
         /// They.
         detail: String,
+        /// Those of whom they are said, where they have a web server.
+        named: Vec<Provider>,
     },
 }
 
@@ -134,6 +138,12 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>,
         .routing
         .iter()
         .map(|node| other(Box::new(Routing::new(node.url.clone(), fetcher.clone())), node));
+    let kubo_routing = config
+        .ipfs
+        .kubo_routing
+        .iter()
+        .map(|node| other(Box::new(Routing::of_kubo(&node.url, fetcher.clone())), node));
+    let routing = routing.chain(kubo_routing);
     let mut all: Vec<_> = aleph.chain(gateways).chain(kubo).chain(routing).collect();
     for service in &config.pinning {
         let node = Pinning::new(service.url.clone(), service.token()?, fetcher.clone());
