@@ -89,7 +89,11 @@ mod tests {
         assert_eq!(choose(&[], &ports).new, ports[..1]);
         let known = |failed| Held { url: "http://1.2.3.4:9999".to_owned(), ..held(1, failed) };
         assert_eq!(choose(&[known(false)], &ports), Choice::default());
-        assert_eq!(choose(&[known(true)], &ports).new, ports[..1], "a wrong port keeps out no other");
+        assert_eq!(
+            choose(&[known(true)], &ports).new,
+            ports[..1],
+            "a wrong port keeps out no other"
+        );
     }
 
     proptest! {

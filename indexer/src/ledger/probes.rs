@@ -271,9 +271,11 @@ impl Tx {
         outcomes: &[Outcome<'_>],
     ) -> Result<()> {
         for provider in providers {
-            let records = || outcomes.iter().map(|one| one.record).filter(|one| one.node == *provider);
+            let records =
+                || outcomes.iter().map(|one| one.record).filter(|one| one.node == *provider);
             let served = records().filter(|one| one.seen == ReplicaState::Verified);
-            let (asked, served) = (records().map(|one| one.at).max(), served.map(|one| one.at).max());
+            let (asked, served) =
+                (records().map(|one| one.at).max(), served.map(|one| one.at).max());
             self.met_provider(*provider, asked, served).await?;
         }
         Ok(())

@@ -239,7 +239,10 @@ impl Tx {
         Ok(fetch!(fetch_optional, self, (i64,), new, url, address)?.map(|(id,)| id))
     }
 
-    async fn write_announcements(&mut self, named: &[((RowId, RowId, RowId), Millis)]) -> Result<()> {
+    async fn write_announcements(
+        &mut self,
+        named: &[((RowId, RowId, RowId), Millis)],
+    ) -> Result<()> {
         insert_rows!(
             self,
             "INSERT INTO announcements (content_id, node_id, router_id, named_at) ",

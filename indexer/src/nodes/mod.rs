@@ -14,6 +14,8 @@ mod routing;
 mod sample;
 mod seen;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use url::Url;
 
@@ -98,7 +100,7 @@ impl Answer {
 #[derive(Debug)]
 pub struct Configured {
     /// The node.
-    pub node: Box<dyn ContentNode>,
+    pub node: Arc<dyn ContentNode>,
     /// The same node's aleph interface, if it has one.
     pub aleph: Option<aleph::Client>,
     /// Who runs it, where the configuration says so.
@@ -113,12 +115,12 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>,
     let aleph = config.aleph.named().iter().map(|node| {
         let client = aleph::Client::new(node.url.clone(), fetcher.clone());
         Configured {
-            node: Box::new(client.clone()),
+            node: Arc::new(client.clone()),
             aleph: Some(client),
             operator: node.operator.clone(),
         }
     });
-    let other = |node: Box<dyn ContentNode>, from: &NodeConfig| Configured {
+    let other = |node: Arc<dyn ContentNode>, from: &NodeConfig| Configured {
         node,
         aleph: None,
         operator: from.operator.clone(),
@@ -127,28 +129,28 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>,
         .ipfs
         .gateways
         .iter()
-        .map(|node| other(Box::new(Gateway::new(node.url.clone(), fetcher.clone())), node));
+        .map(|node| other(Arc::new(Gateway::new(node.url.clone(), fetcher.clone())), node));
     let kubo = config
         .ipfs
         .kubo
         .iter()
-        .map(|node| other(Box::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
+        .map(|node| other(Arc::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
     let routing = config
         .ipfs
         .routing
         .iter()
-        .map(|node| other(Box::new(Routing::new(node.url.clone(), fetcher.clone())), node));
+        .map(|node| other(Arc::new(Routing::new(node.url.clone(), fetcher.clone())), node));
     let kubo_routing = config
         .ipfs
         .kubo_routing
         .iter()
-        .map(|node| other(Box::new(Routing::of_kubo(&node.url, fetcher.clone())), node));
+        .map(|node| other(Arc::new(Routing::of_kubo(&node.url, fetcher.clone())), node));
     let routing = routing.chain(kubo_routing);
     let mut all: Vec<_> = aleph.chain(gateways).chain(kubo).chain(routing).collect();
     for service in &config.pinning {
         let node = Pinning::new(service.url.clone(), service.token()?, fetcher.clone());
         let operator = service.operator.clone();
-        all.push(Configured { node: Box::new(node), aleph: None, operator });
+        all.push(Configured { node: Arc::new(node), aleph: None, operator });
     }
     Ok(all)
 }

@@ -1,6 +1,6 @@
 //! `everhold status`: collections, health counts, nodes, incidents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -9,7 +9,8 @@ use crate::{
     config::Standard,
     health::{Health, Policy, ReplicaState},
     ledger::{
-        ChainHead, Collection, Halt, Incident, LedgerError, Millis, NodeKind, OddLogs, Repair, Tx,
+        ChainHead, Collection, Halt, Incident, LedgerError, Millis, NodeKind, OddLogs, Repair,
+        RowId, Tx,
     },
     picture::{CollectionPicture, Picture},
     time_text,
@@ -376,9 +377,13 @@ impl IncidentStatus {
 }
 
 fn nodes(picture: &Picture) -> Vec<NodeStatus> {
-    let replicas = || picture.contents.values().flat_map(|content| &content.replicas);
-    let count =
-        |node, state| replicas().filter(|r| r.node == node && r.view.state == Some(state)).count();
+    let mut counts: HashMap<(RowId, ReplicaState), usize> = HashMap::new();
+    for replica in picture.contents.values().flat_map(|content| &content.replicas) {
+        if let Some(state) = replica.view.state {
+            *counts.entry((replica.node, state)).or_default() += 1;
+        }
+    }
+    let count = |node, state| counts.get(&(node, state)).copied().unwrap_or(0);
     let nodes = picture.nodes.iter().map(|node| NodeStatus {
         url: node.url.clone(),
         kind: node.kind,
