@@ -25,6 +25,7 @@ mod migration;
 mod model;
 mod nodes;
 mod property;
+mod providers;
 mod repairs;
 mod rereading;
 mod stores;
