@@ -17,5 +17,5 @@ ALTER TABLE nodes ADD COLUMN served_at BIGINT;
 ALTER TABLE nodes ADD COLUMN left_at BIGINT;
 
 -- Those that have a replica of each content.
-CREATE INDEX nodes_everywhere ON nodes (id, operator, address, kind) WHERE active = 1 AND kind <> 'provider';
+CREATE INDEX nodes_everywhere ON nodes (active, id, operator, address, kind) WHERE active = 1 AND kind <> 'provider';
 CREATE INDEX nodes_providers ON nodes (active, id) WHERE kind = 'provider';

@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 pub use super::places::MOST_OF_A_CONTENT;
 use super::{
     Millis, Node, Result, RowId, Tx,
-    bulk::{CHUNK, fetch_in, fetch_pairs, insert_rows},
+    bulk::{fetch_in, fetch_pairs, insert_rows},
     execute, fetch, int,
     places::{Choice, Held, choose},
 };
@@ -319,13 +319,11 @@ impl Tx {
     async fn delete_pairs(&mut self, table: &str, keys: &[Key]) -> Result<()> {
         match self {
             Self::Sqlite(c) => {
-                for chunk in keys.chunks(CHUNK) {
-                    let head = format!("DELETE FROM {table} WHERE (content_id, node_id) IN (");
-                    let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(head);
-                    query.push_values(chunk, |mut tuple, key| {
-                        tuple.push_bind(key.0).push_bind(key.1);
-                    });
-                    query.push(")").build().execute(&mut **c).await?;
+                // One by one: with a list of pairs it goes through the whole table.
+                let sql = format!("DELETE FROM {table} WHERE content_id = $1 AND node_id = $2");
+                for (content, node) in keys {
+                    let delete = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
+                    delete.bind(content).bind(node).execute(&mut **c).await?;
                 }
             }
             Self::Postgres(c) => {
