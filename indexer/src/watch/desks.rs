@@ -254,3 +254,80 @@ impl Desks {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        content::{Codec, id_of},
+        ledger::Known,
+    };
+
+    fn due(content: RowId, node: RowId) -> DueProbe {
+        let (id, known) = (id_of(Codec::Raw, b"x"), Known::default());
+        DueProbe { content, id, known, node, parse: false }
+    }
+
+    fn desks() -> Desks {
+        let config = ProbesConfig { node_requests_per_second: 0, ..ProbesConfig::default() };
+        Desks::new(&config, 32, 0)
+    }
+
+    /// Nodes 1 and 2 are configured, and all from 100 on providers.
+    fn busy() -> Desks {
+        let mut desks = desks();
+        desks.begin((100..200).collect());
+        let at = [1, 2].into_iter().chain(100..200);
+        desks
+            .queue(at.flat_map(|node| (0..50).map(move |content| due(content, node))).collect(), 0);
+        desks
+    }
+
+    #[test]
+    fn providers_have_a_quarter_of_places_and_turns() {
+        let mut desks = busy();
+        let served: Vec<_> = (0..32).filter_map(|_| desks.next(0)).map(|due| due.node).collect();
+        assert_eq!(served.len(), 32);
+        assert_eq!(served.iter().filter(|node| **node >= 100).count(), 8);
+        // Nobody brings anything back but nodes: they have all the turns.
+        for _ in 0..10 {
+            desks.done(1);
+            assert!(desks.next(0).unwrap().node < 100);
+        }
+        let provider = *served.iter().find(|node| **node >= 100).unwrap();
+        desks.done(provider);
+        let served: Vec<_> = (0..4)
+            .filter_map(|_| {
+                desks.done(2);
+                desks.next(0)
+            })
+            .collect();
+        assert_eq!(served.iter().filter(|due| due.node >= 100).count(), 1);
+    }
+
+    #[test]
+    fn nodes_get_more_while_providers_wait() {
+        let mut desks = desks();
+        desks.begin((100..1100).collect());
+        let mut room = desks.room([1, 2].into_iter(), 0);
+        desks.room_at_providers(&mut room, 100..1100, 0);
+        assert_eq!(room.nodes.len(), 2 + PROVIDERS_AT_ONCE);
+        assert!(room.is_limited, "there are more");
+        let few = room.nodes.iter().filter(|(node, _)| *node >= 100);
+        assert!(few.clone().all(|(_, most)| *most == AHEAD_OF_A_PROVIDER));
+        let taken: Vec<_> = few.map(|(node, _)| due(1, *node)).collect();
+        desks.queue(taken, 0);
+        assert_eq!((desks.waiting_at_nodes(), desks.waiting()), (0, PROVIDERS_AT_ONCE));
+        let mut room = desks.room([1, 2].into_iter(), 0);
+        desks.room_at_providers(&mut room, 100..1100, 0);
+        assert_eq!(room.nodes.iter().map(|(node, _)| *node).collect::<Vec<_>>(), [1, 2]);
+        assert!(room.is_limited, "they are taken later");
+    }
+
+    #[test]
+    fn who_is_a_provider_no_more_has_no_desk() {
+        let mut desks = busy();
+        desks.begin(vec![100]);
+        assert_eq!(desks.desks.keys().copied().collect::<Vec<_>>(), [1, 2, 100]);
+    }
+}

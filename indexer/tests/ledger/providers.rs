@@ -248,7 +248,8 @@ async fn goes_with_its_router(db: Database) {
     configure(&story.ledger, &ALL).await;
     assert_eq!(providers(&story.ledger).await.len(), 3);
     configure(&story.ledger, &[ALL[0], ALL[2]]).await;
-    let left: BTreeSet<_> = providers(&story.ledger).await.into_iter().map(|(_, url)| url).collect();
+    let left: BTreeSet<_> =
+        providers(&story.ledger).await.into_iter().map(|(_, url)| url).collect();
     assert_eq!(left, BTreeSet::from([url(2), url(3)]));
     // What it said is late.
     announce(&story.ledger, 1, nodes[1], &[url(1)], NOW + 1).await;
@@ -315,7 +316,10 @@ async fn makes_room_by_sending_away_the_useless(db: Database) {
         let said = rows.iter().enumerate().map(|(index, content)| Announcement {
             content: *content,
             router: nodes[1],
-            named: named(index).into_iter().map(|url| Named { address: url.clone(), url }).collect(),
+            named: named(index)
+                .into_iter()
+                .map(|url| Named { address: url.clone(), url })
+                .collect(),
             at,
         });
         let mut tx = story.ledger.write().await.unwrap();

@@ -37,7 +37,8 @@ impl Web {
         number: u8,
         answer: impl Fn(&Uri) -> Response + Send + Sync + 'static,
     ) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, number), 0)).await.context("web")?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::new(127, 0, 0, number), 0)).await.context("web")?;
         let url = format!("http://{}", listener.local_addr().context("web")?);
         let (answer, asked) = (Arc::new(answer), Arc::new(AtomicU64::new(0)));
         let seen = Arc::clone(&asked);
