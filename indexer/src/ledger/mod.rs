@@ -13,6 +13,7 @@ mod content_rows;
 mod contents;
 mod copy;
 mod denied;
+mod departures;
 mod due;
 mod factories;
 mod fold;

@@ -7,8 +7,8 @@ use rand::seq::SliceRandom;
 
 pub use super::places::MOST_OF_A_CONTENT;
 use super::{
-    Millis, Node, Result, RowId, Tx,
-    bulk::{fetch_in, fetch_pairs, insert_rows},
+    Millis, Result, RowId, Tx,
+    bulk::{fetch_in, insert_rows},
     execute, fetch, int,
     places::{Choice, Held, choose},
 };
@@ -62,7 +62,7 @@ enum Standing {
 
 /// What it knows of all that are named. Those in no row, or in none that is in use, are new.
 struct Acquaintances {
-    standing: HashMap<String, Standing>,
+    standing: HashMap<String, (RowId, Standing)>,
     /// How many new ones there may be.
     room: usize,
 }
@@ -93,8 +93,12 @@ impl Tx {
             for url in new {
                 let address = one.named.iter().find(|named| named.url == url);
                 let address = address.map(|named| named.address.as_str()).unwrap_or_default();
-                if let Some(node) = self.admit(&url, address, one.at).await? {
-                    known.admitted(url);
+                let node = match known.standing.get(&url) {
+                    Some((row, _)) => Some(*row),
+                    None => self.admit(&url, address, one.at).await?,
+                };
+                if let Some(node) = node {
+                    known.admitted(url, node);
                     named.insert((key.0, node, key.1), one.at);
                 }
             }
@@ -127,26 +131,26 @@ impl Tx {
         urls: &BTreeSet<&str>,
         gone_before: Millis,
     ) -> Result<Acquaintances> {
-        type Row = (String, String, i64, Option<i64>, i64);
+        type Row = (i64, String, String, i64, Option<i64>, i64);
         let keys: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
         let rows = fetch_in!(
             self,
             Row,
             {}
-            "SELECT n.url, n.kind, n.active, n.served_at, CASE WHEN n.served_at IS NULL
+            "SELECT n.id, n.url, n.kind, n.active, n.served_at, CASE WHEN n.served_at IS NULL
                 THEN (SELECT COUNT(*) FROM announcements a WHERE a.node_id = n.id) ELSE 0 END
              FROM nodes n WHERE n.url IN",
             keys,
             ""
         );
-        let standing = rows.into_iter().filter_map(|(url, kind, active, served, contents)| {
+        let standing = rows.into_iter().filter_map(|(row, url, kind, active, served, contents)| {
             let standing = match (kind.as_str(), active, served) {
                 ("provider", 0, _) => return None,
                 ("provider", _, Some(_)) => Standing::Served,
                 ("provider", _, None) => Standing::OnTrial(contents),
                 _ => Standing::Configured,
             };
-            Some((url, standing))
+            Some((url, (row, standing)))
         });
         let mut standing: HashMap<_, _> = standing.collect();
         let new = urls.iter().filter(|url| !standing.contains_key(**url)).count();
@@ -213,10 +217,9 @@ impl Tx {
         Ok(held)
     }
 
-    /// The row of a provider that gets a place; `None` where there is none to be had.
+    /// A row for a provider that is new, or comes back; `None` where there is none to be had.
     async fn admit(&mut self, url: &str, address: &str, at: Millis) -> Result<Option<RowId>> {
-        let again = "UPDATE nodes SET asked_at = CASE WHEN active = 1 THEN asked_at END,
-                active = 1, left_at = NULL
+        let again = "UPDATE nodes SET active = 1, asked_at = NULL, left_at = NULL
              WHERE url = $1 AND kind = 'provider' RETURNING id";
         if let Some((id,)) = fetch!(fetch_optional, self, (i64,), again, url)? {
             return Ok(Some(id));
@@ -262,120 +265,6 @@ impl Tx {
                 WHERE replicas.due_at IS NULL"
         );
         Ok(())
-    }
-
-    /// Ends announcements (content, provider, router), and what hangs on them.
-    async fn withdraw(&mut self, gone: &[(RowId, RowId, RowId)]) -> Result<()> {
-        for (content, node, router) in gone {
-            execute!(
-                self,
-                "DELETE FROM announcements
-                 WHERE content_id = $1 AND node_id = $2 AND router_id = $3",
-                content,
-                node,
-                router,
-            )?;
-        }
-        self.end_replicas(gone.iter().map(|(content, node, _)| (*content, *node)).collect()).await
-    }
-
-    async fn send_away(&mut self, providers: &[RowId]) -> Result<()> {
-        let ended = fetch_in!(self, (i64, i64), {} "DELETE FROM announcements WHERE node_id IN",
-            providers, "RETURNING content_id, node_id");
-        self.end_replicas(ended.into_iter().collect()).await
-    }
-
-    /// Ends replicas that nobody announces any more, and takes providers out of use that have none.
-    async fn end_replicas(&mut self, replicas: BTreeSet<Key>) -> Result<()> {
-        if replicas.is_empty() {
-            return Ok(());
-        }
-        let keys: Vec<Key> = replicas.iter().copied().collect();
-        let still = fetch_pairs!(
-            self,
-            (i64, i64),
-            "a.content_id, a.node_id",
-            "announcements a",
-            ("a.content_id", "a.node_id"),
-            keys,
-            ""
-        );
-        let still: BTreeSet<Key> = still.into_iter().collect();
-        let ended: Vec<Key> = replicas.difference(&still).copied().collect();
-        for table in ["replica_changes", "leases", "replicas"] {
-            self.delete_pairs(table, &ended).await?;
-        }
-        let contents: BTreeSet<RowId> = ended.iter().map(|(content, _)| *content).collect();
-        self.rejudge(&contents.into_iter().collect::<Vec<_>>()).await?;
-        execute!(
-            self,
-            "UPDATE nodes SET active = 0, left_at = $1 WHERE kind = 'provider' AND active = 1
-               AND NOT EXISTS (SELECT 1 FROM announcements a WHERE a.node_id = nodes.id)",
-            super::now(),
-        )?;
-        Ok(())
-    }
-
-    async fn delete_pairs(&mut self, table: &str, keys: &[Key]) -> Result<()> {
-        match self {
-            Self::Sqlite(c) => {
-                // One by one: with a list of pairs it goes through the whole table.
-                let sql = format!("DELETE FROM {table} WHERE content_id = $1 AND node_id = $2");
-                for (content, node) in keys {
-                    let delete = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
-                    delete.bind(content).bind(node).execute(&mut **c).await?;
-                }
-            }
-            Self::Postgres(c) => {
-                let (contents, nodes): (Vec<i64>, Vec<i64>) = keys.iter().copied().unzip();
-                let sql = format!(
-                    "DELETE FROM {table} t USING UNNEST($1, $2) AS one (content, node)
-                     WHERE t.content_id = one.content AND t.node_id = one.node"
-                );
-                let delete = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(contents).bind(nodes);
-                delete.execute(&mut **c).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends what no router has named since `before`, but for what was seen right since then: who
-    /// serves a content need not be named again.
-    pub async fn forget_unannounced(&mut self, before: Millis) -> Result<()> {
-        self.alone().await?;
-        let ended = fetch!(
-            fetch_all,
-            self,
-            (i64, i64),
-            "DELETE FROM announcements WHERE named_at < $1 AND NOT EXISTS (
-                SELECT 1 FROM replicas r
-                WHERE r.content_id = announcements.content_id AND r.node_id = announcements.node_id
-                  AND r.state = 'verified' AND r.verified_at >= $1)
-             RETURNING content_id, node_id",
-            before,
-        )?;
-        self.end_replicas(ended.into_iter().collect()).await
-    }
-
-    /// Routers that are in use no more take those with them whom they alone named.
-    pub(super) async fn end_removed_routers(&mut self) -> Result<()> {
-        let ended = fetch!(
-            fetch_all,
-            self,
-            (i64, i64),
-            "DELETE FROM announcements
-             WHERE router_id IN (SELECT id FROM nodes WHERE active = 0 AND kind <> 'provider')
-             RETURNING content_id, node_id",
-        )?;
-        self.end_replicas(ended.into_iter().collect()).await
-    }
-
-    /// Ends providers that are configured now: they are nodes as others from here on.
-    pub(super) async fn take_from_providers(&mut self, nodes: &[Node]) -> Result<()> {
-        let rows = "SELECT id, url FROM nodes WHERE kind = 'provider'";
-        let rows = fetch!(fetch_all, self, (i64, String), rows)?;
-        let taken = rows.into_iter().filter(|(_, url)| nodes.iter().any(|node| node.url == *url));
-        self.send_away(&taken.map(|(id, _)| id).collect::<Vec<_>>()).await
     }
 
     /// Providers with a probe that is due at `now` and that nobody has taken, with their URLs: of
@@ -444,9 +333,9 @@ impl Acquaintances {
         let mut room = self.room;
         urls.retain(|url| match self.standing.get(url) {
             _ if held.iter().any(|one| one.url == *url) => true,
-            Some(Standing::Configured) => false,
-            Some(Standing::Served) => true,
-            Some(Standing::OnTrial(contents)) => *contents < ON_TRIAL,
+            Some((_, Standing::Configured)) => false,
+            Some((_, Standing::Served)) => true,
+            Some((_, Standing::OnTrial(contents))) => *contents < ON_TRIAL,
             None => {
                 let may_come = room > 0;
                 room = room.saturating_sub(1);
@@ -457,13 +346,13 @@ impl Acquaintances {
     }
 
     /// One more content has this provider.
-    fn admitted(&mut self, url: String) {
+    fn admitted(&mut self, url: String, row: RowId) {
         match self.standing.get_mut(&url) {
-            Some(Standing::OnTrial(contents)) => *contents += 1,
+            Some((_, Standing::OnTrial(contents))) => *contents += 1,
             Some(_) => {}
             None => {
                 self.room = self.room.saturating_sub(1);
-                self.standing.insert(url, Standing::OnTrial(1));
+                self.standing.insert(url, (row, Standing::OnTrial(1)));
             }
         }
     }

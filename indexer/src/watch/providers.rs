@@ -79,9 +79,12 @@ impl Watch {
     /// some, or lost them. Gives the rows.
     pub(super) async fn review_providers(&self) -> Result<Vec<RowId>, LedgerError> {
         if self.strangers.is_time_to_forget() {
-            let mut tx = self.ledger.write().await?;
-            tx.forget_unannounced(self.oldest_that_counts()).await?;
-            tx.commit().await?;
+            let mut more = true;
+            while more {
+                let mut tx = self.ledger.write().await?;
+                more = tx.forget_unannounced(self.oldest_that_counts()).await?;
+                tx.commit().await?;
+            }
         }
         let providers = self.ledger.read().await?.providers().await?;
         self.strangers.replace(&providers);
