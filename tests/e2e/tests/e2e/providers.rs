@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use everhold_e2e::{
-    Result, World,
+    Result, Setup, World,
     blocks::Block,
     ended::Ended,
     report::{self, content, id, items, replica, text},
@@ -63,7 +63,16 @@ fn other_bytes(uri: &axum::http::Uri) -> Response {
 
 #[tokio::test]
 async fn a_content_reaches_min_by_a_provider_that_serves_it() -> Result<()> {
-    let mut world = World::healthy(small()).await?;
+    reaches_min(None).await
+}
+
+#[tokio::test]
+async fn a_content_reaches_min_by_a_provider_with_postgres() -> Result<()> {
+    reaches_min(Some(crate::postgres::server::new_database().await)).await
+}
+
+async fn reaches_min(database: Option<String>) -> Result<()> {
+    let mut world = World::healthy(Setup { database, ..small() }).await?;
     let all = blocks(&world, &world.token(1).await?)?;
     let all: Vec<_> = all.iter().collect();
     let honest = Web::of_blocks_at(2, &all, None).await?;
