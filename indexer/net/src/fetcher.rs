@@ -93,6 +93,11 @@ impl Fetcher {
         self.inner.origins.judge(url, false).is_ok()
     }
 
+    /// As [`Fetcher::allows`], for a URL that strangers chose.
+    pub fn allows_strangers(&self, url: &Url) -> bool {
+        self.inner.origins.judge(url, true).is_ok()
+    }
+
     /// The limits it was made with.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits

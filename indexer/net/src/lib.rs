@@ -42,6 +42,7 @@ mod socket;
 mod text;
 mod trust;
 mod wire;
+mod witness;
 
 pub use address::is_public;
 pub use body::Body;
@@ -59,3 +60,4 @@ pub use retry::{MAX_RETRY_AFTER, Retry};
 pub use socket::{Socket, Taken};
 pub use text::{root_cause, shown};
 pub use url::Url;
+pub use witness::Witness;

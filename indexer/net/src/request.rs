@@ -11,7 +11,9 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{body::Body, error::FetchError, fetcher::Fetcher, send, text::host_of};
+use crate::{
+    body::Body, error::FetchError, fetcher::Fetcher, send, text::host_of, witness::Witness,
+};
 
 /// A request that is not sent yet. It says what may come back, and how long that may take, where
 /// this is not what [`crate::Limits`] say.
@@ -29,6 +31,7 @@ pub struct Request {
     pub(crate) idle: Duration,
     pub(crate) total: Duration,
     pub(crate) limit: Option<u64>,
+    pub(crate) witness: Option<Witness>,
     /// Why it can't be sent.
     broken: Option<String>,
 }
@@ -65,6 +68,7 @@ impl Request {
             idle,
             total,
             limit: None,
+            witness: None,
             broken: None,
             fetcher,
         }
@@ -173,6 +177,13 @@ impl Request {
     #[must_use]
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = Some(bytes);
+        self
+    }
+
+    /// Has it remembered from which address the answer comes.
+    #[must_use]
+    pub fn witnessed(mut self, by: &Witness) -> Self {
+        self.witness = Some(by.clone());
         self
     }
 

@@ -51,6 +51,9 @@ pub(crate) async fn send(mut request: Request, limit: u64) -> Result<Body, Fetch
             request.url = trail.next(&url, response.headers(), &mut request.headers)?;
             continue;
         }
+        if let Some(witness) = &request.witness {
+            witness.saw(response.remote_addr());
+        }
         let limits = &inner.limits;
         let pace = Pace {
             idle: request.idle,

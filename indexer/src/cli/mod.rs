@@ -164,6 +164,14 @@ impl Context {
         shortage(&config).map_or(Ok(config), |shortage| Err(Failure::usage(shortage)))
     }
 
+    /// The same for `watch`, where providers may make up for nodes that are not there.
+    fn config_to_watch(&self) -> Result<Config, Failure> {
+        match self.read_config()?.ipfs.has_routers() {
+            true => self.config(),
+            false => self.config_with_nodes(),
+        }
+    }
+
     /// The endpoints of the chain that the command is about.
     async fn connect(&self, config: &Config, fetcher: &Fetcher) -> Result<Rpc, Failure> {
         let chain = config.chain_of(self.chain_id)?;

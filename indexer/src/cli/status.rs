@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     health::{Health, ReplicaState},
-    ledger::{self, Ledger},
-    report::{ChainStatus, CollectionStatus, FactoryStatus, IncidentStatus, Status},
+    ledger::{self, Ledger, NodeKind},
+    report::{ChainStatus, CollectionStatus, FactoryStatus, IncidentStatus, NodeStatus, Status},
     span_text,
     watch::policy,
 };
@@ -189,10 +189,21 @@ fn nodes(status: &Status) -> String {
     let mut header = vec!["node", "kind"];
     header.extend(ReplicaState::ALL.iter().map(|state| state.as_str()));
     let mut table = table(&header);
-    for node in &status.nodes {
+    // Routers may name a thousand who serve nothing: they are counted, and shown in the JSON.
+    let serves = |node: &&NodeStatus| {
+        node.kind != NodeKind::Provider
+            || node.replicas.get(&ReplicaState::Verified).is_some_and(|count| *count > 0)
+    };
+    let idle = status.nodes.iter().filter(|node| !serves(node)).count();
+    for node in status.nodes.iter().filter(serves) {
         let mut row = vec![node.url.clone(), node.kind.as_str().to_owned()];
         row.extend(node.replicas.values().map(usize::to_string));
         table.add_row(row);
     }
-    table.trim_fmt()
+    let rest = match idle {
+        0 => String::new(),
+        1 => "\n1 provider that was announced serves nothing".to_owned(),
+        many => format!("\n{many} providers that were announced serve nothing"),
+    };
+    table.trim_fmt() + &rest
 }

@@ -47,7 +47,7 @@ struct Watched {
 
 impl WatchArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let config = context.config_with_nodes()?;
+        let config = context.config_to_watch()?;
         let repair = config.repair.enabled && !self.no_repair && !self.index_only;
         let repairer =
             if repair { self.key.or(&config.repair).load_if_named().await? } else { None };

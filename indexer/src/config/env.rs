@@ -44,6 +44,8 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_IPFS_GATEWAYS", |c, v| set_list(&mut c.ipfs.gateways, v)),
     ("EVERHOLD_IPFS_KUBO", |c, v| set_list(&mut c.ipfs.kubo, v)),
     ("EVERHOLD_IPFS_ROUTING", |c, v| set_list(&mut c.ipfs.routing, v)),
+    ("EVERHOLD_IPFS_KUBO_ROUTING", |c, v| set_list(&mut c.ipfs.kubo_routing, v)),
+    ("EVERHOLD_IPFS_PRIVATE_HOSTS", |c, v| set_list(&mut c.ipfs.private_hosts, v)),
     ("EVERHOLD_REPLICAS_MIN", |c, v| set(&mut c.replicas.min, v)),
     ("EVERHOLD_REPLICAS_MIN_HELD", |c, v| set(&mut c.replicas.min_held, v)),
     ("EVERHOLD_REPLICAS_GRACE", |c, v| set(&mut c.replicas.grace, v)),

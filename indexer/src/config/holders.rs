@@ -44,6 +44,13 @@ impl Default for AlephConfig {
     }
 }
 
+impl IpfsConfig {
+    /// Whether anybody is asked who announces content.
+    pub fn has_routers(&self) -> bool {
+        !self.routing.is_empty() || !self.kubo_routing.is_empty()
+    }
+}
+
 /// The public API hosts of the network.
 const NETWORK: [&str; 3] =
     ["https://api.aleph.im", "https://api2.aleph.im", "https://api3.aleph.im"];
@@ -105,6 +112,10 @@ pub struct IpfsConfig {
     pub kubo: Vec<NodeConfig>,
     /// Delegated routers, asked who announces content.
     pub routing: Vec<NodeConfig>,
+    /// Kubo RPC endpoints that are asked the same, of their own routing.
+    pub kubo_routing: Vec<NodeConfig>,
+    /// Providers that may be on private addresses, each by a URL with its port.
+    pub private_hosts: Vec<Url>,
 }
 
 /// `[[pinning]]`: a pinning service, asked whether it has pinned content.

@@ -1,6 +1,9 @@
 //! Reading settings, and what is wrong with them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use url::Url;
 
@@ -68,8 +71,9 @@ impl Config {
     /// Finds settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_chains()?;
-        let mut seen = std::collections::HashSet::new();
-        match self.node_urls().find(|url| !seen.insert(url.as_str())) {
+        // A Kubo node may be asked for content and, as another node, for who has it.
+        let routers = self.ipfs.kubo_routing.iter().map(|node| &node.url);
+        match twice(self.node_urls()).or(twice(routers)) {
             Some(twice) => Err(ConfigError::Invalid(format!(
                 "node {twice} is configured twice; a node is of one kind and counts once"
             ))),
@@ -79,13 +83,19 @@ impl Config {
 
     /// The URLs of all nodes that are named.
     pub(super) fn node_urls(&self) -> impl Iterator<Item = &Url> {
-        let IpfsConfig { gateways, kubo, routing } = &self.ipfs;
+        let IpfsConfig { gateways, kubo, routing, .. } = &self.ipfs;
         let nodes = [self.aleph.named(), gateways, kubo, routing].into_iter().flatten();
         nodes.map(|node| &node.url).chain(self.pinning.iter().map(|service| &service.url))
     }
 }
 
 /// What is wrong, and with which key. The value stays out: it may hold a password.
+/// The first URL that comes again.
+fn twice<'a>(mut urls: impl Iterator<Item = &'a Url>) -> Option<&'a Url> {
+    let mut seen = HashSet::new();
+    urls.find(|url| !seen.insert(url.as_str()))
+}
+
 fn reason(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', "; ");
     // url's errors end with the text that is no URL.

@@ -42,6 +42,8 @@ provenance = "24h"                      # how often nodes are asked which STOREs
 gateways = []                           # e.g. ["https://gateway.example"]: asked for /ipfs/CID
 kubo = []                               # RPC URLs of Kubo nodes
 routing = []                            # e.g. ["https://delegated-ipfs.dev"]: asked who announces content; a claim
+kubo_routing = []                       # RPC URLs of Kubo nodes that are asked the same (findprovs)
+private_hosts = []                      # URLs of announced providers that may be on private addresses
 
 # Pinning services: what they say to have pinned is a claim, and no replica.
 # [[pinning]]

@@ -29,6 +29,8 @@ impl Verdict {
     /// The class of the next probe.
     pub fn priority(self) -> Priority {
         match self.state {
+            // Of a claim nothing hangs on the next probe.
+            Some(ReplicaState::Claimed) => Priority::Routine,
             Some(ReplicaState::Verified) if self.failures == 0 => Priority::Routine,
             None if self.failures == 0 => Priority::New,
             _ => Priority::Urgent,
@@ -47,8 +49,13 @@ impl Schedule {
         let backoff = self.retry.saturating_mul(1 << failures.saturating_sub(1));
         let wait = match verdict.state {
             _ if verdict.is_in_doubt() => backoff,
+            Some(ReplicaState::Claimed) if verdict.failures >= FAILURES_THAT_COUNT => {
+                backoff.min(self.recheck)
+            }
             _ if verdict.failures >= FAILURES_THAT_COUNT => backoff.min(UNWELL).min(self.recheck),
-            Some(ReplicaState::Verified) => self.recheck.saturating_sub(self.sooner(at, salt)),
+            Some(ReplicaState::Verified | ReplicaState::Claimed) => {
+                self.recheck.saturating_sub(self.sooner(at, salt))
+            }
             _ => self.recheck.min(UNWELL),
         };
         at.saturating_add(wait.max(1))

@@ -216,3 +216,33 @@ fn who_only_says_who_has_it_makes_up_for_nothing() {
     let router = ReplicaView { gives_bytes: false, ..router };
     assert_eq!(health(&[router]), Health::Lost);
 }
+
+/// Whatever those who only announced say, they are claims until right bytes come, nobody waits for
+/// them, and they are asked less and less often.
+#[test]
+fn who_only_announced_stays_a_claim() {
+    use ReplicaState::{Claimed, Corrupt, Missing, Unreachable, Verified};
+    let claim = Verdict { state: Some(Claimed), failures: 0 };
+    let schedule = Schedule { recheck: DAY, retry: 1000, jitter: 0 };
+    let wait = |verdict| schedule.next_probe(verdict, 0, 0);
+    let mut verdict = claim;
+    let mut waits = Vec::new();
+    for state in [Missing, Corrupt, Unreachable, Claimed].into_iter().cycle().take(40) {
+        verdict = verdict.of_a_claim_after(state);
+        assert_eq!(verdict.state, Some(Claimed), "{state}");
+        assert!(!verdict.is_in_doubt(), "{state}");
+        assert_eq!(verdict.priority(), Priority::Routine);
+        waits.push(wait(verdict));
+    }
+    assert_eq!(waits[..3], [4000, 8000, 16_000]);
+    assert!(waits.is_sorted());
+    assert_eq!(waits.last(), Some(&DAY));
+    let served = verdict.of_a_claim_after(Verified);
+    assert_eq!(served, Verdict { state: Some(Verified), failures: 0 });
+    let doubtful = served.of_a_claim_after(Unreachable);
+    assert_eq!((doubtful.state, doubtful.is_in_doubt()), (Some(Verified), true));
+    assert_eq!(served.of_a_claim_after(Missing).state, Some(Claimed), "at once");
+    // What a router says is asked again as what is well is.
+    assert_eq!(wait(claim), DAY);
+    assert_eq!(claim.priority(), Priority::Routine);
+}

@@ -32,6 +32,18 @@ impl Verdict {
         Self { state, failures }
     }
 
+    /// The verdict after a probe of somebody who only announced that content: whoever was not seen to
+    /// have it goes on claiming it, whatever it answers. Nobody waits for such a claim, so that its
+    /// first failure counts, and the next probes are further and further off.
+    pub fn of_a_claim_after(self, seen: ReplicaState) -> Self {
+        let after = self.after(seen);
+        if after.state == Some(ReplicaState::Verified) {
+            return after;
+        }
+        let failures = self.failures.saturating_add(1).max(FAILURES_THAT_COUNT);
+        Self { state: Some(ReplicaState::Claimed), failures }
+    }
+
     /// Whether the last probe failed and another should come before a verdict is made of it.
     pub fn is_in_doubt(self) -> bool {
         (1..FAILURES_THAT_COUNT).contains(&self.failures)

@@ -19,7 +19,8 @@ pub enum NodeKind {
     Routing,
     /// A pinning service: it says that it has content, and gives none.
     Pinning,
-    /// Somebody who announced content, and has a trustless gateway.
+    /// Somebody who announced content, as a router says, and has a web server. It has replicas of what
+    /// it announced, and is no node of other contents.
     Provider,
 }
 
@@ -76,9 +77,12 @@ impl Node {
 impl Tx {
     /// Makes the ledger's nodes those given (the `id` is ignored): new ones get every wanted
     /// content to probe, those left out no longer count.
+    ///
+    /// Providers are none of them: they stay as long as a router that stays has named them.
     pub async fn set_nodes(&mut self, nodes: &[Node]) -> Result<()> {
         self.alone().await?;
-        execute!(self, "UPDATE nodes SET active = 0")?;
+        self.take_from_providers(nodes).await?;
+        execute!(self, "UPDATE nodes SET active = 0 WHERE kind <> 'provider'")?;
         for node in nodes {
             execute!(
                 self,
@@ -96,11 +100,12 @@ impl Tx {
             "UPDATE replicas SET due_at = NULL
              WHERE node_id IN (SELECT id FROM nodes WHERE active = 0)",
         )?;
+        self.end_removed_routers().await?;
         execute!(
             self,
             "INSERT INTO replicas (content_id, node_id, due_at)
              SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
-             WHERE c.wanted = 1 AND n.active = 1 AND c.id <= (SELECT up_to FROM scheduled)
+             WHERE c.wanted = 1 AND n.active = 1 AND n.kind <> 'provider' AND c.id <= (SELECT up_to FROM scheduled)
              ON CONFLICT (content_id, node_id) DO UPDATE
                 SET due_at = COALESCE(replicas.due_at, 0)",
         )?;
@@ -123,7 +128,7 @@ impl Tx {
             .map_err(|_| LedgerError::Corrupt("a seed of other than 32 bytes".to_owned()))
     }
 
-    /// The nodes in use, in the order they first came.
+    /// The nodes in use, providers among them, in the order they first came.
     pub async fn nodes(&mut self) -> Result<Vec<Node>> {
         let rows = fetch!(
             fetch_all,

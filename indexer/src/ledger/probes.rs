@@ -113,12 +113,22 @@ impl Tx {
     ) -> Result<HashMap<Key, Verdict>> {
         let contents = self.probed_contents(records).await?;
         let known = self.verdicts_of(records).await?;
+        let providers = self.providers_among(records).await?;
         let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
             let Some(content) = contents.get(&record.content) else { continue };
             let standing = known.get(&(record.content, record.node));
+            let is_provider = providers.contains(&record.node);
+            if is_provider && standing.is_none() {
+                // It is announced no more since the probe began: no row comes back by that.
+                continue;
+            }
             let (before, is_due) = standing.copied().unwrap_or((Verdict::default(), true));
-            outcomes.push(outcome(record, before, is_due, content, schedule));
+            let after = match is_provider {
+                true => before.of_a_claim_after(record.seen),
+                false => before.after(record.seen),
+            };
+            outcomes.push(outcome(record, (before, after), is_due, content, schedule));
         }
         self.write_replicas(&outcomes).await?;
         self.write_changes(&outcomes).await?;
@@ -127,6 +137,7 @@ impl Tx {
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
         self.learn(&outcomes, &contents).await?;
         self.finish_repairs(&outcomes).await?;
+        self.met_providers(&providers, &outcomes).await?;
         Ok(outcomes.iter().map(|one| ((one.record.content, one.record.node), one.after)).collect())
     }
 
@@ -244,6 +255,32 @@ impl Tx {
         Ok(())
     }
 
+    /// Which of the nodes of these records are providers.
+    async fn providers_among(&mut self, records: &[&ProbeRecord]) -> Result<BTreeSet<RowId>> {
+        let nodes: BTreeSet<RowId> = records.iter().map(|record| record.node).collect();
+        let nodes: Vec<RowId> = nodes.into_iter().collect();
+        let found = fetch_in!(self, (i64,), {} "SELECT id FROM nodes WHERE kind = 'provider' AND id IN",
+            nodes, "");
+        Ok(found.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Providers were asked, and some served what they had announced.
+    async fn met_providers(
+        &mut self,
+        providers: &BTreeSet<RowId>,
+        outcomes: &[Outcome<'_>],
+    ) -> Result<()> {
+        for provider in providers {
+            let records =
+                || outcomes.iter().map(|one| one.record).filter(|one| one.node == *provider);
+            let served = records().filter(|one| one.seen == ReplicaState::Verified);
+            let (asked, served) =
+                (records().map(|one| one.at).max(), served.map(|one| one.at).max());
+            self.met_provider(*provider, asked, served).await?;
+        }
+        Ok(())
+    }
+
     /// Remembers what probes proved. Who was found to serve other bytes, while nobody could say how
     /// the DAG was cut, is asked again.
     async fn learn(
@@ -312,12 +349,11 @@ impl Tx {
 
 fn outcome<'a>(
     record: &'a ProbeRecord,
-    before: Verdict,
+    (before, after): (Verdict, Verdict),
     is_due: bool,
     content: &Probed,
     schedule: &Schedule,
 ) -> Outcome<'a> {
-    let after = before.after(record.seen);
     // The bytes that a probe took for others have been proved right since it began.
     let is_outdated = record.seen == ReplicaState::Corrupt
         && record.sha256.is_some_and(|got| content.sha256.as_deref() == Some(got.0.as_slice()));

@@ -65,6 +65,10 @@ fn state(text: &str) -> Result<ReplicaState> {
 }
 
 impl ReplicaRow {
+    fn key(&self) -> (RowId, RowId) {
+        (self.content_id, self.node_id)
+    }
+
     fn into_replica(self) -> Result<Replica> {
         Ok(Replica {
             content: self.content_id,
@@ -95,13 +99,36 @@ macro_rules! replica_sql {
                 COALESCE(r.failures, 0) AS failures, n.operator, n.address, n.kind
          FROM contents c CROSS JOIN nodes n
          LEFT JOIN replicas r ON r.content_id = c.id AND r.node_id = n.id
-         WHERE n.active = 1"
+         WHERE n.active = 1 AND n.kind <> 'provider'"
     };
 }
 
+/// Replicas of contents at providers that announced them (`a`), once for each router that said so.
+macro_rules! announced_sql {
+    () => {
+        "SELECT r.content_id, r.node_id, r.state, r.held, r.bytes, r.http_status, r.computed,
+                r.detail, r.checked_at, r.verified_at, r.failures, n.operator, n.address, n.kind
+         FROM announcements a
+         JOIN replicas r ON r.content_id = a.content_id AND r.node_id = a.node_id
+         JOIN nodes n ON n.id = a.node_id
+         WHERE n.kind = 'provider'"
+    };
+}
+
+/// Replicas of both kinds, by content and node.
+fn all(everywhere: Vec<ReplicaRow>, announced: Vec<ReplicaRow>) -> Result<Vec<Replica>> {
+    let mut rows = everywhere;
+    if !announced.is_empty() {
+        rows.extend(announced);
+        rows.sort_by_key(ReplicaRow::key);
+        rows.dedup_by_key(|row| row.key());
+    }
+    rows.into_iter().map(ReplicaRow::into_replica).collect()
+}
+
 impl Tx {
-    /// Every replica of wanted content on nodes in use, also those not probed yet, by content and
-    /// node.
+    /// Every replica of wanted content on nodes in use, also those not probed yet, and at providers
+    /// that announced it, by content and node.
     pub async fn replicas(&mut self) -> Result<Vec<Replica>> {
         let rows = fetch!(
             fetch_all,
@@ -109,10 +136,20 @@ impl Tx {
             ReplicaRow,
             concat!(replica_sql!(), " AND c.wanted = 1 ORDER BY c.id, n.id"),
         )?;
-        rows.into_iter().map(ReplicaRow::into_replica).collect()
+        let announced = fetch!(
+            fetch_all,
+            self,
+            ReplicaRow,
+            concat!(
+                announced_sql!(),
+                " AND EXISTS (SELECT 1 FROM contents c WHERE c.id = a.content_id AND c.wanted = 1)"
+            ),
+        )?;
+        all(rows, announced)
     }
 
-    /// The replicas of one content on nodes in use, also those not probed yet, by node.
+    /// The replicas of one content on nodes in use, also those not probed yet, and at providers that
+    /// announced it, by node.
     pub async fn replicas_of(&mut self, content: RowId) -> Result<Vec<Replica>> {
         let rows = fetch!(
             fetch_all,
@@ -121,10 +158,18 @@ impl Tx {
             concat!(replica_sql!(), " AND c.id = $1 ORDER BY n.id"),
             content,
         )?;
-        rows.into_iter().map(ReplicaRow::into_replica).collect()
+        let announced = fetch!(
+            fetch_all,
+            self,
+            ReplicaRow,
+            concat!(announced_sql!(), " AND a.content_id = $1"),
+            content,
+        )?;
+        all(rows, announced)
     }
 
-    /// The replicas of contents on nodes in use, also those not probed yet, by node.
+    /// The replicas of contents on nodes in use, also those not probed yet, and at providers that
+    /// announced them, by node.
     pub async fn replicas_of_rows(
         &mut self,
         contents: &[RowId],
@@ -137,12 +182,19 @@ impl Tx {
             contents,
             "ORDER BY c.id, n.id"
         );
-        let mut all: HashMap<RowId, Vec<Replica>> = HashMap::new();
-        for row in rows {
-            let replica = row.into_replica()?;
-            all.entry(replica.content).or_default().push(replica);
+        let announced = fetch_in!(
+            self,
+            ReplicaRow,
+            {}
+            concat!(announced_sql!(), " AND a.content_id IN"),
+            contents,
+            ""
+        );
+        let mut by_content: HashMap<RowId, Vec<Replica>> = HashMap::new();
+        for replica in all(rows, announced)? {
+            by_content.entry(replica.content).or_default().push(replica);
         }
-        Ok(all)
+        Ok(by_content)
     }
 
     /// How many replicas of wanted content nodes in use have, by node and state.

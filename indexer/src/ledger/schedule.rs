@@ -1,4 +1,5 @@
-//! Which contents have a row for each node in use, by which their probes are due.
+//! Which contents have a row for each node in use, by which their probes are due. Providers are apart:
+//! they have rows of what they announced alone.
 //!
 //! New contents get theirs when probes are next taken, not when they are written down: a long
 //! backfill has other things to do.
@@ -14,7 +15,8 @@ impl Tx {
             {}
             "INSERT INTO replicas (content_id, node_id, due_at)
              SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
-             WHERE n.active = 1 AND c.id <= (SELECT up_to FROM scheduled) AND c.id IN",
+             WHERE n.active = 1 AND n.kind <> 'provider'
+               AND c.id <= (SELECT up_to FROM scheduled) AND c.id IN",
             contents,
             "ON CONFLICT (content_id, node_id) DO UPDATE SET due_at = 0, priority = 1"
         );
@@ -48,7 +50,8 @@ impl Tx {
                 self,
                 "INSERT INTO replicas (content_id, node_id, due_at)
                  SELECT c.id, n.id, 0 FROM contents c CROSS JOIN nodes n
-                 WHERE n.active = 1 AND c.wanted = 1 AND c.id > $1 AND c.id <= $2
+                 WHERE n.active = 1 AND n.kind <> 'provider'
+                   AND c.wanted = 1 AND c.id > $1 AND c.id <= $2
                  ON CONFLICT (content_id, node_id) DO UPDATE
                     SET due_at = COALESCE(replicas.due_at, 0)",
                 from,

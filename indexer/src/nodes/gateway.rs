@@ -38,6 +38,8 @@ enum Way {
     Anywhere,
     /// To itself alone, and only if it is on a public address.
     Stranger,
+    /// To itself alone.
+    KnownStranger,
 }
 
 impl Gateway {
@@ -75,12 +77,21 @@ impl Gateway {
         url
     }
 
+    /// As [`Gateway::of_a_stranger`], of one that may be on a private address if the fetcher has it
+    /// configured.
+    #[must_use]
+    pub(super) fn of_a_known_stranger(mut self) -> Self {
+        self.way = Way::KnownStranger;
+        self
+    }
+
     fn get(&self, url: Url) -> Request {
         let request = self.fetcher.get(url);
         match self.way {
             Way::Anywhere => request.redirects(self.fetcher.limits().max_redirects),
             Way::Home => request.redirects_at_home(),
             Way::Stranger => request.open_web().redirects(0),
+            Way::KnownStranger => request.redirects(0),
         }
     }
 }

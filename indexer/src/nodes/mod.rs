@@ -1,6 +1,7 @@
 //! Those who hold content: one file a kind behind one small trait.
 
 pub mod aleph;
+mod announced;
 pub mod blocks;
 mod canary;
 mod gateway;
@@ -13,10 +14,13 @@ mod routing;
 mod sample;
 mod seen;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use url::Url;
 
 pub use crate::ledger::{Known, NodeKind};
+pub use announced::{Announced, confirm};
 pub use blocks::BlockNode;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
@@ -25,13 +29,13 @@ pub use network::{Network, NetworkError, PassedOver, agreed};
 pub use pinning::Pinning;
 pub use probe::{probe, probe_into};
 pub use resolve::{PathError, Resolver};
-pub use routing::{Announced, Routing, confirm};
+pub use routing::Routing;
 pub use sample::sample;
 pub use seen::Seen;
 
 use crate::{
     config::{Config, ConfigError, NodeConfig},
-    content::ContentId,
+    content::{ContentId, Provider},
 };
 
 /// Something that may hold content.
@@ -81,6 +85,8 @@ pub enum Answer {
         claimed: bool,
         /// They.
         detail: String,
+        /// Those of whom they are said, where they have a web server.
+        named: Vec<Provider>,
     },
 }
 
@@ -94,7 +100,7 @@ impl Answer {
 #[derive(Debug)]
 pub struct Configured {
     /// The node.
-    pub node: Box<dyn ContentNode>,
+    pub node: Arc<dyn ContentNode>,
     /// The same node's aleph interface, if it has one.
     pub aleph: Option<aleph::Client>,
     /// Who runs it, where the configuration says so.
@@ -109,12 +115,12 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>,
     let aleph = config.aleph.named().iter().map(|node| {
         let client = aleph::Client::new(node.url.clone(), fetcher.clone());
         Configured {
-            node: Box::new(client.clone()),
+            node: Arc::new(client.clone()),
             aleph: Some(client),
             operator: node.operator.clone(),
         }
     });
-    let other = |node: Box<dyn ContentNode>, from: &NodeConfig| Configured {
+    let other = |node: Arc<dyn ContentNode>, from: &NodeConfig| Configured {
         node,
         aleph: None,
         operator: from.operator.clone(),
@@ -123,22 +129,28 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>,
         .ipfs
         .gateways
         .iter()
-        .map(|node| other(Box::new(Gateway::new(node.url.clone(), fetcher.clone())), node));
+        .map(|node| other(Arc::new(Gateway::new(node.url.clone(), fetcher.clone())), node));
     let kubo = config
         .ipfs
         .kubo
         .iter()
-        .map(|node| other(Box::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
+        .map(|node| other(Arc::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
     let routing = config
         .ipfs
         .routing
         .iter()
-        .map(|node| other(Box::new(Routing::new(node.url.clone(), fetcher.clone())), node));
+        .map(|node| other(Arc::new(Routing::new(node.url.clone(), fetcher.clone())), node));
+    let kubo_routing = config
+        .ipfs
+        .kubo_routing
+        .iter()
+        .map(|node| other(Arc::new(Routing::of_kubo(&node.url, fetcher.clone())), node));
+    let routing = routing.chain(kubo_routing);
     let mut all: Vec<_> = aleph.chain(gateways).chain(kubo).chain(routing).collect();
     for service in &config.pinning {
         let node = Pinning::new(service.url.clone(), service.token()?, fetcher.clone());
         let operator = service.operator.clone();
-        all.push(Configured { node: Box::new(node), aleph: None, operator });
+        all.push(Configured { node: Arc::new(node), aleph: None, operator });
     }
     Ok(all)
 }

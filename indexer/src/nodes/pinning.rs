@@ -102,6 +102,6 @@ impl ContentNode for Pinning {
             false if states.contains(&"failed") => "the service says that pinning it failed",
             false => "the service has no pin of it",
         };
-        Ok(Answer::Says { claimed, detail: detail.to_owned() })
+        Ok(Answer::Says { claimed, detail: detail.to_owned(), named: Vec::new() })
     }
 }

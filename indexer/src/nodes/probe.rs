@@ -114,10 +114,11 @@ impl Probe<'_> {
                 let seen = Seen { detail: none, ..bare(ReplicaState::Unreachable, None, 0) };
                 return Err(Whole::NotServed(seen));
             }
-            Ok(Answer::Says { claimed, detail }) => {
+            Ok(Answer::Says { claimed, detail, named }) => {
                 let state = if claimed { ReplicaState::Claimed } else { ReplicaState::Missing };
                 let detail = Some(detail);
-                return Err(Whole::Seen(Seen { detail, bytes: None, ..bare(state, Some(200), 0) }));
+                let seen = Seen { detail, named, bytes: None, ..bare(state, Some(200), 0) };
+                return Err(Whole::Seen(seen));
             }
             Err(error) if is_unsupported(&error) => {
                 return Err(Whole::NotServed(failed(kind, &error, 0)));

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{FetchError, NodeKind, kubo};
-use crate::{content::Digest, health::ReplicaState};
+use crate::{
+    content::{Digest, Provider},
+    health::ReplicaState,
+};
 
 /// How long a node is left alone that does not say how long.
 const REST: Duration = Duration::from_secs(30);
@@ -30,6 +33,8 @@ pub struct Seen {
     pub detail: Option<String>,
     /// The bytes themselves, where verified, asked for, and short enough.
     pub body: Option<Bytes>,
+    /// Of a router: those with a web server whom it named.
+    pub named: Vec<Provider>,
     /// For how long the node wants to be left alone: nothing was seen then, and none of it counts.
     pub left_alone: Option<Duration>,
 }
@@ -62,6 +67,7 @@ pub(super) fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) ->
         sha256: None,
         detail: None,
         body: None,
+        named: Vec::new(),
         left_alone: None,
     }
 }

@@ -1,6 +1,6 @@
 //! `everhold status`: collections, health counts, nodes, incidents.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
 use serde::Serialize;
 
@@ -433,11 +433,10 @@ impl IncidentStatus {
 }
 
 async fn nodes(tx: &mut Tx, nodes: Vec<Node>) -> Result<Vec<NodeStatus>, LedgerError> {
-    let counts = tx.replica_counts().await?;
-    let count = |node: RowId, state: ReplicaState| {
-        let found = counts.iter().find(|(id, of, _)| *id == node && *of == state);
-        found.map_or(0, |(.., count)| *count)
-    };
+    let counts = tx.replica_counts().await?.into_iter();
+    let counts: HashMap<_, _> =
+        counts.map(|(node, state, count)| ((node, state), count)).collect();
+    let count = |node, state| counts.get(&(node, state)).copied().unwrap_or(0);
     let status = |node: Node| NodeStatus {
         replicas: ReplicaState::ALL.iter().map(|state| (*state, count(node.id, *state))).collect(),
         url: node.url,

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     health::{Health, Past, ReplicaState, next_assessment},
     ledger::{
-        self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
-        Transition, Tx,
+        self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, NodeKind, RowId,
+        Subject, Transition, Tx,
     },
     picture::{ContentPicture, Pages},
     time_text,
@@ -219,8 +219,8 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn node(&self, id: RowId) -> Option<&str> {
-        self.nodes.iter().find(|node| node.id == id).map(|node| node.url.as_str())
+    fn node(&self, id: RowId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.id == id)
     }
 
     fn open(&self, health: Health, summary: &str, now: Millis) -> Incident {
@@ -241,12 +241,14 @@ impl Story<'_> {
         }
     }
 
-    /// Which nodes are not well, and how: what makes two states of an incident differ.
+    /// Which nodes are not well, and how: what makes two states of an incident differ. Providers are
+    /// none of them: nobody is to be told each time that another one announces what it has not.
     fn summary(&self) -> String {
         let unwell = self.content.replicas.iter().filter_map(|replica| {
             let state = replica.view.state?;
             let node = self.node(replica.node)?;
-            (state != ReplicaState::Verified).then(|| format!("{node} {state}"))
+            let counts = state != ReplicaState::Verified && node.kind != NodeKind::Provider;
+            counts.then(|| format!("{} {state}", node.url))
         });
         unwell.collect::<Vec<_>>().join(", ")
     }
@@ -314,7 +316,7 @@ impl Story<'_> {
         let replicas = self.content.replicas.iter();
         let evidence = replicas.map(|replica| {
             json!({
-                "node": self.node(replica.node),
+                "node": self.node(replica.node).map(|node| &node.url),
                 "state": replica.view.state,
                 "checked_at": replica.checked_at.map(time_text),
                 "http_status": replica.http_status,

@@ -19,6 +19,7 @@ use super::{
     desks::Desks,
     discover::{self, Discovery, Nodes},
     halt,
+    providers::Strangers,
     shortage::{short_of, shortage},
     whereabouts::holders,
 };
@@ -161,6 +162,8 @@ pub struct Watch {
     nodes: RwLock<Arc<Nodes>>,
     /// Where other nodes are found, unless they are configured.
     pub(super) discovery: Option<Discovery>,
+    /// Those whom routers named.
+    pub(super) strangers: Strangers,
     /// Finds what lies at a path below a content address.
     pub(super) resolver: Resolver,
     pub(super) sinks: Vec<Sink>,
@@ -194,7 +197,9 @@ impl Watch {
                 "no [[collection]] and no [[factory]] is configured: there is nothing to watch",
             ));
         }
-        if let Some(shortage) = shortage(config) {
+        // Providers may make up for nodes, and nobody knows before which there are.
+        let may_be_short = config.ipfs.has_routers();
+        if let Some(shortage) = shortage(config).filter(|_| !may_be_short) {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
         }
         let sinks = sinks(config)?;
@@ -222,7 +227,10 @@ impl Watch {
         if discovery.is_some()
             && let Some(shortage) = short_of(&holders, config.replicas.min)
         {
-            return Err(WatchError::Config(ConfigError::Invalid(shortage)));
+            if !may_be_short {
+                return Err(WatchError::Config(ConfigError::Invalid(shortage)));
+            }
+            warn!("{shortage}");
         }
         let mut tx = ledger.write().await?;
         let mut active = Vec::new();
@@ -248,11 +256,12 @@ impl Watch {
             fetcher,
             nodes: RwLock::new(Arc::new(nodes)),
             discovery,
+            strangers: Strangers::new(config.ipfs.private_hosts.clone()),
             resolver,
             sinks,
             repairer,
             settings,
-            desks: Mutex::new(Desks::new(&config.probes, ledger::now())),
+            desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ledger::now())),
             told_odd: Mutex::default(),
         })
     }

@@ -110,7 +110,7 @@ pub(super) fn clients(
         in_use.iter().find(same).cloned().unwrap_or_else(|| {
             let client = aleph::Client::new(node.url.clone(), fetcher.clone());
             let (aleph, operator) = (Some(client.clone()), Some(node.owner));
-            Arc::new(Configured { node: Box::new(client), aleph, operator })
+            Arc::new(Configured { node: Arc::new(client), aleph, operator })
         })
     };
     found.into_iter().map(client).collect()
@@ -164,7 +164,8 @@ impl Watch {
         }
         let rows = self.ledger.read().await?.nodes().await?;
         let known = self.nodes();
-        match rows.iter().all(|row| known.contains_key(&row.id)) {
+        let mut found = rows.iter().filter(|row| row.kind != NodeKind::Provider);
+        match found.all(|row| known.contains_key(&row.id)) {
             true => Ok(()),
             false => self.adopt().await,
         }

@@ -23,6 +23,7 @@ mod paths;
 mod patience;
 mod progress;
 mod provenance;
+mod providers;
 mod reindex;
 mod removal;
 mod repair;

@@ -239,13 +239,12 @@ impl Watch {
     ) -> Result<Option<NamedTempFile>, WatchError> {
         let verified =
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));
-        let nodes = self.nodes();
         for replica in verified {
-            let Some(node) = nodes.get(&replica.node) else { continue };
+            let Some(node) = self.source(replica.node).await else { continue };
             let mut file = NamedTempFile::new()?;
             let mut written = Ok(());
             let id = content.content.id;
-            let seen = probe_into(node.node.as_ref(), &id, content.content.known, &mut |chunk| {
+            let seen = probe_into(node.as_ref(), &id, content.content.known, &mut |chunk| {
                 if written.is_ok() {
                     written = file.write_all(chunk);
                 }

@@ -4,7 +4,7 @@ use super::whereabouts::literal_address;
 use crate::{
     config::Config,
     health::{Holder, independent},
-    ledger::Node,
+    ledger::{Node, NodeKind},
 };
 
 /// Why the configured nodes can't satisfy the policy, if they can't. Nodes that are still to be
@@ -21,8 +21,9 @@ pub fn shortage(config: &Config) -> Option<String> {
         return (nodes < min).then(|| {
             format!(
                 "{} configured ([aleph] nodes, [ipfs] gateways and kubo), but [replicas] min = \
-                 {min}: configure more nodes or lower min",
-                are(nodes)
+                 {min}: {}configure more nodes or lower min",
+                are(nodes),
+                hope(config.ipfs.has_routers())
             )
         });
     }
@@ -30,23 +31,35 @@ pub fn shortage(config: &Config) -> Option<String> {
     (sample > 0 && nodes.saturating_add(sample) < min).then(|| {
         format!(
             "{} configured ([ipfs] gateways and kubo), and [aleph] sample = {sample} are taken from \
-             the network's list, but [replicas] min = {min}: raise sample or lower min",
-            are(nodes)
+             the network's list, but [replicas] min = {min}: {}raise sample or lower min",
+            are(nodes),
+            hope(config.ipfs.has_routers())
         )
     })
 }
 
-/// Why these nodes, configured and found, can't satisfy the policy, if they can't.
+/// Why these nodes, configured and found, can't satisfy the policy, if they can't. Providers come and
+/// go by others' words, each for some contents, and are none of them.
 pub fn short_of(nodes: &[Node], min: u32) -> Option<String> {
-    let holders = nodes.iter().filter(|node| node.kind.gives_bytes()).map(|node| &node.holder);
-    let count = independent(holders);
+    let counts = |node: &&Node| node.kind.gives_bytes() && node.kind != NodeKind::Provider;
+    let count = independent(nodes.iter().filter(counts).map(|node| &node.holder));
+    let has_routers = nodes.iter().any(|node| node.kind == NodeKind::Routing);
     (count < min).then(|| {
         format!(
             "{} configured or found through the network's list, but [replicas] min = {min}: \
-             configure more nodes, raise [aleph] sample or lower min",
-            are(count)
+             {}configure more nodes, raise [aleph] sample or lower min",
+            are(count),
+            hope(has_routers)
         )
     })
+}
+
+/// Who else there may be.
+fn hope(has_routers: bool) -> &'static str {
+    match has_routers {
+        true => "a content gets there only by providers that routers name for it; ",
+        false => "",
+    }
 }
 
 fn are(nodes: u32) -> String {

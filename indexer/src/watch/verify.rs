@@ -3,19 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::pin,
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use super::{Watch, WatchError, desks::Desks};
+use super::{Watch, WatchError, desks::Desks, providers::address_of};
 use crate::{
     content::{Metadata, MetadataLimits},
     health::ReplicaState,
-    ledger::{self, DueProbe, Millis, ProbeRecord, Taking},
-    nodes::{Seen, probe},
+    ledger::{self, DueProbe, Millis, ProbeRecord, RowId, Taking},
+    nodes::{ContentNode, Seen, probe},
 };
 
 /// Nobody else takes a probe that was taken for this long, in milliseconds.
@@ -40,6 +40,8 @@ pub(super) struct Probed {
     /// What its bytes refer to, where they are metadata still to be read.
     metadata: Option<Result<Metadata, String>>,
     pub(super) at: Millis,
+    /// Of a provider: the address from which its bytes came.
+    pub(super) from: Option<String>,
 }
 
 impl Watch {
@@ -74,13 +76,14 @@ impl Watch {
     /// Probes what is due at `cutoff`, until nothing is. While some are under way, others are taken
     /// from the ledger and written back.
     async fn verify_until(&self, cutoff: Millis, in_doubt_only: bool) -> Result<u64, WatchError> {
-        self.desks(Desks::begin);
+        let providers = self.review_providers().await?;
+        self.desks(|desks| desks.begin(providers));
         self.adopt_new().await?;
         let (mut running, mut seen) = (FuturesUnordered::new(), Vec::new());
         let (mut probes, mut is_dry) = (0, false);
         let (mut written, mut scheduled) = (Instant::now(), None);
         loop {
-            if !is_dry && self.desks(|desks| desks.waiting()) < self.settings.concurrency {
+            if !is_dry && self.desks(|desks| desks.waiting_at_nodes()) < self.settings.concurrency {
                 let fill = self.fill_desks(cutoff, in_doubt_only, &mut scheduled);
                 is_dry = beside(&mut running, &mut seen, fill).await?;
             }
@@ -123,9 +126,13 @@ impl Watch {
             *scheduled = Some(Instant::now());
         }
         let nodes = self.nodes();
-        let room = self.desks(|desks| desks.room(nodes.keys().copied(), ledger::now()));
+        let mut room = self.desks(|desks| desks.room(nodes.keys().copied(), ledger::now()));
         let lease = ledger::now() + LEASE;
         let mut tx = self.ledger.write().await?;
+        let providers = tx.due_providers(now).await?;
+        self.strangers.meet(&providers);
+        let providers = providers.iter().map(|(row, _)| *row);
+        self.desks(|desks| desks.room_at_providers(&mut room, providers, ledger::now()));
         // A node that is in the ledger and not configured here can't be asked, and is not waited for.
         let taking = Taking { now, lease, limit: BATCH, nodes: &room.nodes, in_doubt_only };
         let taken = tx.take_probes(&taking).await?;
@@ -167,6 +174,7 @@ impl Watch {
         let (later, said): (Vec<_>, Vec<_>) =
             probed.iter().partition(|one| one.seen.left_alone.is_some());
         self.record(&said).await?;
+        self.announce(&said).await?;
         let until = |one: &Probed| {
             let wait = one.seen.left_alone.unwrap_or_default().as_millis();
             one.at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX))
@@ -195,15 +203,31 @@ impl Watch {
     pub(super) async fn probe(&self, due: DueProbe) -> Probed {
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
-        let mut seen = match self.node(due.node).await {
-            Some(node) => probe(node.node.as_ref(), &due.id, due.known, keep).await,
-            None => Seen::unasked("the node is not configured here"),
+        let mut from = None;
+        let mut seen = match self.strangers.node(due.node, &self.fetcher) {
+            Some(provider) => {
+                let seen = probe(&provider, &due.id, due.known, keep).await;
+                from = address_of(&provider);
+                seen
+            }
+            None => match self.node(due.node).await {
+                Some(node) => probe(node.node.as_ref(), &due.id, due.known, keep).await,
+                None => Seen::unasked("the node is not configured here"),
+            },
         };
         let metadata = due.parse && seen.state == ReplicaState::Verified;
         let metadata = metadata.then(|| parse(&seen));
         // Hundreds of results wait to be written down together; their bytes must not.
         seen.body = None;
-        Probed { metadata, ..Probed::new(due, seen) }
+        Probed { metadata, from, ..Probed::new(due, seen) }
+    }
+
+    /// A node from which content is fetched that it was seen to have.
+    pub(super) async fn source(&self, row: RowId) -> Option<Arc<dyn ContentNode>> {
+        match self.strangers.node(row, &self.fetcher) {
+            Some(provider) => Some(Arc::new(provider)),
+            None => self.node(row).await.map(|node| node.node.clone()),
+        }
     }
 
     /// Writes down what probes saw. Metadata first: a process that dies between the two leaves
@@ -220,6 +244,7 @@ impl Watch {
         let records: Vec<_> = probed.iter().map(|one| one.record()).collect();
         let mut tx = self.ledger.write().await?;
         tx.record_probes(&records, &self.settings.schedule).await?;
+        self.locate(&mut tx, probed).await?;
         // Some may have become a token's metadata while they were fetched.
         let unread = probed
             .iter()
@@ -233,7 +258,7 @@ impl Watch {
 impl Probed {
     /// What was seen just now, by other means than a scheduled probe.
     pub(super) fn new(due: DueProbe, seen: Seen) -> Self {
-        Self { due, seen, metadata: None, at: ledger::now() }
+        Self { due, seen, metadata: None, at: ledger::now(), from: None }
     }
 
     fn record(&self) -> ProbeRecord {

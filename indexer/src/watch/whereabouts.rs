@@ -1,6 +1,10 @@
 //! Whose nodes are, and where: what tells them apart.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use everhold_net::is_public;
 use futures::{StreamExt, stream};
@@ -53,6 +57,19 @@ pub(super) fn literal_address(url: &Url) -> String {
     }
 }
 
+/// The address of a stranger whose bytes came from `ip`. Of IPv6, the network of one customer
+/// (RFC 6177 gives each at least so much): whoever has one has all of its addresses.
+pub(super) fn address_from(url: &Url, ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        ip if !is_public(ip) => literal_address(url),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let network = u128::from(ip) & (u128::MAX << 64);
+            format!("{}/64", Ipv6Addr::from(network))
+        }
+    }
+}
+
 async fn resolve(host: &str, port: u16) -> Option<IpAddr> {
     let looked_up = tokio::net::lookup_host((host, port));
     match tokio::time::timeout(Duration::from_secs(5), looked_up).await {
@@ -60,6 +77,25 @@ async fn resolve(host: &str, port: u16) -> Option<IpAddr> {
         _ => {
             warn!("{host}: its name can't be resolved now; it counts as its own address");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_is_where_its_bytes_came_from() {
+        let url: Url = "https://a.example/".parse().unwrap();
+        for (ip, address) in [
+            ("1.2.3.4", "1.2.3.4"),
+            ("::ffff:1.2.3.4", "1.2.3.4"),
+            ("2a01:4f8:1:2:3:4:5:6", "2a01:4f8:1:2::/64"),
+            ("2a01:4f8:1:2::ffff", "2a01:4f8:1:2::/64"),
+            ("127.0.0.1", "a.example:443"),
+        ] {
+            assert_eq!(address_from(&url, ip.parse().unwrap()), address, "{ip}");
         }
     }
 }

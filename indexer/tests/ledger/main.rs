@@ -26,6 +26,7 @@ mod model;
 mod nodes;
 mod pages;
 mod property;
+mod providers;
 mod repairs;
 mod rereading;
 mod retention;

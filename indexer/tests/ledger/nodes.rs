@@ -17,7 +17,7 @@ on_both_engines!(
     keeps_the_schedule_of_nodes_that_stay,
     gives_new_content_to_nodes_in_use_only,
     draws_one_seed_for_all_who_share_it,
-    knows_every_kind_of_node,
+    knows_every_kind_that_is_configured,
 );
 
 async fn gives_a_new_node_every_wanted_content(db: Database) {
@@ -116,10 +116,10 @@ async fn draws_one_seed_for_all_who_share_it(db: Database) {
     assert_ne!(seed, [0; 32]);
 }
 
-async fn knows_every_kind_of_node(db: Database) {
-    use NodeKind::{Aleph, Gateway, Kubo, Pinning, Provider, Routing};
+async fn knows_every_kind_that_is_configured(db: Database) {
+    use NodeKind::{Aleph, Gateway, Kubo, Pinning, Routing};
     let ledger = db.open().await;
-    let kinds = [Aleph, Gateway, Kubo, Routing, Pinning, Provider];
+    let kinds = [Aleph, Gateway, Kubo, Routing, Pinning];
     let node = |kind: NodeKind| {
         let url = format!("http://{}", kind.as_str());
         Node { id: 0, holder: Holder { operator: None, address: url.clone() }, url, kind }

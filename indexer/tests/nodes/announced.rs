@@ -14,7 +14,10 @@ use axum::{
 use everhold::{
     content::{Cid, Provider, Providers},
     health::ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
-    nodes::{Fetcher, Known, Kubo, Pinning, Routing, Seen, confirm, probe},
+    nodes::{
+        Announced, ContentNode, Fetcher, Known, Kubo, NodeKind, Pinning, Routing, Seen, confirm,
+        probe,
+    },
 };
 use everhold_net::Limits;
 use futures::stream;
@@ -203,6 +206,39 @@ async fn a_provider_that_only_announces_is_not() {
     let seen = confirmed(&honest.url, &file, &fetcher([honest.url.clone()])).await;
     assert_eq!(seen.state, Unreachable, "{seen:?}");
     assert!(honest.asked().is_empty());
+}
+
+/// What is configured for providers alone may be on a private address; what is configured for
+/// something else stays out of a router's reach.
+#[tokio::test]
+async fn a_provider_may_be_private_where_that_is_configured() {
+    let file = File::of_three_blocks(60);
+    let server = Server::start(blocks(&file)).await;
+    let fetcher = fetcher([server.url.clone()]);
+    let known = Announced::private(server.url.clone(), &fetcher);
+    assert_eq!(known.address(), None);
+    let seen = probe(&known, &file.id, Known::default(), None).await;
+    assert_eq!((seen.state, seen.held), (Verified, Some(true)), "{seen:?}");
+    assert_eq!(known.address(), Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    let unknown = Announced::new(server.url.clone(), &fetcher);
+    let seen = probe(&unknown, &file.id, Known::default(), None).await;
+    assert_eq!((seen.state, unknown.address()), (Unreachable, None), "{seen:?}");
+    assert!(!fetcher.allows_strangers(&server.url) && fetcher.allows(&server.url));
+}
+
+#[tokio::test]
+async fn the_routing_of_a_kubo_node_is_a_router() {
+    let file = File::raw(b"announced to kubo's routing");
+    let event = json!({"ID": "", "Type": 4, "Extra": "", "Responses": [{"ID": "12D3a", "Addrs": ["/ip4/1.2.3.4/tcp/80/http"]}]});
+    let line = format!("{event}\n");
+    let server = Server::start(move |_| line.clone().into_response()).await;
+    let routing = Routing::of_kubo(&server.url, fetcher([server.url.clone()]));
+    let seen = probe(&routing, &file.id, Known::default(), None).await;
+    assert_eq!(said(&seen), (Claimed, "1 provider announces it, 1 over HTTP"));
+    assert_eq!(seen.named.len(), 1);
+    assert_eq!(seen.named[0].url.as_str(), "http://1.2.3.4/");
+    assert_eq!(routing.kind(), NodeKind::Routing);
+    assert!(routing.url().path().ends_with("/findprovs"), "it is no name of the node itself");
 }
 
 /// One that takes the question and never answers is waited for no longer than anybody.

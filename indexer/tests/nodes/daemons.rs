@@ -3,7 +3,7 @@
 use everhold::{
     content::{Codec, ContentId, id_of},
     health::ReplicaState,
-    nodes::{ContentNode, Gateway, Known, Kubo, Seen, probe},
+    nodes::{ContentNode, Gateway, Known, Kubo, Routing, Seen, probe},
 };
 use everhold_harness::Ipfs;
 use serde_json::Value;
@@ -67,8 +67,13 @@ async fn a_file_collected_on_one_daemon_is_verified_but_not_held_there() {
     // The loser announced it, too, while it had it, and may find that: a record outlives the block.
     assert!((1..=2).contains(&found.count), "{found:?}");
     assert!(found.http.is_empty() && !found.more, "{found:?}");
+    let rpc: Url = loser.ipfs.rpc().parse().unwrap();
+    let routing = Routing::of_kubo(&rpc, fetcher([rpc.clone()]));
+    let seen = ask(&routing, &id).await;
+    assert_eq!((seen.state, seen.named.len()), (ReplicaState::Claimed, 0), "{seen:?}");
     let nobodys = id_of(Codec::Raw, b"nobody announces this");
     assert_eq!(loser.kubo.providers(&nobodys).await.unwrap().count, 0);
+    assert_eq!(ask(&routing, &nobodys).await.state, ReplicaState::Missing);
 
     for node in [&loser.kubo as &dyn ContentNode, &loser.gateway] {
         let seen = ask(node, &id).await;

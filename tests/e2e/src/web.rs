@@ -1,8 +1,11 @@
 //! A web server that answers as a test wants.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -26,7 +29,16 @@ pub struct Web {
 impl Web {
     /// Starts one that answers every request by `answer`.
     pub async fn start(answer: impl Fn(&Uri) -> Response + Send + Sync + 'static) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("web")?;
+        Self::start_at(1, answer).await
+    }
+
+    /// The same at `127.0.0.N`: another host than those of other numbers.
+    pub async fn start_at(
+        number: u8,
+        answer: impl Fn(&Uri) -> Response + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let listener =
+            TcpListener::bind((Ipv4Addr::new(127, 0, 0, number), 0)).await.context("web")?;
         let url = format!("http://{}", listener.local_addr().context("web")?);
         let (answer, asked) = (Arc::new(answer), Arc::new(AtomicU64::new(0)));
         let seen = Arc::clone(&asked);
@@ -58,8 +70,17 @@ impl Web {
 
     /// An IPFS gateway that gives these blocks one by one, and this archive whatever is asked for.
     pub async fn of_blocks(blocks: &[&Block], archive: Option<Vec<u8>>) -> Result<Self> {
+        Self::of_blocks_at(1, blocks, archive).await
+    }
+
+    /// The same at `127.0.0.N`.
+    pub async fn of_blocks_at(
+        number: u8,
+        blocks: &[&Block],
+        archive: Option<Vec<u8>>,
+    ) -> Result<Self> {
         let blocks: Vec<Block> = blocks.iter().map(|block| (*block).clone()).collect();
-        Self::start(move |uri| {
+        Self::start_at(number, move |uri| {
             let query = uri.query().unwrap_or_default();
             if query.contains("format=car") {
                 let kind = "application/vnd.ipld.car; version=1; order=dfs; dups=n";

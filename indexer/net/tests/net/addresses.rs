@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use everhold_net::{FetchError, Fetcher, Refusal, Resolver, Url};
+use everhold_net::{FetchError, Fetcher, Refusal, Resolver, Url, Witness};
 use futures::future::{BoxFuture, ready};
 
 use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, unhurried};
@@ -64,6 +64,17 @@ async fn name_that_changes_its_mind() {
     assert!(matches!(error, FetchError::Refused { why: Refusal::Resolves, .. }), "{error}");
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     assert_eq!(private.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_has_the_address_that_it_came_from() {
+    let (public, _private) = pair().await;
+    let (fetcher, _) = web(&[&[PRIVATE, PUBLIC]]);
+    let witness = Witness::default();
+    let request = fetcher.get(named(&public)).open_web().witnessed(&witness);
+    assert_eq!(witness.address(), None);
+    request.open().await.unwrap();
+    assert_eq!(witness.address(), Some(PUBLIC));
 }
 
 #[tokio::test]

@@ -73,8 +73,18 @@ async fn claims_are_shown_and_count_for_nothing() -> Result<()> {
     world.once(&["--no-repair"]).await?.gives(3)?;
     assert_eq!(report::health(&world.everhold.status().await?, "lost"), 1);
 
-    // Nor can they make up for nodes that are not there.
+    // Nor can they make up for nodes that are not there: whom routers name could, and so it is said.
     world.settings.min = 2;
     world.configure()?;
-    refused(&world, &["watch", "--once"], &["1 independent node is", "min = 2"]).await
+    let run = world.once(&["--no-repair"]).await?;
+    for said in ["1 independent node is", "min = 2", "only by providers that routers name"] {
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    }
+    run.gives(3)?;
+    let publish = world.publishing(world.art.dir(), &[]);
+    let publish: Vec<_> = publish.iter().map(String::as_str).collect();
+    refused(&world, &publish, &["1 independent node is", "min = 2"]).await?;
+    world.settings.more = String::new();
+    world.configure()?;
+    refused(&world, &["watch", "--once"], &["1 independent node is", "min = 2: configure"]).await
 }

@@ -25,6 +25,7 @@ mod hash;
 mod memory;
 mod postgres;
 mod provenance;
+mod providers;
 mod publish;
 mod publish_killed;
 mod publish_many;
