@@ -161,7 +161,8 @@ impl Base {
     }
 }
 
-const SCHEDULE: Schedule = Schedule { recheck: 24 * HOUR, retry: 1000, jitter: 2 * HOUR };
+const SCHEDULE: Schedule =
+    Schedule { recheck: 24 * HOUR, retry: 1000, jitter: 2 * HOUR, spot: 6 * HOUR };
 
 /// What a probe that went well saw.
 fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
@@ -175,6 +176,7 @@ fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
         computed: Some(due.id.to_string()),
         sha256: Some(due.id.digest),
         detail: None,
+        gives_blocks: false,
         at,
     }
 }

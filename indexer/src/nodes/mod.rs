@@ -12,6 +12,7 @@ mod resolve;
 mod routing;
 mod sample;
 mod seen;
+mod spot;
 
 use async_trait::async_trait;
 use url::Url;
@@ -28,6 +29,7 @@ pub use resolve::{PathError, Resolver};
 pub use routing::{Announced, Routing, confirm};
 pub use sample::sample;
 pub use seen::Seen;
+pub use spot::{OFFSETS, SpotFound, Spotted, draw_offsets, spot_check};
 
 use crate::{
     config::{Config, ConfigError, NodeConfig},

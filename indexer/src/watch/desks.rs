@@ -1,13 +1,16 @@
 //! Probes that wait for their turn, at a desk for each node: one that is slow, silent, or wants to be
 //! left alone holds up no other.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use super::budget::{Breaker, Budget};
 use crate::{
     config::ProbesConfig,
     ledger::{DueProbe, Millis, RowId},
-    nodes::Seen,
+    nodes::{Seen, SpotFound, Spotted},
 };
 
 /// Probes of one node that are taken ahead, for each that it may have under way.
@@ -18,11 +21,24 @@ const AHEAD: u32 = 4;
 struct Desk {
     waiting: VecDeque<DueProbe>,
     running: u32,
+    /// Spot checks under way, and places that are kept for some.
+    spots: u32,
     requests: Budget,
     bytes: Budget,
     breaker: Breaker,
     /// The node wants to be left alone until then.
     resting: Millis,
+}
+
+impl Desk {
+    /// How many spot checks may begin: none while a full probe waits, or the node should be let be.
+    fn places(&mut self, per_node: u32, now: Millis) -> u32 {
+        let in_debt = self.bytes.left(now).is_some_and(|left| left <= 0.0);
+        if !self.waiting.is_empty() || self.resting > now || self.breaker.is_open() || in_debt {
+            return 0;
+        }
+        self.requests.whole(now, per_node.saturating_sub(self.running + self.spots))
+    }
 }
 
 /// Which nodes may be asked more.
@@ -43,6 +59,8 @@ pub(super) struct Desks {
     bytes: Budget,
     /// The node that was served last.
     last: RowId,
+    /// The node that places for spot checks were offered first.
+    first_spot: RowId,
 }
 
 impl Desks {
@@ -53,6 +71,7 @@ impl Desks {
             requests: Budget::new(config.requests_per_second, now),
             bytes: Budget::new(config.bytes_per_second, now),
             last: 0,
+            first_spot: 0,
         }
     }
 
@@ -61,6 +80,7 @@ impl Desks {
         self.desks.entry(node).or_insert_with(|| Desk {
             waiting: VecDeque::new(),
             running: 0,
+            spots: 0,
             requests: Budget::new(config.node_requests_per_second, now),
             bytes: Budget::new(config.node_bytes_per_second, now),
             breaker: Breaker::default(),
@@ -121,7 +141,7 @@ impl Desks {
         for node in nodes {
             let most = self.config.per_node.max(1);
             let Some(desk) = self.desks.get_mut(&node) else { continue };
-            let free = desk.running < most && desk.resting <= now;
+            let free = desk.running + desk.spots < most && desk.resting <= now;
             if !free || desk.waiting.is_empty() || desk.requests.whole(now, 1) == 0 {
                 continue;
             }
@@ -144,15 +164,26 @@ impl Desks {
 
     /// What a probe that asked saw.
     pub(super) fn saw(&mut self, node: RowId, seen: &Seen, now: Millis) {
-        let bytes = seen.bytes.unwrap_or(0);
+        let silence = seen.is_silence().then(|| seen.detail.as_deref().unwrap_or_default());
+        self.answered(node, seen.bytes.unwrap_or(0), (seen.left_alone, silence), now);
+    }
+
+    /// What a node gave, whether it wants to be left alone, and what was wrong if it was silent.
+    fn answered(
+        &mut self,
+        node: RowId,
+        bytes: u64,
+        (left_alone, silence): (Option<Duration>, Option<&str>),
+        now: Millis,
+    ) {
         self.bytes.use_up(bytes);
         let desk = self.desk(node, now);
         desk.bytes.use_up(bytes);
-        if let Some(wait) = seen.left_alone {
+        if let Some(wait) = left_alone {
             let wait = Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX);
             desk.resting = now.saturating_add(wait);
-        } else if seen.is_silence() {
-            desk.breaker.was_silent(seen.detail.as_deref().unwrap_or_default(), now);
+        } else if let Some(why) = silence {
+            desk.breaker.was_silent(why, now);
         } else {
             desk.breaker.heard();
         }
@@ -174,5 +205,77 @@ impl Desks {
                 desk.waiting.drain(..).map(move |due| (due, until))
             })
             .collect()
+    }
+
+    /// A round of spot checks begins: what an earlier one left under way is gone.
+    pub(super) fn begin_spots(&mut self) {
+        for desk in self.desks.values_mut() {
+            desk.spots = 0;
+        }
+    }
+
+    /// How many probes and spot checks are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.desks.values().map(|desk| (desk.running + desk.spots) as usize).sum()
+    }
+
+    /// How many spot checks are.
+    pub(super) fn spots(&self) -> usize {
+        self.desks.values().map(|desk| desk.spots as usize).sum()
+    }
+
+    /// Keeps places for spot checks at those of these nodes that have no full probe to wait for, and
+    /// says how many at each, `most` at one.
+    pub(super) fn keep_for_spots(
+        &mut self,
+        nodes: Vec<RowId>,
+        most: u32,
+        now: Millis,
+    ) -> Vec<(RowId, u32)> {
+        let most = self.requests.whole(now, most);
+        if self.bytes.left(now).is_some_and(|left| left <= 0.0) {
+            return Vec::new();
+        }
+        let per_node = self.config.per_node.max(1);
+        let mut kept = Vec::new();
+        for node in self.in_turn(nodes) {
+            let places = self.desk(node, now).places(per_node, now).min(most);
+            if places > 0 {
+                self.desk(node, now).spots += places;
+                kept.push((node, places));
+            }
+        }
+        kept
+    }
+
+    /// These nodes, another of them first each time.
+    fn in_turn(&mut self, mut nodes: Vec<RowId>) -> Vec<RowId> {
+        nodes.sort_unstable();
+        let next = nodes.partition_point(|node| *node <= self.first_spot);
+        if next < nodes.len() {
+            nodes.rotate_left(next);
+        }
+        self.first_spot = nodes.first().copied().unwrap_or(0);
+        nodes
+    }
+
+    /// Gives a place back that was kept for a spot check.
+    pub(super) fn give_back_spot(&mut self, node: RowId) {
+        if let Some(desk) = self.desks.get_mut(&node) {
+            desk.spots = desk.spots.saturating_sub(1);
+        }
+    }
+
+    /// A spot check is done: it counts as the requests that it made.
+    pub(super) fn spotted(&mut self, node: RowId, spotted: &Spotted, now: Millis) {
+        let requests = u64::from(spotted.requests);
+        self.requests.use_up(requests);
+        self.desk(node, now).requests.use_up(requests);
+        let silence = match &spotted.found {
+            SpotFound::Nothing(why) if spotted.is_silence => Some(why.as_str()),
+            _ => None,
+        };
+        self.answered(node, spotted.bytes, (spotted.left_alone, silence), now);
+        self.give_back_spot(node);
     }
 }
