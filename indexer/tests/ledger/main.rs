@@ -27,6 +27,7 @@ mod nodes;
 mod property;
 mod repairs;
 mod rereading;
+mod spots;
 mod stores;
 mod story;
 mod verdicts;
