@@ -1,6 +1,8 @@
 //! Probes that wait for their turn, at a desk for each node: one that is slow, silent, or wants to be
 //! left alone holds up no other.
 
+mod spots;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -10,7 +12,7 @@ use super::budget::{Breaker, Budget};
 use crate::{
     config::ProbesConfig,
     ledger::{DueProbe, Millis, RowId},
-    nodes::{Seen, SpotFound, Spotted},
+    nodes::Seen,
 };
 
 /// Probes of one node that are taken ahead, for each that it may have under way.
@@ -28,17 +30,6 @@ struct Desk {
     breaker: Breaker,
     /// The node wants to be left alone until then.
     resting: Millis,
-}
-
-impl Desk {
-    /// How many spot checks may begin: none while a full probe waits, or the node should be let be.
-    fn places(&mut self, per_node: u32, now: Millis) -> u32 {
-        let in_debt = self.bytes.left(now).is_some_and(|left| left <= 0.0);
-        if !self.waiting.is_empty() || self.resting > now || self.breaker.is_open() || in_debt {
-            return 0;
-        }
-        self.requests.whole(now, per_node.saturating_sub(self.running + self.spots))
-    }
 }
 
 /// Which nodes may be asked more.
@@ -205,77 +196,5 @@ impl Desks {
                 desk.waiting.drain(..).map(move |due| (due, until))
             })
             .collect()
-    }
-
-    /// A round of spot checks begins: what an earlier one left under way is gone.
-    pub(super) fn begin_spots(&mut self) {
-        for desk in self.desks.values_mut() {
-            desk.spots = 0;
-        }
-    }
-
-    /// How many probes and spot checks are under way.
-    pub(super) fn under_way(&self) -> usize {
-        self.desks.values().map(|desk| (desk.running + desk.spots) as usize).sum()
-    }
-
-    /// How many spot checks are.
-    pub(super) fn spots(&self) -> usize {
-        self.desks.values().map(|desk| desk.spots as usize).sum()
-    }
-
-    /// Keeps places for spot checks at those of these nodes that have no full probe to wait for, and
-    /// says how many at each, `most` at one.
-    pub(super) fn keep_for_spots(
-        &mut self,
-        nodes: Vec<RowId>,
-        most: u32,
-        now: Millis,
-    ) -> Vec<(RowId, u32)> {
-        let most = self.requests.whole(now, most);
-        if self.bytes.left(now).is_some_and(|left| left <= 0.0) {
-            return Vec::new();
-        }
-        let per_node = self.config.per_node.max(1);
-        let mut kept = Vec::new();
-        for node in self.in_turn(nodes) {
-            let places = self.desk(node, now).places(per_node, now).min(most);
-            if places > 0 {
-                self.desk(node, now).spots += places;
-                kept.push((node, places));
-            }
-        }
-        kept
-    }
-
-    /// These nodes, another of them first each time.
-    fn in_turn(&mut self, mut nodes: Vec<RowId>) -> Vec<RowId> {
-        nodes.sort_unstable();
-        let next = nodes.partition_point(|node| *node <= self.first_spot);
-        if next < nodes.len() {
-            nodes.rotate_left(next);
-        }
-        self.first_spot = nodes.first().copied().unwrap_or(0);
-        nodes
-    }
-
-    /// Gives a place back that was kept for a spot check.
-    pub(super) fn give_back_spot(&mut self, node: RowId) {
-        if let Some(desk) = self.desks.get_mut(&node) {
-            desk.spots = desk.spots.saturating_sub(1);
-        }
-    }
-
-    /// A spot check is done: it counts as the requests that it made.
-    pub(super) fn spotted(&mut self, node: RowId, spotted: &Spotted, now: Millis) {
-        let requests = u64::from(spotted.requests);
-        self.requests.use_up(requests);
-        self.desk(node, now).requests.use_up(requests);
-        let silence = match &spotted.found {
-            SpotFound::Nothing(why) if spotted.is_silence => Some(why.as_str()),
-            _ => None,
-        };
-        self.answered(node, spotted.bytes, (spotted.left_alone, silence), now);
-        self.give_back_spot(node);
     }
 }
