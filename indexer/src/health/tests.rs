@@ -216,3 +216,24 @@ fn who_only_says_who_has_it_makes_up_for_nothing() {
     let router = ReplicaView { gives_bytes: false, ..router };
     assert_eq!(health(&[router]), Health::Lost);
 }
+
+proptest! {
+    /// A spot check comes after what went before it, not much sooner than it should, and only if no
+    /// full probe comes first.
+    #[test]
+    fn spot_checks_are_due_between_full_probes(
+        spot in -1i64..4 * DAY,
+        at in 0i64..1 << 45,
+        until in 0i64..4 * DAY,
+        salt: u64,
+    ) {
+        let schedule = Schedule { recheck: DAY, retry: 1000, jitter: 0, spot };
+        match schedule.next_spot(at, at + until, salt) {
+            Some(next) => {
+                prop_assert!(spot > 0 && next > at && next < at + until);
+                prop_assert!((spot - spot / 10..=spot).contains(&(next - at)));
+            }
+            None => prop_assert!(spot <= 0 || until <= spot),
+        }
+    }
+}

@@ -6,6 +6,7 @@ use everhold_e2e::{
     Result, Setup, World,
     dag::Dag,
     ended::Ended,
+    eventually,
     gateway::{Gateway, Habit, State},
     report::{history, replica, text},
 };
@@ -14,6 +15,14 @@ use serde_json::{Value, json};
 /// More than 1 MiB, the same each time.
 fn bytes() -> Vec<u8> {
     (0..1_500_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// 300 leaves below two nodes below a root.
+async fn dag() -> Result<Dag> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, bytes()).unwrap();
+    Dag::import(&path, json!({"chunker": "size-5000"})).await
 }
 
 /// A token whose picture is at these gateways, looked at once; full probes come once a day, and spot
@@ -45,11 +54,7 @@ async fn picture(world: &World, gateway: &Gateway) -> Result<Value> {
 
 #[tokio::test]
 async fn find_losses_that_full_probes_then_decide() -> Result<()> {
-    let dir = tempfile::tempdir().unwrap();
-    let (path, whole) = (dir.path().join("file"), bytes());
-    fs::write(&path, &whole).unwrap();
-    // 300 leaves below two nodes below a root.
-    let dag = Dag::import(&path, json!({"chunker": "size-5000"})).await?;
+    let (dag, whole) = (dag().await?, bytes());
     let files: &[(&str, &[u8])] = &[(&dag.blocks[0].0, &whole)];
     let keeper = Gateway::start(Habit::Trustless, &dag, files).await?;
     let loser = Gateway::start(Habit::Trustless, &dag, files).await?;
@@ -102,5 +107,36 @@ async fn find_losses_that_full_probes_then_decide() -> Result<()> {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     world.once(&["--no-repair"]).await?;
     assert_eq!(keeper.asked_for_blocks(), 0);
+    Ok(())
+}
+
+/// A `watch` that runs checks again and again by itself, and probes what a check doubts at once.
+#[tokio::test]
+async fn are_made_by_a_watch_that_runs() -> Result<()> {
+    let (dag, whole) = (dag().await?, bytes());
+    let files: &[(&str, &[u8])] = &[(&dag.blocks[0].0, &whole)];
+    let gateway = Gateway::start(Habit::Trustless, &dag, files).await?;
+    let world = world(&dag, &[gateway.url()]).await?;
+    let verified_at = picture(&world, &gateway).await?["verified_at"].clone();
+    let mut watcher = world.everhold.watch(&["--no-repair"])?;
+    let (patience, look) = (Duration::from_secs(20), Duration::from_millis(100));
+    let mut times = Vec::new();
+    for _ in 0..2 {
+        let next = eventually("another spot check", patience, look, async || {
+            let at = picture(&world, &gateway).await?["spot_checked_at"].clone();
+            Ok((at.is_string() && !times.contains(&at)).then_some(at))
+        });
+        times.push(next.await?);
+    }
+    let seen = picture(&world, &gateway).await?;
+    assert_eq!((history(&seen), &seen["verified_at"]), (vec!["verified"], &verified_at));
+    gateway.set_state(State::Lost);
+    eventually("the loss", patience, look, async || {
+        Ok((picture(&world, &gateway).await?["state"] == "missing").then_some(()))
+    })
+    .await?;
+    watcher.terminate().await?;
+    let told = watcher.log_tail(50).iter().any(|line| line.contains("it is probed in full"));
+    assert!(told, "{:?}", watcher.log_tail(50));
     Ok(())
 }
