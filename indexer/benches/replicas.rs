@@ -3,7 +3,8 @@
 //!
 //! Prints figures and asserts none. `EVERHOLD_BENCH_CONTENTS` (10,000) contents are probed at three
 //! development nodes by the whole process; the next probes are chosen among those of
-//! `EVERHOLD_BENCH_DUE` (1,000,000) contents at five nodes; 0 leaves a part out.
+//! `EVERHOLD_BENCH_DUE` (1,000,000) contents at five nodes, and spot checks among those of a fifth of
+//! them; 0 leaves a part out.
 
 use std::{
     env,
