@@ -3,7 +3,8 @@
 //!
 //! Prints figures and asserts none. `EVERHOLD_BENCH_CONTENTS` (10,000) contents are probed at three
 //! development nodes by the whole process; the next probes are chosen among those of
-//! `EVERHOLD_BENCH_DUE` (1,000,000) contents at five nodes; 0 leaves a part out.
+//! `EVERHOLD_BENCH_DUE` (1,000,000) contents at five nodes, and spot checks among those of a fifth of
+//! them; 0 leaves a part out.
 
 use std::{
     env,
@@ -17,7 +18,9 @@ mod postgres;
 
 use everhold::{
     health::{Health, Holder, Past, Policy, ReplicaState, ReplicaView, Schedule, Verdict, assess},
-    ledger::{DueProbe, Ledger, LedgerError, Node, NodeKind, ProbeRecord},
+    ledger::{
+        DueProbe, DueSpot, Ledger, LedgerError, Node, NodeKind, ProbeRecord, SpotRecord, SpotResult,
+    },
 };
 use everhold_harness::{
     Anvil, Context, DevNode, Error, Everhold, NodeOptions, Result, Settings, accounts, sha256,
@@ -54,6 +57,7 @@ async fn main() -> Result<()> {
                 recording(engine, due / 10 / part).await?;
             }
             choosing(engine, due).await?;
+            spot_checks(engine, due / 5).await?;
         }
     }
     Ok(())
@@ -161,7 +165,8 @@ impl Base {
     }
 }
 
-const SCHEDULE: Schedule = Schedule { recheck: 24 * HOUR, retry: 1000, jitter: 2 * HOUR };
+const SCHEDULE: Schedule =
+    Schedule { recheck: 24 * HOUR, retry: 1000, jitter: 2 * HOUR, spot: 6 * HOUR };
 
 /// What a probe that went well saw.
 fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
@@ -175,6 +180,7 @@ fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
         computed: Some(due.id.to_string()),
         sha256: Some(due.id.digest),
         detail: None,
+        gives_blocks: false,
         at,
     }
 }
@@ -253,6 +259,80 @@ async fn choosing(engine: Engine, contents: u64) -> Result<()> {
     );
     base.end().await;
     Ok(())
+}
+
+/// The next spot checks of all that there are, an eighth of which is due, taken and written down. Then
+/// full probes of the same replicas, each with its next spot check to write, or without.
+async fn spot_checks(engine: Engine, contents: u64) -> Result<()> {
+    let base = Base::new(engine).await?;
+    base.contents(contents).await?;
+    // `dag-pb`, as spot checks are.
+    base.sql("UPDATE contents SET codec = 112", "UPDATE contents SET codec = 112").await?;
+    let now = DAY / 5;
+    let rows = format!(
+        "INSERT INTO replicas (content_id, node_id, state, failures, held, bytes, http_status,
+            checked_at, verified_at, due_at, spot_at, priority)
+         SELECT c.id, n.id, 'verified', 0, 1, 10000000, 200, 1, 1, {now} + 1 + c.id * {DAY} / {contents},
+            {now} + c.id * {DAY} / {contents} - {DAY} / 8, 2
+         FROM contents c CROSS JOIN nodes n"
+    );
+    base.sql(&rows, &rows).await?;
+    base.sql("", "VACUUM ANALYZE").await?;
+    let nodes: Vec<_> = (1..=i64::from(NODES)).map(|node| (node, 64)).collect();
+    let (mut taking, mut writing, mut taken) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..TIMES {
+        let begun = Instant::now();
+        let mut tx = base.ledger.write().await.map_err(failed)?;
+        let due = tx.take_spots(now, 320, &nodes, &SCHEDULE).await.map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        taking.push(begun.elapsed());
+        taken += due.len();
+        let records: Vec<_> = due.iter().map(|one| right(one, now)).collect();
+        let begun = Instant::now();
+        let mut tx = base.ledger.write().await.map_err(failed)?;
+        tx.record_spots(&records).await.map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        writing.push(begun.elapsed());
+    }
+    println!(
+        "{engine:?}: 320 due spot checks of {} taken in {}, written down in {} ({taken} in {TIMES} \
+         times)",
+        contents * u64::from(NODES),
+        spread(&mut taking),
+        spread(&mut writing),
+    );
+    for (gives_blocks, what) in [(false, "without"), (true, "with")] {
+        let mut times = full_probes(&base, gives_blocks).await?;
+        println!(
+            "{engine:?}: 1000 full probes written down {what} a next spot check in {}",
+            spread(&mut times)
+        );
+    }
+    base.end().await;
+    Ok(())
+}
+
+/// A spot check that found the right blocks.
+fn right(due: &DueSpot, at: i64) -> SpotRecord {
+    SpotRecord { content: due.content, node: due.node, result: SpotResult::Right, at }
+}
+
+/// How long it takes to write down full probes of large files, a thousand at a time.
+async fn full_probes(base: &Base, gives_blocks: bool) -> Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    let now = 10 * DAY;
+    for _ in 0..TIMES {
+        let due = base.take(now, 1000).await?;
+        let bytes = Some(10_000_000);
+        let probed = |one| ProbeRecord { bytes, gives_blocks, ..verified(one, now) };
+        let records: Vec<_> = due.iter().map(probed).collect();
+        let begun = Instant::now();
+        let mut tx = base.ledger.write().await.map_err(failed)?;
+        tx.record_probes(&records, &SCHEDULE).await.map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        times.push(begun.elapsed());
+    }
+    Ok(times)
 }
 
 /// Median and worst.

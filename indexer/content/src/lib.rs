@@ -69,4 +69,4 @@ pub use reference::{
     ReferenceClassError, id_hex, is_visible, shown, substitute_id,
 };
 pub use verifier::{Verification, Verifier};
-pub use walk::{DagError, DagLimits, Entry, Found, Walk};
+pub use walk::{DagError, DagLimits, Entry, Found, Seek, Walk};

@@ -163,10 +163,11 @@ async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCo
     drop(tx);
     let healthy = status.all_healthy();
     let text = format!(
-        "{}\n{} events, {} probes, {} of {} repairs proved, {} alerts delivered",
+        "{}\n{} events, {} probes, {} spot checks, {} of {} repairs proved, {} alerts delivered",
         people(&status),
         round.events,
         round.probes,
+        round.spot_checks,
         round.repaired,
         round.repairs,
         round.alerts

@@ -55,6 +55,14 @@ const SETTINGS: &[(&str, Setter)] = &[
         Ok(())
     }),
     ("EVERHOLD_REPLICAS_EVIDENCE", |c, v| set(&mut c.replicas.evidence, v)),
+    ("EVERHOLD_PROBES_PER_NODE", |c, v| set(&mut c.probes.per_node, v)),
+    ("EVERHOLD_PROBES_NODE_REQUESTS_PER_SECOND", |c, v| {
+        set(&mut c.probes.node_requests_per_second, v)
+    }),
+    ("EVERHOLD_PROBES_NODE_BYTES_PER_SECOND", |c, v| set(&mut c.probes.node_bytes_per_second, v)),
+    ("EVERHOLD_PROBES_REQUESTS_PER_SECOND", |c, v| set(&mut c.probes.requests_per_second, v)),
+    ("EVERHOLD_PROBES_BYTES_PER_SECOND", |c, v| set(&mut c.probes.bytes_per_second, v)),
+    ("EVERHOLD_PROBES_SPOT_CHECK", |c, v| set(&mut c.probes.spot_check, v)),
     ("EVERHOLD_REPAIR_ENABLED", |c, v| set(&mut c.repair.enabled, v)),
     ("EVERHOLD_REPAIR_KEYSTORE", |c, v| set_some(&mut c.repair.keystore, v)),
     ("EVERHOLD_REPAIR_PRIVATE_KEY_FILE", |c, v| set_some(&mut c.repair.private_key_file, v)),

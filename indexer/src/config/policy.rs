@@ -51,6 +51,8 @@ pub struct ProbesConfig {
     pub requests_per_second: u64,
     /// Bytes a second from all nodes together, on average.
     pub bytes_per_second: u64,
+    /// How often a few blocks of large files are looked at between full probes. `0s`: never.
+    pub spot_check: Span,
 }
 
 impl Default for ProbesConfig {
@@ -61,6 +63,7 @@ impl Default for ProbesConfig {
             node_bytes_per_second: 0,
             requests_per_second: 0,
             bytes_per_second: 0,
+            spot_check: Span::secs(6 * 3600),
         }
     }
 }

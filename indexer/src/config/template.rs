@@ -65,6 +65,7 @@ node_requests_per_second = 100          # probes a second at one node, on averag
 node_bytes_per_second = 0               # bytes a second from one node
 requests_per_second = 0                 # at all nodes together
 bytes_per_second = 0
+spot_check = "6h"                       # how often a few blocks of large files are looked at between full probes; "0s": never
 
 [repair]
 enabled = true

@@ -12,6 +12,8 @@ pub struct Schedule {
     /// How much sooner than after `recheck` a replica that is well may be probed, so that those that
     /// were written down together do not stay together for ever; 0: not at all.
     pub jitter: i64,
+    /// Between spot checks of a replica that is well, and up to a tenth sooner; 0: never.
+    pub spot: i64,
 }
 
 /// The classes in which probes that are due wait, in the order in which they are served.
@@ -41,6 +43,9 @@ impl Verdict {
 /// A replica that is not well is looked at at least this often, whatever `recheck` is.
 const UNWELL: i64 = 10 * 60 * 1000;
 
+/// A spot check may come sooner by one part in so many of the time between them.
+const SPOT_JITTER: i64 = 10;
+
 impl Schedule {
     /// When the next probe is due after one that ended at `at` and left `verdict`. Always after
     /// `at`, so that one round never probes a replica twice. `salt` tells replicas apart.
@@ -54,19 +59,29 @@ impl Schedule {
             }
             _ if verdict.failures >= FAILURES_THAT_COUNT => backoff.min(UNWELL).min(self.recheck),
             Some(ReplicaState::Verified | ReplicaState::Claimed) => {
-                self.recheck.saturating_sub(self.sooner(at, salt))
+                self.recheck.saturating_sub(up_to(self.jitter, at, salt))
             }
             _ => self.recheck.min(UNWELL),
         };
         at.saturating_add(wait.max(1))
     }
 
-    /// Anything from 0 to `jitter`, and another at another time or of another replica.
-    fn sooner(&self, at: i64, salt: u64) -> i64 {
-        let mixed = mix(salt ^ mix(at.unsigned_abs()));
-        let span = u64::try_from(self.jitter).unwrap_or(0).saturating_add(1);
-        i64::try_from(mixed % span).unwrap_or(0)
+    /// When the next spot check is due of a replica that is well, after a probe or a spot check at
+    /// `at`; `None` where its next full probe comes first.
+    pub fn next_spot(&self, at: i64, next_probe: i64, salt: u64) -> Option<i64> {
+        if self.spot <= 0 {
+            return None;
+        }
+        let wait = self.spot - up_to(self.spot / SPOT_JITTER, at, salt);
+        Some(at.saturating_add(wait.max(1))).filter(|next| *next < next_probe)
     }
+}
+
+/// Anything from 0 to `most`, and another at another time or of another replica.
+fn up_to(most: i64, at: i64, salt: u64) -> i64 {
+    let mixed = mix(salt ^ mix(at.unsigned_abs()));
+    let span = u64::try_from(most).unwrap_or(0).saturating_add(1);
+    i64::try_from(mixed % span).unwrap_or(0)
 }
 
 /// Spreads what differs in a few bits over all of them (the finalizer of `SplitMix64`).

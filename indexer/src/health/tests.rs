@@ -223,7 +223,7 @@ fn who_only_says_who_has_it_makes_up_for_nothing() {
 fn who_only_announced_stays_a_claim() {
     use ReplicaState::{Claimed, Corrupt, Missing, Unreachable, Verified};
     let claim = Verdict { state: Some(Claimed), failures: 0 };
-    let schedule = Schedule { recheck: DAY, retry: 1000, jitter: 0 };
+    let schedule = Schedule { recheck: DAY, retry: 1000, jitter: 0, spot: 0 };
     let wait = |verdict| schedule.next_probe(verdict, 0, 0);
     let mut verdict = claim;
     let mut waits = Vec::new();
@@ -245,4 +245,25 @@ fn who_only_announced_stays_a_claim() {
     // What a router says is asked again as what is well is.
     assert_eq!(wait(claim), DAY);
     assert_eq!(claim.priority(), Priority::Routine);
+}
+
+proptest! {
+    /// A spot check comes after what went before it, not much sooner than it should, and only if no
+    /// full probe comes first.
+    #[test]
+    fn spot_checks_are_due_between_full_probes(
+        spot in -1i64..4 * DAY,
+        at in 0i64..1 << 45,
+        until in 0i64..4 * DAY,
+        salt: u64,
+    ) {
+        let schedule = Schedule { recheck: DAY, retry: 1000, jitter: 0, spot };
+        match schedule.next_spot(at, at + until, salt) {
+            Some(next) => {
+                prop_assert!(spot > 0 && next > at && next < at + until);
+                prop_assert!((spot - spot / 10..=spot).contains(&(next - at)));
+            }
+            None => prop_assert!(spot <= 0 || until <= spot),
+        }
+    }
 }

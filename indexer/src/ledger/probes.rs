@@ -6,7 +6,9 @@ use super::{
     LedgerError, Millis, Result, RowId, Tx,
     assessments::LOCK_CONTENTS,
     bulk::{fetch_in, fetch_pairs, insert_rows},
-    int, text,
+    int,
+    spots::is_worth_spot_checks,
+    text,
 };
 use crate::{
     content::{Codec, Digest},
@@ -37,6 +39,8 @@ pub struct ProbeRecord {
     pub sha256: Option<Digest>,
     /// In words, what was wrong.
     pub detail: Option<String>,
+    /// Whether the node gives blocks, so that it can be spot checked.
+    pub gives_blocks: bool,
     /// When it ended.
     pub at: Millis,
 }
@@ -56,6 +60,7 @@ struct Outcome<'a> {
     before: Verdict,
     after: Verdict,
     due: Option<Millis>,
+    spot: Option<Millis>,
     priority: i64,
 }
 
@@ -191,7 +196,7 @@ impl Tx {
         insert_rows!(
             self,
             "INSERT INTO replicas (content_id, node_id, state, failures, held, bytes, http_status,
-                computed, detail, checked_at, verified_at, due_at, priority) ",
+                computed, detail, checked_at, verified_at, due_at, spot_at, priority) ",
             outcomes,
             |one| (
                 one.record.content,
@@ -206,6 +211,7 @@ impl Tx {
                 one.record.at,
                 (one.record.seen == ReplicaState::Verified).then_some(one.record.at),
                 one.due,
+                one.spot,
                 one.priority,
             ),
             " ON CONFLICT (content_id, node_id) DO UPDATE SET state = excluded.state,
@@ -213,7 +219,8 @@ impl Tx {
                 http_status = excluded.http_status, computed = excluded.computed,
                 detail = excluded.detail, checked_at = excluded.checked_at,
                 verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
-                due_at = excluded.due_at, priority = excluded.priority"
+                due_at = excluded.due_at, spot_at = excluded.spot_at,
+                priority = excluded.priority"
         );
         let keys = outcomes.iter().map(|one| (one.record.content, one.record.node));
         self.give_back(&keys.collect::<Vec<_>>()).await
@@ -357,11 +364,18 @@ fn outcome<'a>(
     // The bytes that a probe took for others have been proved right since it began.
     let is_outdated = record.seen == ReplicaState::Corrupt
         && record.sha256.is_some_and(|got| content.sha256.as_deref() == Some(got.0.as_slice()));
-    let salt = record.content ^ record.node.rotate_left(32);
+    let salt = salt(record.content, record.node);
     let next = match is_outdated {
         true => 0,
-        false => schedule.next_probe(after, record.at, salt.unsigned_abs()),
+        false => schedule.next_probe(after, record.at, salt),
     };
     let due = (is_due && content.wanted).then_some(next);
-    Outcome { record, before, after, due, priority: after.priority() as i64 }
+    let spot = due.filter(|_| is_worth_spot_checks(record, content.codec));
+    let spot = spot.and_then(|next| schedule.next_spot(record.at, next, salt));
+    Outcome { record, before, after, due, spot, priority: after.priority() as i64 }
+}
+
+/// Tells replicas apart in the [`Schedule`].
+pub(super) fn salt(content: RowId, node: RowId) -> u64 {
+    (content ^ node.rotate_left(32)).unsigned_abs()
 }

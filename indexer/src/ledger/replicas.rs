@@ -26,6 +26,8 @@ pub struct Replica {
     pub detail: Option<String>,
     /// When the last probe ended.
     pub checked_at: Option<Millis>,
+    /// When a spot check last found the right blocks.
+    pub spotted_at: Option<Millis>,
     /// Probes in a row without an answer that says anything.
     pub failures: u32,
 }
@@ -54,6 +56,7 @@ struct ReplicaRow {
     detail: Option<String>,
     checked_at: Option<i64>,
     verified_at: Option<i64>,
+    spotted_at: Option<i64>,
     failures: i64,
     operator: Option<String>,
     address: String,
@@ -86,6 +89,7 @@ impl ReplicaRow {
             computed: self.computed,
             detail: self.detail,
             checked_at: self.checked_at,
+            spotted_at: self.spotted_at,
             failures: u32::try_from(self.failures).unwrap_or(u32::MAX),
         })
     }
@@ -95,7 +99,7 @@ impl ReplicaRow {
 macro_rules! replica_sql {
     () => {
         "SELECT c.id AS content_id, n.id AS node_id, r.state, r.held, r.bytes, r.http_status,
-                r.computed, r.detail, r.checked_at, r.verified_at,
+                r.computed, r.detail, r.checked_at, r.verified_at, r.spotted_at,
                 COALESCE(r.failures, 0) AS failures, n.operator, n.address, n.kind
          FROM contents c CROSS JOIN nodes n
          LEFT JOIN replicas r ON r.content_id = c.id AND r.node_id = n.id

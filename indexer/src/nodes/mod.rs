@@ -13,6 +13,7 @@ mod resolve;
 mod routing;
 mod sample;
 mod seen;
+mod spot;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use resolve::{PathError, Resolver};
 pub use routing::Routing;
 pub use sample::sample;
 pub use seen::Seen;
+pub use spot::{OFFSETS, SpotFound, Spotted, draw_offsets, spot_check};
 
 use crate::{
     config::{Config, ConfigError, NodeConfig},

@@ -119,6 +119,8 @@ pub struct ReplicaReport {
     pub checked_at: Option<String>,
     /// When the right bytes were last seen.
     pub verified_at: Option<String>,
+    /// When a spot check last found the right blocks; that makes nothing verified.
+    pub spot_checked_at: Option<String>,
     /// Bytes the last probe saw.
     pub bytes: Option<u64>,
     /// HTTP status of the last probe.
@@ -336,6 +338,7 @@ async fn content_report(
             held: replica.held,
             checked_at: replica.checked_at.map(time_text),
             verified_at: replica.view.verified_at.map(time_text),
+            spot_checked_at: replica.spotted_at.map(time_text),
             bytes: replica.bytes,
             http_status: replica.http_status,
             computed: replica.computed.clone(),

@@ -69,7 +69,7 @@ impl Breaker {
     /// Whether the node may be asked now; else what to say of it. While it is silent, one probe at a
     /// time asks it, and this one is that.
     pub(super) fn ask(&mut self, now: Millis) -> Result<(), String> {
-        if self.silent < TRIPS {
+        if !self.is_open() {
             return Ok(());
         }
         if now >= self.until {
@@ -81,6 +81,11 @@ impl Breaker {
             "the node was silent {} times in a row, and is not asked for each content now; the last time: {}",
             self.silent, self.last
         ))
+    }
+
+    /// Whether the node is known to be silent.
+    pub(super) fn is_open(&self) -> bool {
+        self.silent >= TRIPS
     }
 
     /// A probe was answered, with whatever.

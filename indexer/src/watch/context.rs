@@ -125,6 +125,7 @@ impl Settings {
                 recheck: replicas.recheck.millis(),
                 retry: RETRY,
                 jitter: replicas.recheck.millis() / JITTER,
+                spot: config.probes.spot_check.millis(),
             },
             poll,
             keep_history: replicas.history == History::Keep,

@@ -1,7 +1,12 @@
 //! Probes that wait for their turn, at a desk for each node: one that is slow, silent, or wants to be
 //! left alone holds up no other.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod spots;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use rand::seq::SliceRandom;
 
@@ -28,6 +33,8 @@ const PART_OF_PROVIDERS: u32 = 4;
 struct Desk {
     waiting: VecDeque<DueProbe>,
     running: u32,
+    /// Spot checks under way, and places that are kept for some.
+    spots: u32,
     requests: Budget,
     bytes: Budget,
     breaker: Breaker,
@@ -59,6 +66,8 @@ pub(super) struct Desks {
     at_providers: u32,
     most_at_providers: u32,
     turns: u32,
+    /// The node that places for spot checks were offered first.
+    first_spot: RowId,
 }
 
 impl Desks {
@@ -74,6 +83,7 @@ impl Desks {
             at_providers: 0,
             most_at_providers: (concurrency / PART_OF_PROVIDERS).max(1),
             turns: 0,
+            first_spot: 0,
         }
     }
 
@@ -82,6 +92,7 @@ impl Desks {
         self.desks.entry(node).or_insert_with(|| Desk {
             waiting: VecDeque::new(),
             running: 0,
+            spots: 0,
             requests: Budget::new(config.node_requests_per_second, now),
             bytes: Budget::new(config.node_bytes_per_second, now),
             breaker: Breaker::default(),
@@ -195,7 +206,7 @@ impl Desks {
         for node in nodes {
             let most = self.config.per_node.max(1);
             let Some(desk) = self.desks.get_mut(&node) else { continue };
-            let free = desk.running < most && desk.resting <= now;
+            let free = desk.running + desk.spots < most && desk.resting <= now;
             if !free || desk.waiting.is_empty() || desk.requests.whole(now, 1) == 0 {
                 continue;
             }
@@ -219,15 +230,26 @@ impl Desks {
 
     /// What a probe that asked saw.
     pub(super) fn saw(&mut self, node: RowId, seen: &Seen, now: Millis) {
-        let bytes = seen.bytes.unwrap_or(0);
+        let silence = seen.is_silence().then(|| seen.detail.as_deref().unwrap_or_default());
+        self.answered(node, seen.bytes.unwrap_or(0), (seen.left_alone, silence), now);
+    }
+
+    /// What a node gave, whether it wants to be left alone, and what was wrong if it was silent.
+    fn answered(
+        &mut self,
+        node: RowId,
+        bytes: u64,
+        (left_alone, silence): (Option<Duration>, Option<&str>),
+        now: Millis,
+    ) {
         self.bytes.use_up(bytes);
         let desk = self.desk(node, now);
         desk.bytes.use_up(bytes);
-        if let Some(wait) = seen.left_alone {
+        if let Some(wait) = left_alone {
             let wait = Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX);
             desk.resting = now.saturating_add(wait);
-        } else if seen.is_silence() {
-            desk.breaker.was_silent(seen.detail.as_deref().unwrap_or_default(), now);
+        } else if let Some(why) = silence {
+            desk.breaker.was_silent(why, now);
         } else {
             desk.breaker.heard();
         }

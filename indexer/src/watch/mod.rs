@@ -28,6 +28,7 @@ mod reindex;
 mod removal;
 mod repair;
 mod shortage;
+mod spot;
 mod tidy;
 mod uris;
 mod verify;
@@ -66,6 +67,8 @@ pub struct Round {
     pub uris: u64,
     /// Probes made.
     pub probes: u64,
+    /// Spot checks made.
+    pub spot_checks: u64,
     /// Contents whose STORE messages were asked for.
     pub traced: u64,
     /// Repairs tried.
@@ -107,6 +110,11 @@ impl Watch {
         let traced = self.trace_due().await?;
         round.traced = traced.contents;
         if traced.urgent > 0 {
+            round.probes += self.verify_settled().await?;
+        }
+        let spots = self.spot_due().await?;
+        round.spot_checks = spots.made;
+        if spots.doubts > 0 {
             round.probes += self.verify_settled().await?;
         }
         self.assess_again().await?;
@@ -152,6 +160,7 @@ impl Watch {
                 chains,
                 self.walk(),
                 self.check(),
+                self.spot_check(),
                 self.care(repair),
                 self.trace_forever(),
                 self.post(),
@@ -219,6 +228,14 @@ impl Watch {
             check,
         )
         .await;
+    }
+
+    /// Looks at a few blocks of what no full probe is due of. There is nothing to give back: what was
+    /// taken is due again by itself.
+    async fn spot_check(&self) {
+        let check = async || self.spot_due().await.map(|_| ());
+        let poll = self.settings.poll;
+        self.again_and_again("spot checks", poll, async |_| Ok(()), check).await;
     }
 
     /// Judges what probes saw, and repairs what is not well.

@@ -27,9 +27,9 @@ const BATCH: u32 = 1024;
 /// Probes written back at once, if they come so fast.
 const RECORD: usize = 256;
 /// No probe waits longer to be written down.
-const RECORD_AFTER: Duration = Duration::from_millis(200);
+pub(super) const RECORD_AFTER: Duration = Duration::from_millis(200);
 /// Between looks at desks where all wait.
-const LOOK: Duration = Duration::from_millis(20);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 /// New contents get their probes at least so often.
 const SCHEDULE_EVERY: Duration = Duration::from_millis(500);
 
@@ -39,6 +39,8 @@ pub(super) struct Probed {
     pub(super) seen: Seen,
     /// What its bytes refer to, where they are metadata still to be read.
     metadata: Option<Result<Metadata, String>>,
+    /// Whether the node gives blocks.
+    gives_blocks: bool,
     pub(super) at: Millis,
     /// Of a provider: the address from which its bytes came.
     pub(super) from: Option<String>,
@@ -87,7 +89,7 @@ impl Watch {
                 let fill = self.fill_desks(cutoff, in_doubt_only, &mut scheduled);
                 is_dry = beside(&mut running, &mut seen, fill).await?;
             }
-            while running.len() < self.settings.concurrency
+            while running.len() + self.desks(|desks| desks.spots()) < self.settings.concurrency
                 && let Some(due) = self.desks(|desks| desks.next(ledger::now()))
             {
                 running.push(self.take_turn(due));
@@ -194,7 +196,7 @@ impl Watch {
         Ok(tx.commit().await?)
     }
 
-    fn desks<T>(&self, use_them: impl FnOnce(&mut Desks) -> T) -> T {
+    pub(super) fn desks<T>(&self, use_them: impl FnOnce(&mut Desks) -> T) -> T {
         // Whoever panicked left whole numbers.
         use_them(&mut self.desks.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -203,7 +205,7 @@ impl Watch {
     pub(super) async fn probe(&self, due: DueProbe) -> Probed {
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
-        let mut from = None;
+        let (mut from, mut gives_blocks) = (None, false);
         let mut seen = match self.strangers.node(due.node, &self.fetcher) {
             Some(provider) => {
                 let seen = probe(&provider, &due.id, due.known, keep).await;
@@ -211,7 +213,10 @@ impl Watch {
                 seen
             }
             None => match self.node(due.node).await {
-                Some(node) => probe(node.node.as_ref(), &due.id, due.known, keep).await,
+                Some(node) => {
+                    gives_blocks = node.node.blocks().is_some();
+                    probe(node.node.as_ref(), &due.id, due.known, keep).await
+                }
                 None => Seen::unasked("the node is not configured here"),
             },
         };
@@ -219,7 +224,7 @@ impl Watch {
         let metadata = metadata.then(|| parse(&seen));
         // Hundreds of results wait to be written down together; their bytes must not.
         seen.body = None;
-        Probed { metadata, from, ..Probed::new(due, seen) }
+        Probed { metadata, from, gives_blocks, ..Probed::new(due, seen) }
     }
 
     /// A node from which content is fetched that it was seen to have.
@@ -258,7 +263,7 @@ impl Watch {
 impl Probed {
     /// What was seen just now, by other means than a scheduled probe.
     pub(super) fn new(due: DueProbe, seen: Seen) -> Self {
-        Self { due, seen, metadata: None, at: ledger::now(), from: None }
+        Self { due, seen, metadata: None, gives_blocks: false, at: ledger::now(), from: None }
     }
 
     fn record(&self) -> ProbeRecord {
@@ -273,15 +278,16 @@ impl Probed {
             computed: seen.computed.clone(),
             sha256: seen.sha256,
             detail: seen.detail.clone(),
+            gives_blocks: self.gives_blocks,
             at: *at,
         }
     }
 }
 
 /// Does some work while probes go on; those that end meanwhile are put to what was seen.
-async fn beside<T>(
-    running: &mut FuturesUnordered<impl Future<Output = Probed>>,
-    seen: &mut Vec<Probed>,
+pub(super) async fn beside<P, T>(
+    running: &mut FuturesUnordered<impl Future<Output = P>>,
+    seen: &mut Vec<P>,
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = pin!(work);

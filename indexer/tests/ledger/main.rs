@@ -30,6 +30,7 @@ mod providers;
 mod repairs;
 mod rereading;
 mod retention;
+mod spots;
 mod stores;
 mod story;
 mod verdicts;

@@ -15,7 +15,7 @@ use everhold::{
 pub(crate) const CHAIN: u64 = 31337;
 pub(crate) const NOW: Millis = 2_000_000_000_000;
 pub(crate) const HOUR: Millis = 3_600_000;
-pub(crate) const SCHEDULE: Schedule = Schedule { recheck: HOUR, retry: 1000, jitter: 0 };
+pub(crate) const SCHEDULE: Schedule = Schedule { recheck: HOUR, retry: 1000, jitter: 0, spot: 0 };
 const FIRST_TIME: u64 = 1_700_000_000;
 
 /// One thing that a log says of a token.
@@ -342,6 +342,7 @@ pub(crate) fn seen(content: RowId, node: RowId, seen: ReplicaState, at: Millis) 
         computed: None,
         sha256: verified.then_some(RIGHT),
         detail: (!verified).then(|| format!("it is {seen}")),
+        gives_blocks: false,
         at,
     }
 }

@@ -8,4 +8,5 @@ mod daemons;
 mod dag;
 mod held;
 mod network;
+mod spot;
 mod support;

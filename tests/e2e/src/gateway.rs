@@ -51,6 +51,7 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Shelf {
     habit: Habit,
+    root: String,
     car: Vec<u8>,
     blocks: HashMap<String, Vec<u8>>,
     /// Size of the last section of the archive.
@@ -58,6 +59,20 @@ struct Shelf {
     files: HashMap<String, Vec<u8>>,
     /// How often it was asked for what.
     asked: Mutex<HashMap<String, u64>>,
+    /// What became of its blocks but the root.
+    state: Mutex<State>,
+}
+
+/// What became of the blocks that a gateway had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    #[default]
+    Whole,
+    /// All but the root are gone, so that it can't put the file together.
+    Lost,
+    /// All but the root have one other byte, and so has the file.
+    Rotten,
 }
 
 impl Gateway {
@@ -73,8 +88,9 @@ impl Gateway {
         {
             blocks.remove(cid);
         }
-        let (files, asked) = (files.collect(), Mutex::default());
-        let shelf = Arc::new(Shelf { habit, car, blocks, last, files, asked });
+        let (files, asked, state) = (files.collect(), Mutex::default(), Mutex::default());
+        let root = dag.blocks.first().map(|(cid, _)| cid.clone()).unwrap_or_default();
+        let shelf = Arc::new(Shelf { habit, root, car, blocks, last, files, asked, state });
         let shared = shelf.clone();
         let answer = move |uri: Uri| {
             let answer = shared.answer(&uri);
@@ -96,6 +112,19 @@ impl Gateway {
     pub fn asked(&self, cid: &str) -> u64 {
         let asked = self.shelf.asked.lock();
         asked.map_or(0, |asked| asked.get(cid).copied().unwrap_or(0))
+    }
+
+    /// How often it was asked for blocks by themselves since this was last called.
+    pub fn asked_for_blocks(&self) -> u64 {
+        let asked = self.shelf.asked.lock();
+        asked.map_or(0, |mut asked| std::mem::take(&mut *asked).values().sum())
+    }
+
+    /// What becomes of its blocks.
+    pub fn set_state(&self, state: State) {
+        if let Ok(mut now) = self.shelf.state.lock() {
+            *now = state;
+        }
     }
 }
 
@@ -119,6 +148,11 @@ impl Shelf {
         {
             *asked.entry(path.to_owned()).or_default() += 1;
         }
+        let state = self.state.lock().map_or(State::Whole, |state| *state);
+        let is_whole = query.contains("format=raw") && path == self.root;
+        if state == State::Lost && !is_whole {
+            return StatusCode::NOT_FOUND.into_response();
+        }
         let blocks = !matches!(self.habit, Habit::FilesOnly | Habit::FilesAndSaysSo);
         if query.contains("format=") && self.habit == Habit::FilesAndSaysSo {
             return StatusCode::NOT_ACCEPTABLE.into_response();
@@ -139,7 +173,14 @@ impl Shelf {
             false => ("application/octet-stream", self.files.get(path)),
         };
         match found {
-            Some(bytes) => ([(header::CONTENT_TYPE, kind)], bytes.clone()).into_response(),
+            Some(bytes) => {
+                let mut bytes = bytes.clone();
+                if let Some(last) = bytes.last_mut().filter(|_| state == State::Rotten && !is_whole)
+                {
+                    *last ^= 1;
+                }
+                ([(header::CONTENT_TYPE, kind)], bytes).into_response()
+            }
             None => StatusCode::NOT_FOUND.into_response(),
         }
     }

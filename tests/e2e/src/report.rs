@@ -64,7 +64,7 @@ pub fn lasting(token: &Value) -> Value {
             }
         }
         for replica in content["replicas"].as_array_mut().into_iter().flatten() {
-            remove(replica, &["checked_at", "verified_at", "history"]);
+            remove(replica, &["checked_at", "verified_at", "spot_checked_at", "history"]);
         }
     }
     token

@@ -7,12 +7,14 @@
 mod directory;
 mod error;
 mod limits;
+mod seek;
 
 use std::{collections::VecDeque, vec};
 
 pub use directory::Entry;
 pub use error::DagError;
 pub use limits::DagLimits;
+pub use seek::Seek;
 
 use crate::{
     Cid,
@@ -141,7 +143,7 @@ impl Walk {
         let Some(cid) = self.wanted() else {
             return Ok(&[]);
         };
-        self.check(cid, block)?;
+        check(cid, block, &self.limits)?;
         self.take(cid, block)
     }
 
@@ -199,18 +201,6 @@ impl Walk {
     /// How many blocks were taken.
     pub fn blocks(&self) -> u64 {
         self.blocks
-    }
-
-    fn check(&self, cid: Cid, block: &[u8]) -> Result<(), DagError> {
-        let (size, limit) = (block.len(), self.limits.block_bytes);
-        if size > limit {
-            return Err(DagError::BlockTooLarge { cid, size, limit });
-        }
-        match cid.names(block) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(DagError::WrongBlock { cid }),
-            Err(reason) => Err(DagError::Hash { cid, reason }),
-        }
     }
 
     /// Takes the first block of whatever the path has led to so far.
@@ -280,6 +270,19 @@ impl Walk {
             None => At::End,
         };
         Ok(data)
+    }
+}
+
+/// Whether a block is the one that was asked for, and of a size that is allowed.
+fn check(cid: Cid, block: &[u8], limits: &DagLimits) -> Result<(), DagError> {
+    let (size, limit) = (block.len(), limits.block_bytes);
+    if size > limit {
+        return Err(DagError::BlockTooLarge { cid, size, limit });
+    }
+    match cid.names(block) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(DagError::WrongBlock { cid }),
+        Err(reason) => Err(DagError::Hash { cid, reason }),
     }
 }
 

@@ -8,4 +8,5 @@ mod files;
 mod folders;
 mod hostile;
 mod paths;
+mod seek;
 mod support;

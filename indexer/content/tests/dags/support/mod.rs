@@ -3,7 +3,7 @@
 pub(crate) mod blocks;
 pub(crate) mod importer;
 
-use everhold_content::{CarCheck, CarError, Cid, DagError, DagLimits, Next, Walk};
+use everhold_content::{CarCheck, CarError, CarReader, Cid, DagError, DagLimits, Next, Walk};
 use std::collections::HashMap;
 
 /// Bytes without a pattern, the same for a seed on every machine: xorshift64*.
@@ -52,4 +52,15 @@ pub(crate) fn walk_over(
         file.extend_from_slice(walk.give(&block)?);
     }
     Ok(file)
+}
+
+/// The blocks of an archive.
+pub(crate) fn blocks_of(car: &[u8]) -> HashMap<Cid, Vec<u8>> {
+    let mut reader = CarReader::new(DagLimits::default().block_bytes);
+    reader.feed(car);
+    let mut blocks = HashMap::new();
+    while let Some(block) = reader.block().unwrap() {
+        blocks.insert(block.cid, block.bytes.to_vec());
+    }
+    blocks
 }
