@@ -95,27 +95,38 @@ impl ReplicaRow {
     }
 }
 
+/// What a replica (`r`) on a node (`n`) is, but for its content and node.
+macro_rules! replica_columns {
+    () => {
+        "r.state, r.held, r.bytes, r.http_status, r.computed, r.detail, r.checked_at, r.verified_at,
+         r.spotted_at, COALESCE(r.failures, 0) AS failures, n.operator, n.address, n.kind"
+    };
+}
+
 /// Replicas on nodes in use (`n`) of contents (`c`). Most have no row before they are first due.
 macro_rules! replica_sql {
     () => {
-        "SELECT c.id AS content_id, n.id AS node_id, r.state, r.held, r.bytes, r.http_status,
-                r.computed, r.detail, r.checked_at, r.verified_at, r.spotted_at,
-                COALESCE(r.failures, 0) AS failures, n.operator, n.address, n.kind
-         FROM contents c CROSS JOIN nodes n
-         LEFT JOIN replicas r ON r.content_id = c.id AND r.node_id = n.id
-         WHERE n.active = 1 AND n.kind <> 'provider'"
+        concat!(
+            "SELECT c.id AS content_id, n.id AS node_id, ",
+            replica_columns!(),
+            " FROM contents c CROSS JOIN nodes n
+             LEFT JOIN replicas r ON r.content_id = c.id AND r.node_id = n.id
+             WHERE n.active = 1 AND n.kind <> 'provider'"
+        )
     };
 }
 
 /// Replicas of contents at providers that announced them (`a`), once for each router that said so.
 macro_rules! announced_sql {
     () => {
-        "SELECT r.content_id, r.node_id, r.state, r.held, r.bytes, r.http_status, r.computed,
-                r.detail, r.checked_at, r.verified_at, r.failures, n.operator, n.address, n.kind
-         FROM announcements a
-         JOIN replicas r ON r.content_id = a.content_id AND r.node_id = a.node_id
-         JOIN nodes n ON n.id = a.node_id
-         WHERE n.kind = 'provider'"
+        concat!(
+            "SELECT r.content_id, r.node_id, ",
+            replica_columns!(),
+            " FROM announcements a
+             JOIN replicas r ON r.content_id = a.content_id AND r.node_id = a.node_id
+             JOIN nodes n ON n.id = a.node_id
+             WHERE n.kind = 'provider'"
+        )
     };
 }
 

@@ -81,7 +81,7 @@ impl Tx {
         schedule: &Schedule,
     ) -> Result<Vec<DueSpot>> {
         self.among_others().await?;
-        self.by_index().await?;
+        self.plan_for_few().await?;
         let mut chosen = self.choose_spots(now, limit, nodes).await?;
         chosen.sort_unstable();
         let next =
@@ -169,7 +169,7 @@ impl Tx {
     /// full probe has seen is touched.
     pub async fn record_spots(&mut self, records: &[SpotRecord]) -> Result<()> {
         self.among_others().await?;
-        self.by_index().await?;
+        self.plan_for_few().await?;
         let mut records = records.to_vec();
         // In the order of full probes, so that two workers never wait for each other.
         records.sort_unstable_by_key(|record| (record.content, record.node));
@@ -208,15 +208,6 @@ impl Tx {
             keys,
             "FOR UPDATE"
         );
-        Ok(())
-    }
-
-    /// Has PostgreSQL take rows by their index for the rest of this transaction: of a table that was
-    /// empty when its statements were planned, it would go through all.
-    async fn by_index(&mut self) -> Result<()> {
-        if let Self::Postgres(c) = self {
-            sqlx::query("SET LOCAL enable_seqscan = off").execute(&mut **c).await?;
-        }
         Ok(())
     }
 }

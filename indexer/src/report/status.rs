@@ -434,8 +434,7 @@ impl IncidentStatus {
 
 async fn nodes(tx: &mut Tx, nodes: Vec<Node>) -> Result<Vec<NodeStatus>, LedgerError> {
     let counts = tx.replica_counts().await?.into_iter();
-    let counts: HashMap<_, _> =
-        counts.map(|(node, state, count)| ((node, state), count)).collect();
+    let counts: HashMap<_, _> = counts.map(|(node, state, count)| ((node, state), count)).collect();
     let count = |node, state| counts.get(&(node, state)).copied().unwrap_or(0);
     let status = |node: Node| NodeStatus {
         replicas: ReplicaState::ALL.iter().map(|state| (*state, count(node.id, *state))).collect(),
