@@ -77,6 +77,18 @@ impl Config {
             Some(twice) => Err(ConfigError::Invalid(format!(
                 "node {twice} is configured twice; a node is of one kind and counts once"
             ))),
+            None => self.check_network(),
+        }
+    }
+
+    /// Each host of the network's list has one vote.
+    fn check_network(&self) -> Result<(), ConfigError> {
+        let host = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+        let mut seen = HashSet::new();
+        match self.aleph.network.iter().find(|url| !seen.insert(host(url))) {
+            Some(twice) => Err(ConfigError::Invalid(format!(
+                "{twice} is in `[aleph] network` twice; each host has one vote"
+            ))),
             None => Ok(()),
         }
     }
@@ -89,13 +101,13 @@ impl Config {
     }
 }
 
-/// What is wrong, and with which key. The value stays out: it may hold a password.
 /// The first URL that comes again.
 fn twice<'a>(mut urls: impl Iterator<Item = &'a Url>) -> Option<&'a Url> {
     let mut seen = HashSet::new();
     urls.find(|url| !seen.insert(url.as_str()))
 }
 
+/// What is wrong, and with which key. The value stays out: it may hold a password.
 fn reason(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', "; ");
     // url's errors end with the text that is no URL.

@@ -20,7 +20,8 @@ pub fn independent<'a>(holders: impl Iterator<Item = &'a Holder>) -> u32 {
     for holder in holders {
         // A node without a known operator is its own; the prefix keeps it from naming another.
         let operator = match &holder.operator {
-            Some(name) => format!("operator {name}"),
+            // However it is spelled: accounts have two spellings, and people more.
+            Some(name) => format!("operator {}", name.trim().to_lowercase()),
             None => format!("address {}", holder.address),
         };
         let from = position(&mut operators, operator);

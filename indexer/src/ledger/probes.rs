@@ -59,6 +59,8 @@ struct Outcome<'a> {
     record: &'a ProbeRecord,
     before: Verdict,
     after: Verdict,
+    held_before: Option<bool>,
+    held: Option<bool>,
     due: Option<Millis>,
     spot: Option<Millis>,
     priority: i64,
@@ -68,6 +70,20 @@ impl Outcome<'_> {
     fn is_changed(&self) -> bool {
         self.after.state.is_some() && self.after.state != self.before.state
     }
+
+    /// Whether health may be another by it.
+    fn is_judged_again(&self) -> bool {
+        self.is_changed() || self.held != self.held_before
+    }
+}
+
+/// What is known of a replica before a probe is written down.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    verdict: Verdict,
+    held: Option<bool>,
+    /// Whether there is to be a next probe.
+    is_due: bool,
 }
 
 impl Tx {
@@ -128,16 +144,17 @@ impl Tx {
                 // It is announced no more since the probe began: no row comes back by that.
                 continue;
             }
-            let (before, is_due) = standing.copied().unwrap_or((Verdict::default(), true));
+            let new = Standing { is_due: true, ..Standing::default() };
+            let before = standing.copied().unwrap_or(new);
             let after = match is_provider {
-                true => before.of_a_claim_after(record.seen),
-                false => before.after(record.seen),
+                true => before.verdict.of_a_claim_after(record.seen),
+                false => before.verdict.after(record.seen),
             };
-            outcomes.push(outcome(record, (before, after), is_due, content, schedule));
+            outcomes.push(outcome(record, before, after, content, schedule));
         }
         self.write_replicas(&outcomes).await?;
         self.write_changes(&outcomes).await?;
-        let changed = outcomes.iter().filter(|one| one.is_changed());
+        let changed = outcomes.iter().filter(|one| one.is_judged_again());
         let changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
         self.learn(&outcomes, &contents).await?;
@@ -166,17 +183,13 @@ impl Tx {
         Ok(rows.into_iter().map(probed).collect())
     }
 
-    /// The standing verdicts, and whether there is to be a next probe.
-    async fn verdicts_of(
-        &mut self,
-        records: &[&ProbeRecord],
-    ) -> Result<HashMap<Key, (Verdict, bool)>> {
-        type Row = (i64, i64, Option<String>, i64, i64);
+    async fn verdicts_of(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<Key, Standing>> {
+        type Row = (i64, i64, Option<String>, i64, Option<i64>, i64);
         let keys: Vec<Key> = records.iter().map(|one| (one.content, one.node)).collect();
         let rows = fetch_pairs!(
             self,
             Row,
-            "r.content_id, r.node_id, r.state, r.failures,
+            "r.content_id, r.node_id, r.state, r.failures, r.held,
                 CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT)",
             "replicas r",
             ("r.content_id", "r.node_id"),
@@ -184,10 +197,12 @@ impl Tx {
             "FOR UPDATE"
         );
         let mut verdicts = HashMap::new();
-        for (content, node, state, failures, is_due) in rows {
+        for (content, node, state, failures, held, is_due) in rows {
             let state = state.map(|text| text.parse()).transpose().map_err(LedgerError::Corrupt)?;
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-            verdicts.insert((content, node), (Verdict { state, failures }, is_due != 0));
+            let (held, is_due) = (held.map(|held| held != 0), is_due != 0);
+            let verdict = Verdict { state, failures };
+            verdicts.insert((content, node), Standing { verdict, held, is_due });
         }
         Ok(verdicts)
     }
@@ -203,7 +218,7 @@ impl Tx {
                 one.record.node,
                 one.after.state.map(ReplicaState::as_str),
                 i64::from(one.after.failures),
-                one.record.held.map(i64::from),
+                one.held.map(i64::from),
                 one.record.bytes.map(int),
                 one.record.http_status.map(i64::from),
                 one.record.computed.as_deref().map(text),
@@ -356,8 +371,8 @@ impl Tx {
 
 fn outcome<'a>(
     record: &'a ProbeRecord,
-    (before, after): (Verdict, Verdict),
-    is_due: bool,
+    standing: Standing,
+    after: Verdict,
     content: &Probed,
     schedule: &Schedule,
 ) -> Outcome<'a> {
@@ -369,10 +384,15 @@ fn outcome<'a>(
         true => 0,
         false => schedule.next_probe(after, record.at, salt),
     };
-    let due = (is_due && content.wanted).then_some(next);
+    let due = (standing.is_due && content.wanted).then_some(next);
     let spot = due.filter(|_| is_worth_spot_checks(record, content.codec));
     let spot = spot.and_then(|next| schedule.next_spot(record.at, next, salt));
-    Outcome { record, before, after, due, spot, priority: after.priority() as i64 }
+    let Standing { verdict: before, held: held_before, .. } = standing;
+    // Who said nothing keeps all that it was, as long as its verdict stands.
+    let says_nothing = record.seen == ReplicaState::Unreachable && after.state == before.state;
+    let held = if says_nothing { held_before } else { record.held };
+    let priority = after.priority() as i64;
+    Outcome { record, before, after, held_before, held, due, spot, priority }
 }
 
 /// Tells replicas apart in the [`Schedule`].

@@ -82,11 +82,15 @@ impl Network {
         config.aleph.nodes.is_none().then(|| Self { entries, fetcher: fetcher.clone() })
     }
 
-    /// The nodes that are in use, by most of the lists, and what was passed over.
+    /// The nodes that are in use, by most of the lists, and what was passed over. `before`: those that
+    /// this ledger uses.
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub async fn nodes(&self) -> Result<(Vec<ListedNode>, PassedOver), NetworkError> {
+    pub async fn nodes(
+        &self,
+        before: &[ListedNode],
+    ) -> Result<(Vec<ListedNode>, PassedOver), NetworkError> {
         let answers = join_all(self.entries.iter().map(|entry| self.ask(entry))).await;
         let (mut lists, mut reasons) = (Vec::new(), Vec::new());
         for (entry, answer) in self.entries.iter().zip(answers) {
@@ -99,6 +103,7 @@ impl Network {
         if 2 * answered <= asked {
             return Err(NetworkError::TooFew { answered, asked, reasons });
         }
+        let lists = Lists { lists: &lists, asked, before };
         let (nodes, passed) = agreed(&lists, |url| self.fetcher.allows(url));
         match nodes.is_empty() {
             true => Err(NetworkError::None(passed)),
@@ -116,19 +121,40 @@ impl Network {
     }
 }
 
-/// The nodes that more than half of the lists have, each with the same owner, and that may be
-/// asked. Of several owners who list one machine, the one with the fewest nodes has it: who writes
-/// others' addresses into many entries of his own must not take their nodes from them.
-pub fn agreed(lists: &[NodeList], allowed: impl Fn(&Url) -> bool) -> (Vec<ListedNode>, PassedOver) {
+/// What is known of the network's nodes.
+#[derive(Clone, Copy, Debug)]
+pub struct Lists<'a> {
+    /// The lists that came.
+    pub lists: &'a [NodeList],
+    /// How many hosts were asked for one.
+    pub asked: usize,
+    /// The nodes in use.
+    pub before: &'a [ListedNode],
+}
+
+impl Lists<'_> {
+    /// Whether more than half of all hosts say that a node is one; of one in use, whether no more
+    /// than half say that it is none. So one that lies while another is silent takes nothing away.
+    fn have(&self, node: &ListedNode, votes: usize) -> bool {
+        let against = self.lists.len().saturating_sub(votes);
+        2 * votes > self.asked || (2 * against <= self.asked && self.before.contains(node))
+    }
+}
+
+/// The nodes that are used, each with its owner, and that may be asked. Of several owners who list one
+/// machine, the one has it who had it before, or else the one with the fewest nodes: who writes others'
+/// addresses into many entries of his own must not take their nodes from them.
+pub fn agreed(known: &Lists<'_>, allowed: impl Fn(&Url) -> bool) -> (Vec<ListedNode>, PassedOver) {
+    let Lists { lists, before, .. } = known;
     let mut passed = PassedOver {
         nonsense: lists.iter().map(|list| list.nonsense).max().unwrap_or(0),
         ..PassedOver::default()
     };
-    let mut votes: HashMap<&ListedNode, usize> = HashMap::new();
+    let mut votes: HashMap<&ListedNode, usize> = before.iter().map(|node| (node, 0)).collect();
     lists.iter().flat_map(|list| &list.nodes).for_each(|node| *votes.entry(node).or_default() += 1);
     let (mut by_owner, mut usable) = (HashMap::<&str, usize>::new(), Vec::new());
     for (node, votes) in votes {
-        match (2 * votes > lists.len(), allowed(&node.url)) {
+        match (known.have(node, votes), allowed(&node.url)) {
             (false, _) => passed.minority += 1,
             (true, false) => passed.private += 1,
             (true, true) => {
@@ -137,7 +163,10 @@ pub fn agreed(lists: &[NodeList], allowed: impl Fn(&Url) -> bool) -> (Vec<Listed
             }
         }
     }
-    usable.sort_by_key(|node| Reverse((by_owner[node.owner.as_str()], &node.owner)));
+    // The last of one machine has it.
+    usable.sort_by_key(|node| {
+        Reverse((!before.contains(node), by_owner[node.owner.as_str()], &node.owner))
+    });
     let all = usable.len();
     let machines: BTreeMap<&Url, &ListedNode> =
         usable.into_iter().map(|node| (&node.url, node)).collect();
@@ -158,6 +187,35 @@ mod tests {
 
     fn list(nodes: impl IntoIterator<Item = ListedNode>) -> NodeList {
         NodeList { nodes: nodes.into_iter().collect(), nonsense: 1, inactive: 0 }
+    }
+
+    fn agreed(lists: &[NodeList], allowed: impl Fn(&Url) -> bool) -> (Vec<ListedNode>, PassedOver) {
+        super::agreed(&Lists { lists, asked: lists.len(), before: &[] }, allowed)
+    }
+
+    #[test]
+    fn one_liar_takes_nothing_while_another_is_silent() {
+        let before = [node(1, "a"), node(2, "b")];
+        let honest = list([node(1, "a"), node(2, "b"), node(3, "c")]);
+        for lie in [list([]), list([node(3, "c")]), list((1..9).map(|at| node(at, "0liar")))] {
+            let lists = [lie.clone(), honest.clone()];
+            let known = Lists { lists: &lists, asked: 3, before: &before };
+            let (nodes, _) = super::agreed(&known, |_| true);
+            let kept: Vec<_> = nodes.iter().filter(|node| before.contains(node)).collect();
+            assert_eq!(kept.len(), 2, "{lie:?}");
+            assert!(nodes.iter().all(|node| node.owner != "0liar"));
+        }
+        let gone = [list([node(1, "a")]), list([node(1, "a")])];
+        let known = Lists { lists: &gone, asked: 3, before: &before };
+        assert_eq!(super::agreed(&known, |_| true).0, [node(1, "a")], "two of three say so");
+    }
+
+    #[test]
+    fn a_machine_stays_whose_it_was() {
+        let before = [node(1, "b"), node(2, "b")];
+        let lists = [list([node(1, "b"), node(2, "b"), node(1, "0squatter")])];
+        let known = Lists { lists: &lists, asked: 1, before: &before };
+        assert_eq!(super::agreed(&known, |_| true).0, before);
     }
 
     #[test]

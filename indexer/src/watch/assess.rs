@@ -241,13 +241,16 @@ impl Story<'_> {
         }
     }
 
-    /// Which nodes are not well, and how: what makes two states of an incident differ. Providers are
-    /// none of them: nobody is to be told each time that another one announces what it has not.
+    /// Which nodes are not well, and how: what makes two states of an incident differ. Who only says
+    /// who has it is none of them, nor is a provider: nobody is to be told each time that another one
+    /// announces, or no longer does, what it has not.
     fn summary(&self) -> String {
         let unwell = self.content.replicas.iter().filter_map(|replica| {
             let state = replica.view.state?;
             let node = self.node(replica.node)?;
-            let counts = state != ReplicaState::Verified && node.kind != NodeKind::Provider;
+            let counts = state != ReplicaState::Verified
+                && node.kind.gives_bytes()
+                && node.kind != NodeKind::Provider;
             counts.then(|| format!("{} {state}", node.url))
         });
         unwell.collect::<Vec<_>>().join(", ")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tracing::info;
 
-use super::{outbox::end_over, removal};
+use super::{Watch, outbox::end_over, removal};
 use crate::{
     config::{Config, History},
     content::{ContentId, Digest},
@@ -140,6 +140,19 @@ async fn apply(
         }
     }
     Ok(())
+}
+
+impl Watch {
+    /// Has the list count for contents whose bytes were seen for the first time, if it has their sha-256.
+    pub(super) async fn deny_seen(&self, seen: &BTreeSet<Digest>) -> Result<(), LedgerError> {
+        let seen: Vec<Digest> = seen.iter().copied().collect();
+        if seen.is_empty() || self.ledger.read().await?.denied_among(&seen).await?.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.ledger.write().await?;
+        apply(&mut tx, self.sink_urls(), self.settings.keep_history, ledger::now()).await?;
+        tx.commit().await
+    }
 }
 
 /// The content that an incident is about, if it is one of these.

@@ -43,9 +43,9 @@ impl Discovery {
         Ok(Some(Self { network, size, seed, refresh }))
     }
 
-    /// The nodes to use now.
-    async fn read(&self) -> Result<Vec<ListedNode>, NetworkError> {
-        let (listed, passed) = self.network.nodes().await?;
+    /// The nodes to use now; `before` are those in use.
+    async fn read(&self, before: &[ListedNode]) -> Result<Vec<ListedNode>, NetworkError> {
+        let (listed, passed) = self.network.nodes(before).await?;
         let chosen = sample(&listed, &self.seed, self.size);
         info!("the aleph network has {} nodes; {} are used ({passed})", listed.len(), chosen.len());
         Ok(chosen)
@@ -53,10 +53,10 @@ impl Discovery {
 
     /// The nodes to begin with; those of the last list, where none can be read.
     pub(super) async fn first(&self, ledger: &Ledger) -> Result<Vec<ListedNode>, LedgerError> {
-        match self.read().await {
+        let last = last(&mut ledger.read().await?).await?;
+        match self.read(&last).await {
             Ok(chosen) => Ok(chosen),
             Err(error) => {
-                let last = last(&mut ledger.read().await?).await?;
                 warn!("{error}; {} nodes of the last list are used", last.len());
                 Ok(last)
             }
@@ -182,7 +182,9 @@ impl Watch {
 
     /// Reads the list once, and uses what it says from now on.
     async fn renew(&self, discovery: &Discovery) -> Result<(), String> {
-        let found = discovery.read().await.map_err(|error| error.to_string())?;
+        let before = async { last(&mut self.ledger.read().await?).await };
+        let before = before.await.map_err(|error: LedgerError| error.to_string())?;
+        let found = discovery.read(&before).await.map_err(|error| error.to_string())?;
         self.use_nodes(found).await.map_err(|error| error.to_string())
     }
 

@@ -256,7 +256,10 @@ impl Watch {
             .filter(|one| one.metadata.is_none() && one.seen.state == ReplicaState::Verified);
         let unread: BTreeSet<_> = unread.map(|one| one.due.content).collect();
         tx.reread(&unread.into_iter().collect::<Vec<_>>()).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        let right = probed.iter().filter(|one| one.seen.state == ReplicaState::Verified);
+        let learned = right.filter(|one| one.due.known.sha256.is_none());
+        Ok(self.deny_seen(&learned.filter_map(|one| one.seen.sha256).collect()).await?)
     }
 }
 

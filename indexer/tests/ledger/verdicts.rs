@@ -2,8 +2,11 @@
 
 use everhold::{
     content::{Codec, ContentId, Digest},
-    health::ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
-    ledger::{ProbeRecord, Replica, RowId},
+    health::{
+        Health,
+        ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
+    },
+    ledger::{Judged, ProbeRecord, Replica, RowId},
 };
 
 use crate::{
@@ -21,6 +24,8 @@ on_both_engines!(
     asks_again_who_was_wronged_meanwhile,
     remembers_when_it_was_last_right,
     keeps_replicas_apart,
+    keeps_held_while_a_verdict_stands,
+    judges_again_who_holds_no_copy_any_more,
 );
 
 /// Plain sha-256 of wrong bytes.
@@ -49,6 +54,11 @@ impl Setting {
         assert_eq!(replica.view.state, verdict.state);
         assert_eq!(replica.failures, verdict.failures);
         (verdict.state, verdict.failures)
+    }
+
+    async fn probe_held(&self, state: ReplicaState, held: Option<bool>, at: i64) {
+        let probe = seen(self.content, self.nodes[0], state, NOW + at);
+        record(&self.story.ledger, &ProbeRecord { held, ..probe }).await;
     }
 
     async fn replica(&self, node: usize) -> Replica {
@@ -216,4 +226,43 @@ async fn keeps_replicas_apart(db: Database) {
     let other = it.replica(1).await;
     assert_eq!((other.view.state, other.checked_at), (None, None));
     assert_eq!(it.history(1).await, []);
+}
+
+async fn keeps_held_while_a_verdict_stands(db: Database) {
+    let setting = setting(&db).await;
+    setting.probe_held(Verified, Some(true), 0).await;
+    for (at, state, held) in
+        [(1, Unreachable, true), (2, Unreachable, true), (3, Unreachable, false)]
+    {
+        setting.probe_held(state, None, at).await;
+        assert_eq!(setting.replica(0).await.held == Some(true), held, "after {at} silences");
+    }
+    setting.probe_held(Verified, Some(true), 4).await;
+    setting.probe_held(Missing, None, 5).await;
+    assert_eq!(setting.replica(0).await.held, None, "what it says counts at once");
+}
+
+async fn judges_again_who_holds_no_copy_any_more(db: Database) {
+    let setting = setting(&db).await;
+    take_all(&setting.story.ledger, NOW).await;
+    let due = async |at: i64| {
+        let mut tx = setting.story.ledger.write().await.unwrap();
+        let due = tx.due_assessments(NOW + at, 9).await.unwrap();
+        let judged = due.iter().map(|one| Judged {
+            content: one.content.row,
+            health: Some(Health::Healthy),
+            next: None,
+        });
+        tx.write_assessments(&judged.collect::<Vec<_>>()).await.unwrap();
+        tx.commit().await.unwrap();
+        due.len()
+    };
+    setting.probe_held(Verified, Some(true), 0).await;
+    assert_eq!(due(0).await, 1);
+    setting.probe_held(Verified, Some(true), 1).await;
+    assert_eq!(due(1).await, 0, "nothing is another");
+    setting.probe_held(Verified, None, 2).await;
+    assert_eq!(due(2).await, 1);
+    setting.probe_held(Unreachable, None, 3).await;
+    assert_eq!(due(3).await, 0);
 }

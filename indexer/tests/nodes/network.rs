@@ -76,12 +76,12 @@ async fn nodes_of_nowhere_and_of_private_networks_are_passed_over() {
     nodes.push(entry("/ip6/::ffff:10.0.0.9/tcp/4025", 5));
     nodes.push(entry("/ip6/fe80::1/tcp/4025", 5));
     let node = answering(list(&nodes)).await;
-    let (found, passed) = network(&[&node], &[]).nodes().await.unwrap();
+    let (found, passed) = network(&[&node], &[]).nodes(&[]).await.unwrap();
     assert_eq!(urls(&found), ["http://8.8.4.4:4024/", "http://9.9.9.9:4024/"]);
     assert_eq!((passed.nonsense, passed.private), (6, 9));
     // What is meant is named, by host and port.
     let meant = network(&[&node], &["http://127.9.9.9:4024", "http://10.0.0.1:1"]);
-    let (found, passed) = meant.nodes().await.unwrap();
+    let (found, passed) = meant.nodes(&[]).await.unwrap();
     assert_eq!(urls(&found)[0], "http://127.9.9.9:4024/");
     assert_eq!((found.len(), passed.private), (3, 8));
 }
@@ -93,30 +93,30 @@ async fn most_of_those_who_are_asked_must_answer_and_agree() {
         (0..1000).map(|at| machine(&format!("8.7.{}.{}", at / 250, at % 250), at)).collect();
     let [first, second] = [answering(honest.clone()).await, answering(honest).await];
     let liar = answering(list(&crowd)).await;
-    let (found, passed) = network(&[&liar, &first, &second], &[]).nodes().await.unwrap();
+    let (found, passed) = network(&[&liar, &first, &second], &[]).nodes(&[]).await.unwrap();
     assert_eq!((urls(&found).len(), passed.minority), (2, 1000));
 
     // Two of three that are silent leave the third no say, whoever silenced them.
     let silent = || Server::start(|_| StatusCode::SERVICE_UNAVAILABLE.into_response());
     let (quiet, quieter) = (silent().await, silent().await);
-    let error = network(&[&liar, &quiet, &quieter], &[]).nodes().await.unwrap_err();
+    let error = network(&[&liar, &quiet, &quieter], &[]).nodes(&[]).await.unwrap_err();
     assert!(matches!(error, NetworkError::TooFew { answered: 1, asked: 3, .. }), "{error}");
-    let (found, _) = network(&[&first, &quiet, &second], &[]).nodes().await.unwrap();
+    let (found, _) = network(&[&first, &quiet, &second], &[]).nodes(&[]).await.unwrap();
     assert_eq!(found.len(), 2);
-    let error = network(&[&first, &liar], &[]).nodes().await.unwrap_err();
+    let error = network(&[&first, &liar], &[]).nodes(&[]).await.unwrap_err();
     assert!(matches!(error, NetworkError::None(passed) if passed.minority == 1002), "{error}");
-    assert!(matches!(network(&[], &[]).nodes().await, Err(NetworkError::TooFew { .. })));
+    assert!(matches!(network(&[], &[]).nodes(&[]).await, Err(NetworkError::TooFew { .. })));
 }
 
 #[tokio::test]
 async fn other_answers_are_no_list() {
     for body in [b"".to_vec(), b"[]".to_vec(), b"<html>ok</html>".to_vec(), vec![b'['; 1 << 20]] {
         let node = answering(body).await;
-        let error = network(&[&node], &[]).nodes().await.unwrap_err();
+        let error = network(&[&node], &[]).nodes(&[]).await.unwrap_err();
         assert!(matches!(error, NetworkError::TooFew { answered: 0, .. }), "{error}");
     }
     let node = Server::start(|_| Response::new(vec![b' '; 20 << 20].into())).await;
-    let error = network(&[&node], &[]).nodes().await.unwrap_err();
+    let error = network(&[&node], &[]).nodes(&[]).await.unwrap_err();
     assert!(error.to_string().contains("more than"), "{error}");
 }
 
@@ -127,7 +127,7 @@ async fn a_thousand_nodes_of_one_owner_are_one() {
         (0..1000).map(|at| machine(&format!("8.7.{}.{}", at / 250, at % 250), 99)).collect();
     nodes.extend((1..=9).map(|at| machine(&format!("9.9.9.{at}"), at)));
     let node = answering(list(&nodes)).await;
-    let (found, _) = network(&[&node], &[]).nodes().await.unwrap();
+    let (found, _) = network(&[&node], &[]).nodes(&[]).await.unwrap();
     assert_eq!(found.len(), 1009);
     let chosen = sample(&found, &[7; 32], 10);
     let mut owners: Vec<_> = chosen.iter().map(|node| node.owner.clone()).collect();

@@ -93,6 +93,25 @@ async fn what_is_denied_is_neither_published_nor_put_into_a_token() -> Result<()
     Ok(())
 }
 
+/// Its name has another digest: nobody knows that these are the bytes until they were seen once.
+#[tokio::test]
+async fn what_has_denied_bytes_is_denied_once_they_were_seen() -> Result<()> {
+    let setup = Setup { connected: true, codec: "dag-pb", ..Setup::default() };
+    let mut world = World::start(setup).await?;
+    world.deploy(&[]).await?;
+    world.publish(&[]).await?.gives(0)?;
+    let done = world.everhold.json(add(&world.art.tokens()[0].image_sha256)).await?;
+    assert_eq!(done["contents"], json!([]), "nothing is known to have them");
+    let status = world.once(&[]).await?.gives(0)?;
+    assert_eq!((report::health(&status, "denied"), report::health(&status, "healthy")), (1, 1));
+    let id = world.id(1, "image").await?;
+    assert_eq!(status["denied"], json!([{"content": id, "reason": REASON}]));
+    world.forget_requests().await?;
+    world.once(&[]).await?.gives(0)?;
+    assert_eq!(gets(&world, &id).await?, 0);
+    Ok(())
+}
+
 #[tokio::test]
 async fn files_of_the_configuration_are_read_at_each_start() -> Result<()> {
     let mut world = World::healthy(small()).await?;
