@@ -15,7 +15,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use independence::{Holder, independent};
+pub use independence::{Holder, Independent, independent, independent_and_held};
 pub use schedule::{Priority, Schedule};
 pub use verdict::{FAILURES_THAT_COUNT, Verdict};
 pub use words::explain;
@@ -166,7 +166,8 @@ pub struct Assessment {
     pub verified: u32,
     /// How many of them are independent of each other: what `min` counts.
     pub independent: u32,
-    /// How many independent ones are held by their nodes: what `min_held` counts.
+    /// How many of at least `min` independent ones may be held by their nodes, or of as many as there
+    /// are: what `min_held` counts.
     pub held: u32,
 }
 
@@ -189,11 +190,8 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
             && replica.verified_at.is_some_and(|at| now.saturating_sub(at) <= policy.max_age())
     };
     let verified: Vec<_> = replicas.iter().filter(counts).collect();
-    let holders = |held_only: bool| {
-        let chosen = verified.iter().filter(move |replica| !held_only || replica.held);
-        independent(chosen.map(|replica| &replica.holder))
-    };
-    let (all, held) = (holders(false), holders(true));
+    let holders = verified.iter().map(|replica| (&replica.holder, replica.held));
+    let Independent { all, held } = independent_and_held(holders, policy.min.max(1));
     let young = !past.was_healthy
         && past.wanted_since.is_none_or(|since| now.saturating_sub(since) < policy.grace);
     // While nodes that were not asked yet, or did not fail often enough, may have it, nobody

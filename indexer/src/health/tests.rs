@@ -44,21 +44,54 @@ fn replicas() -> impl Strategy<Value = Vec<ReplicaView>> {
     prop::collection::vec(one, 0..9)
 }
 
-/// The largest set without a shared operator or address, by trying all sets.
-fn independent_by_force(holders: &[Holder]) -> u32 {
+/// The largest set without a shared operator or address, and the most held ones in one that is large
+/// enough, by trying all sets.
+fn independent_by_force(holders: &[(Holder, bool)], wanted: u32) -> Independent {
     let clash = |a: &Holder, b: &Holder| {
         a.address == b.address || (a.operator.is_some() && a.operator == b.operator)
     };
-    (0u32..1 << holders.len())
-        .filter(|set| {
-            let chosen: Vec<_> = (0..holders.len()).filter(|i| set >> i & 1 == 1).collect();
-            chosen
-                .iter()
-                .all(|&i| chosen.iter().all(|&j| i >= j || !clash(&holders[i], &holders[j])))
-        })
-        .map(u32::count_ones)
-        .max()
-        .unwrap_or(0)
+    let sets = (0u32..1 << holders.len()).filter_map(|set| {
+        let chosen: Vec<_> = (0..holders.len()).filter(|i| set >> i & 1 == 1).collect();
+        let is_apart = chosen
+            .iter()
+            .all(|&i| chosen.iter().all(|&j| i >= j || !clash(&holders[i].0, &holders[j].0)));
+        let held = chosen.iter().filter(|&&i| holders[i].1).count() as u32;
+        is_apart.then_some((chosen.len() as u32, held))
+    });
+    let sets: Vec<(u32, u32)> = sets.collect();
+    let all = sets.iter().map(|(size, _)| *size).max().unwrap_or(0);
+    let least = if wanted <= all { wanted } else { 0 };
+    let held = sets.iter().filter(|(size, _)| *size >= least).map(|(_, held)| *held).max();
+    Independent { all, held: held.unwrap_or(0) }
+}
+
+#[test]
+fn held_ones_count_among_those_that_are_independent() {
+    let replica = |operator, address, held| ReplicaView {
+        held,
+        holder: holder(Some(operator), address),
+        ..replica(ReplicaState::Verified, 0, Some(DAY))
+    };
+    let replicas = [replica(1, 1, false), replica(2, 1, true), replica(2, 2, false)];
+    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let assess = |min| {
+        let policy = Policy { min_held: 1, ..policy(min) };
+        let seen = assess(&replicas, &policy, past, DAY);
+        (seen.health, seen.independent, seen.held)
+    };
+    assert_eq!(assess(1), (Health::Healthy, 2, 1));
+    assert_eq!(assess(2), (Health::Degraded, 2, 0), "the only two have no copy of their own");
+    assert_eq!(assess(3), (Health::Degraded, 2, 1));
+}
+
+#[test]
+fn an_operator_is_the_same_however_it_is_spelled() {
+    let at = |operator: &str, address: &str| Holder {
+        operator: Some(operator.to_owned()),
+        address: address.to_owned(),
+    };
+    let holders = [at("0xAb", "a"), at(" 0xaB", "b"), at("0xac", "c")];
+    assert_eq!(independent(holders.iter()), 2);
 }
 
 #[test]
@@ -115,10 +148,14 @@ fn only_three_failures_in_a_row_make_unreachable() {
 proptest! {
     #[test]
     fn independence_is_the_largest_set_without_a_clash(
-        holders in prop::collection::vec((prop::option::of(0u8..4), 0u8..5), 0..9)
+        holders in prop::collection::vec((prop::option::of(0u8..4), 0u8..5, any::<bool>()), 0..9),
+        wanted in 0u32..6,
     ) {
-        let holders: Vec<_> = holders.into_iter().map(|(o, a)| holder(o, a)).collect();
-        prop_assert_eq!(independent(holders.iter()), independent_by_force(&holders));
+        let holders: Vec<_> = holders.into_iter().map(|(o, a, held)| (holder(o, a), held)).collect();
+        let of = || holders.iter().map(|(holder, held)| (holder, *held));
+        let found = independent_and_held(of(), wanted);
+        prop_assert_eq!(found, independent_by_force(&holders, wanted));
+        prop_assert_eq!(independent(of().map(|(holder, _)| holder)), found.all);
     }
 
     #[test]
