@@ -39,10 +39,19 @@ pub struct ProbeRecord {
     pub sha256: Option<Digest>,
     /// In words, what was wrong.
     pub detail: Option<String>,
+    /// From where the bytes came, where they were right: what tells replicas apart.
+    pub address: Option<String>,
     /// Whether the node gives blocks, so that it can be spot checked.
     pub gives_blocks: bool,
     /// When it ended.
     pub at: Millis,
+}
+
+impl ProbeRecord {
+    /// From where right bytes came: of others it is of no account.
+    fn served_from(&self) -> Option<&str> {
+        self.address.as_deref().filter(|_| self.seen == ReplicaState::Verified)
+    }
 }
 
 type Key = (RowId, RowId);
@@ -54,11 +63,23 @@ struct Probed {
     sha256: Option<Vec<u8>>,
 }
 
+/// What stands of a replica.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    verdict: Verdict,
+    /// Whether there is to be a next probe.
+    is_due: bool,
+    /// From where right bytes last came.
+    address: Option<String>,
+}
+
 /// A record, and what follows from it.
 struct Outcome<'a> {
     record: &'a ProbeRecord,
     before: Verdict,
     after: Verdict,
+    /// Right bytes came from elsewhere than before.
+    has_moved: bool,
     due: Option<Millis>,
     spot: Option<Millis>,
     priority: i64,
@@ -117,7 +138,7 @@ impl Tx {
         schedule: &Schedule,
     ) -> Result<HashMap<Key, Verdict>> {
         let contents = self.probed_contents(records).await?;
-        let known = self.verdicts_of(records).await?;
+        let known = self.standing_of(records).await?;
         let providers = self.providers_among(records).await?;
         let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
@@ -128,16 +149,17 @@ impl Tx {
                 // It is announced no more since the probe began: no row comes back by that.
                 continue;
             }
-            let (before, is_due) = standing.copied().unwrap_or((Verdict::default(), true));
+            let new = Standing { is_due: true, ..Standing::default() };
+            let standing = standing.unwrap_or(&new);
             let after = match is_provider {
-                true => before.of_a_claim_after(record.seen),
-                false => before.after(record.seen),
+                true => standing.verdict.of_a_claim_after(record.seen),
+                false => standing.verdict.after(record.seen),
             };
-            outcomes.push(outcome(record, (before, after), is_due, content, schedule));
+            outcomes.push(outcome(record, standing, after, content, schedule));
         }
         self.write_replicas(&outcomes).await?;
         self.write_changes(&outcomes).await?;
-        let changed = outcomes.iter().filter(|one| one.is_changed());
+        let changed = outcomes.iter().filter(|one| one.is_changed() || one.has_moved);
         let changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
         self.learn(&outcomes, &contents).await?;
@@ -166,37 +188,34 @@ impl Tx {
         Ok(rows.into_iter().map(probed).collect())
     }
 
-    /// The standing verdicts, and whether there is to be a next probe.
-    async fn verdicts_of(
-        &mut self,
-        records: &[&ProbeRecord],
-    ) -> Result<HashMap<Key, (Verdict, bool)>> {
-        type Row = (i64, i64, Option<String>, i64, i64);
+    async fn standing_of(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<Key, Standing>> {
+        type Row = (i64, i64, Option<String>, i64, i64, Option<String>);
         let keys: Vec<Key> = records.iter().map(|one| (one.content, one.node)).collect();
         let rows = fetch_pairs!(
             self,
             Row,
             "r.content_id, r.node_id, r.state, r.failures,
-                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT)",
+                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT), r.address",
             "replicas r",
             ("r.content_id", "r.node_id"),
             keys,
             "FOR UPDATE"
         );
-        let mut verdicts = HashMap::new();
-        for (content, node, state, failures, is_due) in rows {
+        let mut standing = HashMap::new();
+        for (content, node, state, failures, is_due, address) in rows {
             let state = state.map(|text| text.parse()).transpose().map_err(LedgerError::Corrupt)?;
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-            verdicts.insert((content, node), (Verdict { state, failures }, is_due != 0));
+            let verdict = Verdict { state, failures };
+            standing.insert((content, node), Standing { verdict, is_due: is_due != 0, address });
         }
-        Ok(verdicts)
+        Ok(standing)
     }
 
     async fn write_replicas(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
         insert_rows!(
             self,
             "INSERT INTO replicas (content_id, node_id, state, failures, held, bytes, http_status,
-                computed, detail, checked_at, verified_at, due_at, spot_at, priority) ",
+                computed, detail, checked_at, verified_at, address, due_at, spot_at, priority) ",
             outcomes,
             |one| (
                 one.record.content,
@@ -210,6 +229,7 @@ impl Tx {
                 one.record.detail.as_deref().map(text),
                 one.record.at,
                 (one.record.seen == ReplicaState::Verified).then_some(one.record.at),
+                one.record.served_from(),
                 one.due,
                 one.spot,
                 one.priority,
@@ -219,6 +239,7 @@ impl Tx {
                 http_status = excluded.http_status, computed = excluded.computed,
                 detail = excluded.detail, checked_at = excluded.checked_at,
                 verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
+                address = COALESCE(excluded.address, replicas.address),
                 due_at = excluded.due_at, spot_at = excluded.spot_at,
                 priority = excluded.priority"
         );
@@ -356,8 +377,8 @@ impl Tx {
 
 fn outcome<'a>(
     record: &'a ProbeRecord,
-    (before, after): (Verdict, Verdict),
-    is_due: bool,
+    standing: &Standing,
+    after: Verdict,
     content: &Probed,
     schedule: &Schedule,
 ) -> Outcome<'a> {
@@ -369,10 +390,19 @@ fn outcome<'a>(
         true => 0,
         false => schedule.next_probe(after, record.at, salt),
     };
-    let due = (is_due && content.wanted).then_some(next);
+    let due = (standing.is_due && content.wanted).then_some(next);
     let spot = due.filter(|_| is_worth_spot_checks(record, content.codec));
     let spot = spot.and_then(|next| schedule.next_spot(record.at, next, salt));
-    Outcome { record, before, after, due, spot, priority: after.priority() as i64 }
+    let from = record.served_from();
+    Outcome {
+        record,
+        before: standing.verdict,
+        after,
+        has_moved: from.is_some() && from != standing.address.as_deref(),
+        due,
+        spot,
+        priority: after.priority() as i64,
+    }
 }
 
 /// Tells replicas apart in the [`Schedule`].
