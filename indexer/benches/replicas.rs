@@ -180,6 +180,7 @@ fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
         computed: Some(due.id.to_string()),
         sha256: Some(due.id.digest),
         detail: None,
+        address: Some(format!("10.0.0.{}", due.node)),
         gives_blocks: false,
         at,
     }

@@ -60,4 +60,4 @@ pub use retry::{MAX_RETRY_AFTER, Retry};
 pub use socket::{Socket, Taken};
 pub use text::{root_cause, shown};
 pub use url::Url;
-pub use witness::Witness;
+pub use witness::witnessed;

@@ -11,9 +11,7 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{
-    body::Body, error::FetchError, fetcher::Fetcher, send, text::host_of, witness::Witness,
-};
+use crate::{body::Body, error::FetchError, fetcher::Fetcher, send, text::host_of};
 
 /// A request that is not sent yet. It says what may come back, and how long that may take, where
 /// this is not what [`crate::Limits`] say.
@@ -31,7 +29,6 @@ pub struct Request {
     pub(crate) idle: Duration,
     pub(crate) total: Duration,
     pub(crate) limit: Option<u64>,
-    pub(crate) witness: Option<Witness>,
     /// Why it can't be sent.
     broken: Option<String>,
 }
@@ -68,7 +65,6 @@ impl Request {
             idle,
             total,
             limit: None,
-            witness: None,
             broken: None,
             fetcher,
         }
@@ -177,13 +173,6 @@ impl Request {
     #[must_use]
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = Some(bytes);
-        self
-    }
-
-    /// Has it remembered from which address the answer comes.
-    #[must_use]
-    pub fn witnessed(mut self, by: &Witness) -> Self {
-        self.witness = Some(by.clone());
         self
     }
 

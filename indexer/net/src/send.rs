@@ -17,6 +17,7 @@ use crate::{
     text::{host_of, root_cause},
     trust::distrust,
     wire::Pace,
+    witness,
 };
 
 /// Sends a request; the answer's body may have `limit` bytes.
@@ -51,8 +52,8 @@ pub(crate) async fn send(mut request: Request, limit: u64) -> Result<Body, Fetch
             request.url = trail.next(&url, response.headers(), &mut request.headers)?;
             continue;
         }
-        if let Some(witness) = &request.witness {
-            witness.saw(response.remote_addr());
+        if response.status().is_success() {
+            witness::saw(response.remote_addr());
         }
         let limits = &inner.limits;
         let pace = Pace {

@@ -1,25 +1,31 @@
 //! Where answers came from.
 
 use std::{
+    cell::RefCell,
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
 };
 
-/// Remembers from which address answers came. A name may lead to another address each time it is
-/// resolved, so that asking again says nothing of an answer that has come. Clones share what was
-/// seen.
-#[derive(Clone, Debug, Default)]
-pub struct Witness(Arc<Mutex<Option<IpAddr>>>);
+tokio::task_local! {
+    static SEEN: RefCell<BTreeSet<IpAddr>>;
+}
 
-impl Witness {
-    /// The address; of several the lowest; `None` before the first answer.
-    pub fn address(&self) -> Option<IpAddr> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Runs `future`, and gives with its output from which addresses answers of success came to the
+/// requests that it sent. A name may lead to another address each time it is resolved, so that asking
+/// again says nothing of an answer that has come; and who refuses gives nothing that counts.
+///
+/// What `future` spawns is not seen, nor what others send meanwhile.
+pub async fn witnessed<F: Future>(future: F) -> (F::Output, BTreeSet<IpAddr>) {
+    let both = async {
+        let output = future.await;
+        (output, SEEN.with(RefCell::take))
+    };
+    SEEN.scope(RefCell::default(), both).await
+}
 
-    pub(crate) fn saw(&self, remote: Option<SocketAddr>) {
-        let Some(remote) = remote.map(|remote| remote.ip()) else { return };
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = Some(seen.map_or(remote, |known| known.min(remote)));
-    }
+/// An answer of success has come.
+pub(crate) fn saw(remote: Option<SocketAddr>) {
+    let Some(remote) = remote else { return };
+    // Outside of any scope nobody wants to know.
+    let _ = SEEN.try_with(|seen| seen.borrow_mut().insert(remote.ip()));
 }

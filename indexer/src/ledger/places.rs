@@ -16,6 +16,8 @@ pub(super) struct Held {
     pub(super) url: String,
     /// It was asked and did not serve the content.
     pub(super) has_failed: bool,
+    /// From where its bytes came, if it ever served the content.
+    pub(super) address: Option<String>,
 }
 
 /// Who has the places now.
@@ -34,6 +36,8 @@ pub(super) struct Choice {
 /// yet is asked first. So a flood of names takes no place from those who serve, and who serves
 /// comes to a place by chance, in time: with each answer others are drawn. However many ports and
 /// paths a host is named by, an answer gives it one place, and none beside one that has not failed.
+/// Names cost little: of those whose bytes came from one address, the first keeps its place, and the
+/// others have failed.
 pub(super) fn choose(held: &[Held], candidates: &[String]) -> Choice {
     let named: HashSet<&str> = candidates.iter().map(String::as_str).collect();
     let well = held.iter().filter(|one| !one.has_failed);
@@ -41,7 +45,11 @@ pub(super) fn choose(held: &[Held], candidates: &[String]) -> Choice {
     let urls: HashSet<&str> = held.iter().map(|one| one.url.as_str()).collect();
     let new = candidates.iter().filter(|url| !urls.contains(url.as_str()));
     let new = new.filter(|url| hosts.insert(host(url)));
-    let mut failed: Vec<&Held> = held.iter().filter(|one| one.has_failed).collect();
+    let mut addresses = HashSet::new();
+    let mut is_known = |address: &str| !addresses.insert(address.to_owned());
+    let has_failed =
+        |one: &&Held| one.has_failed || one.address.as_deref().is_some_and(&mut is_known);
+    let mut failed: Vec<&Held> = held.iter().filter(has_failed).collect();
     // Those who are named no more go first.
     failed.sort_by_key(|one| named.contains(one.url.as_str()));
     let free = MOST_OF_A_CONTENT.saturating_sub(held.len());
@@ -65,7 +73,7 @@ mod tests {
     use super::*;
 
     fn held(node: RowId, has_failed: bool) -> Held {
-        Held { node, url: url(node), has_failed }
+        Held { node, url: url(node), has_failed, address: None }
     }
 
     fn url(number: i64) -> String {
@@ -94,6 +102,23 @@ mod tests {
             ports[..1],
             "a wrong port keeps out no other"
         );
+    }
+
+    #[test]
+    fn an_address_keeps_one_place() {
+        let at = |node, address: Option<&str>| Held {
+            address: address.map(str::to_owned),
+            ..held(node, false)
+        };
+        let mut all: Vec<_> = (1..=5).map(|node| at(node, Some("5.6.7.8"))).collect();
+        all.extend([at(6, Some("5.6.7.9")), at(7, None), at(8, None)]);
+        let many: Vec<_> = (20..40).map(url).collect();
+        let choice = choose(&all, &many);
+        assert_eq!(choice.gone, [2, 3, 4, 5], "the first, another, and who was not asked yet stay");
+        assert_eq!(choice.new, many[..4]);
+        // It holds no place of another's that it had before.
+        all[0].has_failed = true;
+        assert_eq!(choose(&all, &many).gone, [1, 3, 4, 5]);
     }
 
     proptest! {

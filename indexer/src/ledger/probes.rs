@@ -39,10 +39,19 @@ pub struct ProbeRecord {
     pub sha256: Option<Digest>,
     /// In words, what was wrong.
     pub detail: Option<String>,
+    /// From where the bytes came, where they were right: what tells replicas apart.
+    pub address: Option<String>,
     /// Whether the node gives blocks, so that it can be spot checked.
     pub gives_blocks: bool,
     /// When it ended.
     pub at: Millis,
+}
+
+impl ProbeRecord {
+    /// From where right bytes came: of others it is of no account.
+    fn served_from(&self) -> Option<&str> {
+        self.address.as_deref().filter(|_| self.seen == ReplicaState::Verified)
+    }
 }
 
 type Key = (RowId, RowId);
@@ -54,6 +63,17 @@ struct Probed {
     sha256: Option<Vec<u8>>,
 }
 
+/// What stands of a replica.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    verdict: Verdict,
+    held: Option<bool>,
+    /// Whether there is to be a next probe.
+    is_due: bool,
+    /// From where right bytes last came.
+    address: Option<String>,
+}
+
 /// A record, and what follows from it.
 struct Outcome<'a> {
     record: &'a ProbeRecord,
@@ -61,6 +81,8 @@ struct Outcome<'a> {
     after: Verdict,
     held_before: Option<bool>,
     held: Option<bool>,
+    /// Right bytes came from elsewhere than before.
+    has_moved: bool,
     due: Option<Millis>,
     spot: Option<Millis>,
     priority: i64,
@@ -73,17 +95,8 @@ impl Outcome<'_> {
 
     /// Whether health may be another by it.
     fn is_judged_again(&self) -> bool {
-        self.is_changed() || self.held != self.held_before
+        self.is_changed() || self.has_moved || self.held != self.held_before
     }
-}
-
-/// What is known of a replica before a probe is written down.
-#[derive(Clone, Copy, Debug, Default)]
-struct Standing {
-    verdict: Verdict,
-    held: Option<bool>,
-    /// Whether there is to be a next probe.
-    is_due: bool,
 }
 
 impl Tx {
@@ -133,7 +146,7 @@ impl Tx {
         schedule: &Schedule,
     ) -> Result<HashMap<Key, Verdict>> {
         let contents = self.probed_contents(records).await?;
-        let known = self.verdicts_of(records).await?;
+        let known = self.standing_of(records).await?;
         let providers = self.providers_among(records).await?;
         let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
@@ -145,12 +158,12 @@ impl Tx {
                 continue;
             }
             let new = Standing { is_due: true, ..Standing::default() };
-            let before = standing.copied().unwrap_or(new);
+            let standing = standing.unwrap_or(&new);
             let after = match is_provider {
-                true => before.verdict.of_a_claim_after(record.seen),
-                false => before.verdict.after(record.seen),
+                true => standing.verdict.of_a_claim_after(record.seen),
+                false => standing.verdict.after(record.seen),
             };
-            outcomes.push(outcome(record, before, after, content, schedule));
+            outcomes.push(outcome(record, standing, after, content, schedule));
         }
         self.write_replicas(&outcomes).await?;
         self.write_changes(&outcomes).await?;
@@ -183,35 +196,35 @@ impl Tx {
         Ok(rows.into_iter().map(probed).collect())
     }
 
-    async fn verdicts_of(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<Key, Standing>> {
-        type Row = (i64, i64, Option<String>, i64, Option<i64>, i64);
+    async fn standing_of(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<Key, Standing>> {
+        type Row = (i64, i64, Option<String>, i64, Option<i64>, i64, Option<String>);
         let keys: Vec<Key> = records.iter().map(|one| (one.content, one.node)).collect();
         let rows = fetch_pairs!(
             self,
             Row,
             "r.content_id, r.node_id, r.state, r.failures, r.held,
-                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT)",
+                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT), r.address",
             "replicas r",
             ("r.content_id", "r.node_id"),
             keys,
             "FOR UPDATE"
         );
-        let mut verdicts = HashMap::new();
-        for (content, node, state, failures, held, is_due) in rows {
+        let mut standing = HashMap::new();
+        for (content, node, state, failures, held, is_due, address) in rows {
             let state = state.map(|text| text.parse()).transpose().map_err(LedgerError::Corrupt)?;
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
             let (held, is_due) = (held.map(|held| held != 0), is_due != 0);
             let verdict = Verdict { state, failures };
-            verdicts.insert((content, node), Standing { verdict, held, is_due });
+            standing.insert((content, node), Standing { verdict, held, is_due, address });
         }
-        Ok(verdicts)
+        Ok(standing)
     }
 
     async fn write_replicas(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
         insert_rows!(
             self,
             "INSERT INTO replicas (content_id, node_id, state, failures, held, bytes, http_status,
-                computed, detail, checked_at, verified_at, due_at, spot_at, priority) ",
+                computed, detail, checked_at, verified_at, address, due_at, spot_at, priority) ",
             outcomes,
             |one| (
                 one.record.content,
@@ -225,6 +238,7 @@ impl Tx {
                 one.record.detail.as_deref().map(text),
                 one.record.at,
                 (one.record.seen == ReplicaState::Verified).then_some(one.record.at),
+                one.record.served_from(),
                 one.due,
                 one.spot,
                 one.priority,
@@ -234,6 +248,7 @@ impl Tx {
                 http_status = excluded.http_status, computed = excluded.computed,
                 detail = excluded.detail, checked_at = excluded.checked_at,
                 verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
+                address = COALESCE(excluded.address, replicas.address),
                 due_at = excluded.due_at, spot_at = excluded.spot_at,
                 priority = excluded.priority"
         );
@@ -371,7 +386,7 @@ impl Tx {
 
 fn outcome<'a>(
     record: &'a ProbeRecord,
-    standing: Standing,
+    standing: &Standing,
     after: Verdict,
     content: &Probed,
     schedule: &Schedule,
@@ -387,12 +402,21 @@ fn outcome<'a>(
     let due = (standing.is_due && content.wanted).then_some(next);
     let spot = due.filter(|_| is_worth_spot_checks(record, content.codec));
     let spot = spot.and_then(|next| schedule.next_spot(record.at, next, salt));
-    let Standing { verdict: before, held: held_before, .. } = standing;
+    let (before, held_before) = (standing.verdict, standing.held);
     // Who said nothing keeps all that it was, as long as its verdict stands.
     let says_nothing = record.seen == ReplicaState::Unreachable && after.state == before.state;
-    let held = if says_nothing { held_before } else { record.held };
-    let priority = after.priority() as i64;
-    Outcome { record, before, after, held_before, held, due, spot, priority }
+    let from = record.served_from();
+    Outcome {
+        record,
+        before,
+        after,
+        held_before,
+        held: if says_nothing { held_before } else { record.held },
+        has_moved: from.is_some() && from != standing.address.as_deref(),
+        due,
+        spot,
+        priority: after.priority() as i64,
+    }
 }
 
 /// Tells replicas apart in the [`Schedule`].

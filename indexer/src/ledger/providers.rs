@@ -43,7 +43,7 @@ pub struct Announcement {
 pub struct Named {
     /// The server's URL, as nodes are known.
     pub url: String,
-    /// The address that tells it apart until it has served something.
+    /// The address that it has by its name alone, until it has served something.
     pub address: String,
 }
 
@@ -193,7 +193,7 @@ impl Tx {
         &mut self,
         said: &BTreeMap<Key, Announcement>,
     ) -> Result<HashMap<Key, Vec<Held>>> {
-        type Row = (i64, i64, i64, String, i64);
+        type Row = (i64, i64, i64, String, i64, Option<String>);
         let contents: BTreeSet<RowId> = said.keys().map(|(content, _)| *content).collect();
         let contents: Vec<RowId> = contents.into_iter().collect();
         let rows = fetch_in!(
@@ -201,17 +201,18 @@ impl Tx {
             Row,
             {}
             "SELECT a.content_id, a.router_id, a.node_id, n.url, CAST(CASE
-                WHEN r.checked_at IS NOT NULL AND r.state <> 'verified' THEN 1 ELSE 0 END AS BIGINT)
+                WHEN r.checked_at IS NOT NULL AND r.state <> 'verified' THEN 1 ELSE 0 END AS BIGINT),
+                r.address
              FROM announcements a
              JOIN replicas r ON r.content_id = a.content_id AND r.node_id = a.node_id
              JOIN nodes n ON n.id = a.node_id
              WHERE a.content_id IN",
             contents,
-            ""
+            "ORDER BY a.node_id"
         );
         let mut held: HashMap<Key, Vec<Held>> = HashMap::new();
-        for (content, router, node, url, failed) in rows {
-            let one = Held { node, url, has_failed: failed != 0 };
+        for (content, router, node, url, failed, address) in rows {
+            let one = Held { node, url, has_failed: failed != 0, address };
             held.entry((content, router)).or_default().push(one);
         }
         Ok(held)
@@ -309,18 +310,6 @@ impl Tx {
             recent,
         )?;
         Ok(())
-    }
-
-    /// The bytes of a provider came from this address, by which it is told apart from others.
-    pub async fn locate_provider(&mut self, provider: RowId, address: &str) -> Result<()> {
-        let update = "UPDATE nodes SET address = $2
-             WHERE id = $1 AND kind = 'provider' AND address <> $2";
-        if execute!(self, update, provider, address)? == 0 {
-            return Ok(());
-        }
-        let contents = "SELECT DISTINCT content_id FROM announcements WHERE node_id = $1";
-        let contents = fetch!(fetch_all, self, (i64,), contents, provider)?;
-        self.rejudge(&contents.into_iter().map(|(id,)| id).collect::<Vec<_>>()).await
     }
 }
 

@@ -43,7 +43,8 @@ pub struct StateChange {
     pub detail: Option<String>,
 }
 
-/// A row of `replicas`, with its node's operator and address.
+/// A row of `replicas`, with its node's operator, and where its bytes came from, or else where its node
+/// is.
 #[derive(sqlx::FromRow)]
 struct ReplicaRow {
     content_id: i64,
@@ -99,7 +100,8 @@ impl ReplicaRow {
 macro_rules! replica_columns {
     () => {
         "r.state, r.held, r.bytes, r.http_status, r.computed, r.detail, r.checked_at, r.verified_at,
-         r.spotted_at, COALESCE(r.failures, 0) AS failures, n.operator, n.address, n.kind"
+         r.spotted_at, COALESCE(r.failures, 0) AS failures, n.operator,
+         COALESCE(r.address, n.address) AS address, n.kind"
     };
 }
 

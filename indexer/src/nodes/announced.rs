@@ -1,51 +1,61 @@
 //! Those who announced content and have a web server.
 
-use std::net::IpAddr;
-
 use async_trait::async_trait;
-use everhold_net::{Request, Witness};
+use everhold_net::Request;
 use url::Url;
 
 use super::{
     Answer, BlockNode, ContentNode, FetchError, Fetcher, Gateway, Known, NodeKind, Seen, probe,
 };
-use crate::content::{Cid, ContentId, Provider};
+use crate::{
+    content::{Cid, ContentId, Provider},
+    health::ReplicaState,
+};
+
+/// Said of right bytes that nobody knows to be a provider's own.
+const NOT_ITS_OWN: &str = "it gave the right bytes, but may have fetched them from others as well: \
+    nobody knows that they are its own";
 
 /// Fetches a content from somebody who announced it, as from a trustless gateway: block by block or
 /// as an archive, each block hashed, from that very server. Redirects are not followed, and nothing
 /// on a private address is asked, whatever is configured.
 ///
-/// Right bytes are `verified` and `held`: who has announced the content gave it. Anything else is as
-/// with gateways; a provider without a web server is not asked, and stays a claim of the router.
+/// Right bytes are `verified` and `held` where each block came from a server that was seen to give
+/// none but its own. Other right bytes are `claimed`: who announced the content need not run the server that it
+/// named, so that anybody could name public gateways, each of which would fetch the same seed.
+/// Anything else is as with gateways; a provider without a web server is not asked, and stays a
+/// claim of the router.
 pub async fn confirm(provider: &Provider, id: &ContentId, known: Known, fetcher: &Fetcher) -> Seen {
     probe(&Announced::new(provider.url.clone(), fetcher), id, known, None).await
 }
 
+/// What a provider gave, as it counts: only right bytes of its own do.
+pub(super) fn of_its_own_alone(seen: Seen) -> Seen {
+    match (seen.state, seen.held) {
+        (ReplicaState::Verified, None | Some(false)) => {
+            let detail = Some(NOT_ITS_OWN.to_owned());
+            Seen { state: ReplicaState::Claimed, detail, ..seen }
+        }
+        _ => seen,
+    }
+}
+
 /// A provider with a web server, as a node of kind `provider`. It is one only for the contents that
-/// it announced.
+/// it announced. Clones share what was seen of it.
 #[derive(Clone, Debug)]
 pub struct Announced {
     gateway: Gateway,
-    witness: Witness,
 }
 
 impl Announced {
     /// The node that a provider is, by the URL of its web server.
     pub fn new(url: Url, fetcher: &Fetcher) -> Self {
-        let gateway = Gateway::new(url, fetcher.clone()).of_a_stranger();
-        Self { gateway, witness: Witness::default() }
+        Self { gateway: Gateway::new(url, fetcher.clone()).of_a_stranger() }
     }
 
     /// The same where it is configured that it may be on a private address.
     pub fn private(url: Url, fetcher: &Fetcher) -> Self {
-        let gateway = Gateway::new(url, fetcher.clone()).of_a_known_stranger();
-        Self { gateway, witness: Witness::default() }
-    }
-
-    /// From which address its bytes came: what its name leads to is up to itself, and may be another
-    /// address for whoever asks next.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.witness.address()
+        Self { gateway: Gateway::new(url, fetcher.clone()).of_a_known_stranger() }
     }
 }
 
@@ -60,15 +70,23 @@ impl ContentNode for Announced {
     }
 
     async fn open(&self, _: &ContentId) -> Result<Answer, FetchError> {
-        Ok(Answer::BlocksOnly { held: Some(true) })
+        Ok(Answer::BlocksOnly { held: None })
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {
         Some(self)
     }
+
+    async fn keeps_to_its_own(&self) -> bool {
+        self.gateway.keeps_to_its_own().await
+    }
+
+    async fn has_failed(&self) {
+        self.gateway.has_failed().await;
+    }
 }
 
-/// As the gateway that it has, but that it is asked for no block of its own: it is to have them.
+/// As the gateway that it has.
 impl BlockNode for Announced {
     fn base(&self) -> &Url {
         self.gateway.base()
@@ -79,10 +97,14 @@ impl BlockNode for Announced {
     }
 
     fn block(&self, cid: &Cid) -> Request {
-        self.gateway.block(cid).witnessed(&self.witness)
+        self.gateway.block(cid)
     }
 
     fn archive(&self, cid: &Cid, path: &[&str]) -> Option<Request> {
-        Some(self.gateway.archive(cid, path)?.witnessed(&self.witness))
+        self.gateway.archive(cid, path)
+    }
+
+    fn own_block(&self, cid: &Cid) -> Option<Request> {
+        self.gateway.own_block(cid)
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Answer, BlockNode, ContentNode, FetchError, Known,
+    Answer, BlockNode, ContentNode, FetchError, Known, NodeKind, announced,
     blocks::{self, BlocksError, Sink, is_unsupported},
     seen::{Seen, bare, failed},
 };
@@ -48,14 +48,18 @@ pub async fn probe(
 ///
 /// The file as a whole is asked for first: that is what people and their wallets get. Where its
 /// bytes make no DAG that is known to bear the name, the node's blocks decide, if it gives any.
-/// A node that was seen to give blocks of its own alone is asked for these before.
+/// A node that was seen to give blocks of its own alone is asked for these before. Of a provider,
+/// no others are the content's.
 pub async fn probe_into(
     node: &dyn ContentNode,
     id: &ContentId,
     known: Known,
     sink: Sink<'_>,
 ) -> Seen {
-    let seen = ask(node, id, known, sink).await;
+    let seen = match (ask(node, id, known, sink).await, node.kind()) {
+        (seen, NodeKind::Provider) => announced::of_its_own_alone(seen),
+        (seen, _) => seen,
+    };
     if seen.state == ReplicaState::Unreachable {
         node.has_failed().await;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt as _};
 
 use super::{
-    BlockNode, ContentNode, FetchError, Known, NodeKind,
+    BlockNode, ContentNode, FetchError, Known,
     blocks::{is_unsupported, whole},
     seen::{Seen, failed},
 };
@@ -95,8 +95,7 @@ pub async fn spot_check(
     if matches!(&ended, Err(End::Failed(seen)) if seen.state == ReplicaState::Unreachable) {
         node.has_failed().await;
     }
-    // Who announced a content is asked for nothing else, and needs no wish.
-    let was_own = held && !keeps_to_its_own && node.kind() != NodeKind::Provider;
+    let was_own = held && !keeps_to_its_own;
     spot.end(match ended {
         Ok(()) if was_own => {
             Err(End::Doubt("it does not keep to its own copies any more".to_owned()))

@@ -251,13 +251,14 @@ impl Watch {
         tx.set_nodes(&holders).await?;
         let nodes = discover::by_row(&mut tx, configured).await?;
         tx.commit().await?;
+        let strangers = Strangers::new(config.ipfs.private_hosts.clone(), fetcher.clone());
         Ok(Self {
             ledger,
             chains,
             fetcher,
             nodes: RwLock::new(Arc::new(nodes)),
             discovery,
-            strangers: Strangers::new(config.ipfs.private_hosts.clone()),
+            strangers,
             resolver,
             sinks,
             repairer,

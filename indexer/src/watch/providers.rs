@@ -1,39 +1,36 @@
 //! Providers: those whom routers name get places in the ledger, and are asked there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
 use url::Url;
 
-use super::{
-    Watch, WatchError,
-    verify::Probed,
-    whereabouts::{address_from, literal_address},
-};
+use super::{Watch, WatchError, verify::Probed, whereabouts::literal_address};
 use crate::{
     content::Provider,
-    health::ReplicaState,
-    ledger::{self, Announcement, LedgerError, Millis, Named, RowId, Tx},
-    nodes::{self, Announced, Fetcher},
+    ledger::{self, Announcement, LedgerError, Millis, Named, RowId},
+    nodes::{self, Announced, ContentNode as _, Fetcher},
 };
 
 /// Between looks for providers that nobody names any more.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
-/// Providers in use, and who of them may be on a private address.
+/// Providers in use, and who of them may be on a private address. Of each it is kept what was seen of
+/// it, for as long as the ledger has it: so they are no more than that may have.
 #[derive(Debug)]
 pub(super) struct Strangers {
     private: Vec<Url>,
-    known: RwLock<BTreeMap<RowId, Url>>,
+    fetcher: Fetcher,
+    known: RwLock<BTreeMap<RowId, Announced>>,
     forgotten: RwLock<Option<Instant>>,
 }
 
 impl Strangers {
-    pub(super) fn new(private: Vec<Url>) -> Self {
-        Self { private, known: RwLock::default(), forgotten: RwLock::default() }
+    pub(super) fn new(private: Vec<Url>, fetcher: Fetcher) -> Self {
+        Self { private, fetcher, known: RwLock::default(), forgotten: RwLock::default() }
     }
 
     fn is_private(&self, url: &Url) -> bool {
@@ -45,23 +42,46 @@ impl Strangers {
 
     /// Those that are known from now on, beside those known before.
     pub(super) fn meet(&self, providers: &[(RowId, String)]) {
-        let parsed = providers.iter().filter_map(|(row, url)| Some((*row, url.parse().ok()?)));
-        self.known.write().unwrap_or_else(PoisonError::into_inner).extend(parsed);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (row, url) in providers {
+            let Ok(url) = url.parse::<Url>() else { continue };
+            // A row may have become another's.
+            if known.get(row).is_none_or(|node| *node.url() != url) {
+                known.insert(*row, self.announced(url));
+            }
+        }
+    }
+
+    fn announced(&self, url: Url) -> Announced {
+        match self.is_private(&url) {
+            true => Announced::private(url, &self.fetcher),
+            false => Announced::new(url, &self.fetcher),
+        }
     }
 
     /// Only these are known from now on.
     fn replace(&self, providers: &[(RowId, String)]) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let rows: BTreeSet<RowId> = providers.iter().map(|(row, _)| *row).collect();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|row, _| rows.contains(row));
+        drop(known);
         self.meet(providers);
     }
 
     /// A provider as a node.
-    pub(super) fn node(&self, row: RowId, fetcher: &Fetcher) -> Option<Announced> {
-        let url = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&row).cloned()?;
-        Some(match self.is_private(&url) {
-            true => Announced::private(url, fetcher),
-            false => Announced::new(url, fetcher),
-        })
+    pub(super) fn node(&self, row: RowId) -> Option<Announced> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&row).cloned()
+    }
+
+    /// Whether what was seen is that a provider wants to be left alone. To say so for ever would be to
+    /// keep a place for ever: it counts as not having served.
+    pub(super) fn puts_off(&self, probed: &Probed) -> bool {
+        probed.seen.http_status == Some(429)
+            && self
+                .known
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains_key(&probed.due.node)
     }
 
     fn is_time_to_forget(&self) -> bool {
@@ -121,25 +141,7 @@ impl Watch {
         }
     }
 
-    /// Writes down from where the bytes of providers came that proved right.
-    pub(super) async fn locate(&self, tx: &mut Tx, probed: &[&Probed]) -> Result<(), LedgerError> {
-        let served = probed.iter().filter(|one| one.seen.state == ReplicaState::Verified);
-        let located = served.filter_map(|one| Some((one.due.node, one.from.as_deref()?)));
-        // In one order everywhere, so that two workers never wait for each other.
-        for (provider, address) in located.collect::<BTreeMap<_, _>>() {
-            tx.locate_provider(provider, address).await?;
-        }
-        Ok(())
-    }
-
     fn oldest_that_counts(&self) -> Millis {
         ledger::now().saturating_sub(self.settings.policy.max_age())
     }
-}
-
-/// The address by which a provider that served something is told apart.
-pub(super) fn address_of(provider: &Announced) -> Option<String> {
-    use crate::nodes::ContentNode as _;
-    let address = provider.address()?;
-    Some(address_from(provider.url(), address))
 }

@@ -10,12 +10,12 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use super::{Watch, WatchError, desks::Desks, providers::address_of};
+use super::{Watch, WatchError, desks::Desks, whereabouts::address_from};
 use crate::{
     content::{Metadata, MetadataLimits},
     health::ReplicaState,
     ledger::{self, DueProbe, Millis, ProbeRecord, RowId, Taking},
-    nodes::{ContentNode, Seen, probe},
+    nodes::{ContentNode, NodeKind, Seen, probe},
 };
 
 /// Nobody else takes a probe that was taken for this long, in milliseconds.
@@ -42,8 +42,8 @@ pub(super) struct Probed {
     /// Whether the node gives blocks.
     gives_blocks: bool,
     pub(super) at: Millis,
-    /// Of a provider: the address from which its bytes came.
-    pub(super) from: Option<String>,
+    /// The address from which its bytes came.
+    from: Option<String>,
 }
 
 impl Watch {
@@ -173,8 +173,9 @@ impl Watch {
 
     /// Writes down what probes saw; those whose nodes want to be left alone are due later instead.
     async fn write_down(&self, probed: &[Probed]) -> Result<(), WatchError> {
-        let (later, said): (Vec<_>, Vec<_>) =
-            probed.iter().partition(|one| one.seen.left_alone.is_some());
+        let (later, said): (Vec<_>, Vec<_>) = probed
+            .iter()
+            .partition(|one| one.seen.left_alone.is_some() && !self.strangers.puts_off(one));
         self.record(&said).await?;
         self.announce(&said).await?;
         let until = |one: &Probed| {
@@ -205,21 +206,14 @@ impl Watch {
     pub(super) async fn probe(&self, due: DueProbe) -> Probed {
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
-        let (mut from, mut gives_blocks) = (None, false);
-        let mut seen = match self.strangers.node(due.node, &self.fetcher) {
-            Some(provider) => {
-                let seen = probe(&provider, &due.id, due.known, keep).await;
-                from = address_of(&provider);
-                seen
-            }
-            None => match self.node(due.node).await {
-                Some(node) => {
-                    gives_blocks = node.node.blocks().is_some();
-                    probe(node.node.as_ref(), &due.id, due.known, keep).await
-                }
-                None => Seen::unasked("the node is not configured here"),
-            },
+        let Some(node) = self.source(due.node).await else {
+            return Probed::new(due, Seen::unasked("the node is not configured here"));
         };
+        // Providers are not spot checked: they are not asked for more than they announced.
+        let gives_blocks = node.kind() != NodeKind::Provider && node.blocks().is_some();
+        let asked = probe(node.as_ref(), &due.id, due.known, keep);
+        let (mut seen, came_from) = everhold_net::witnessed(asked).await;
+        let from = address_from(node.url(), &came_from);
         let metadata = due.parse && seen.state == ReplicaState::Verified;
         let metadata = metadata.then(|| parse(&seen));
         // Hundreds of results wait to be written down together; their bytes must not.
@@ -229,7 +223,7 @@ impl Watch {
 
     /// A node from which content is fetched that it was seen to have.
     pub(super) async fn source(&self, row: RowId) -> Option<Arc<dyn ContentNode>> {
-        match self.strangers.node(row, &self.fetcher) {
+        match self.strangers.node(row) {
             Some(provider) => Some(Arc::new(provider)),
             None => self.node(row).await.map(|node| node.node.clone()),
         }
@@ -249,7 +243,6 @@ impl Watch {
         let records: Vec<_> = probed.iter().map(|one| one.record()).collect();
         let mut tx = self.ledger.write().await?;
         tx.record_probes(&records, &self.settings.schedule).await?;
-        self.locate(&mut tx, probed).await?;
         // Some may have become a token's metadata while they were fetched.
         let unread = probed
             .iter()
@@ -281,6 +274,7 @@ impl Probed {
             computed: seen.computed.clone(),
             sha256: seen.sha256,
             detail: seen.detail.clone(),
+            address: self.from.clone(),
             gives_blocks: self.gives_blocks,
             at: *at,
         }

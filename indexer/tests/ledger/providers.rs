@@ -10,7 +10,7 @@ use everhold::{
     },
     ledger::{
         Announcement, Ledger, MOST_OF_A_CONTENT, MOST_PROVIDERS, Millis, Named, Node, NodeKind,
-        Replica, RowId,
+        ProbeRecord, Replica, RowId,
     },
     picture::Picture,
 };
@@ -370,11 +370,12 @@ async fn is_told_apart_by_its_address(db: Database) {
         saw(&story.ledger, 1, provider, Verified, NOW).await;
     }
     assert_eq!(health(&story.ledger, 2).await, Health::Healthy);
-    let mut tx = story.ledger.write().await.unwrap();
-    for (provider, _) in tx.providers().await.unwrap() {
-        tx.locate_provider(provider, "1.2.3.4").await.unwrap();
+    let row = row_of(&story.ledger, raw(1)).await;
+    let address = Some("1.2.3.4".to_owned());
+    for (provider, _) in providers(&story.ledger).await {
+        let probe = ProbeRecord { address: address.clone(), ..seen(row, provider, Verified, NOW) };
+        record(&story.ledger, &probe).await;
     }
-    tx.commit().await.unwrap();
     assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "it is one machine");
 }
 

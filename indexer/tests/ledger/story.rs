@@ -342,6 +342,7 @@ pub(crate) fn seen(content: RowId, node: RowId, seen: ReplicaState, at: Millis) 
         computed: None,
         sha256: verified.then_some(RIGHT),
         detail: (!verified).then(|| format!("it is {seen}")),
+        address: None,
         gives_blocks: false,
         at,
     }

@@ -128,6 +128,7 @@ async fn keeps_the_evidence_of_the_last_probe(db: Database) {
         computed: Some("Qm…".to_owned()),
         sha256: None,
         detail: Some("wrong: \u{202e}'; DROP TABLE tokens; --".to_owned()),
+        address: None,
         gives_blocks: false,
         at: NOW,
     };

@@ -155,9 +155,27 @@ fn blocks(file: &File) -> impl Fn(&Asked) -> Response + Send + Sync + 'static {
         match block {
             Some((_, block)) if asked.path.contains("format=raw") => block.clone().into_response(),
             Some(_) => StatusCode::NOT_ACCEPTABLE.into_response(),
+            None if asked.header("cache-control") == "only-if-cached" => {
+                StatusCode::PRECONDITION_FAILED.into_response()
+            }
             None => StatusCode::NOT_FOUND.into_response(),
         }
     }
+}
+
+/// Who proxies anybody's blocks gives the right bytes, and is no keeper of them.
+#[tokio::test]
+async fn a_provider_that_does_not_heed_the_wish_stays_claimed() {
+    let file = File::of_three_blocks(45);
+    let all = blocks(&file);
+    let proxy = Server::start(move |asked| match all(asked) {
+        answer if answer.status() == 412 => StatusCode::NOT_FOUND.into_response(),
+        answer => answer,
+    })
+    .await;
+    let seen = confirmed(&proxy.url, &file, &open_web()).await;
+    assert_eq!((seen.state, seen.held), (Claimed, None), "{seen:?}");
+    assert!(seen.detail.unwrap().contains("nobody knows that they are its own"));
 }
 
 #[tokio::test]
@@ -216,13 +234,11 @@ async fn a_provider_may_be_private_where_that_is_configured() {
     let server = Server::start(blocks(&file)).await;
     let fetcher = fetcher([server.url.clone()]);
     let known = Announced::private(server.url.clone(), &fetcher);
-    assert_eq!(known.address(), None);
     let seen = probe(&known, &file.id, Known::default(), None).await;
     assert_eq!((seen.state, seen.held), (Verified, Some(true)), "{seen:?}");
-    assert_eq!(known.address(), Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     let unknown = Announced::new(server.url.clone(), &fetcher);
     let seen = probe(&unknown, &file.id, Known::default(), None).await;
-    assert_eq!((seen.state, unknown.address()), (Unreachable, None), "{seen:?}");
+    assert_eq!(seen.state, Unreachable, "{seen:?}");
     assert!(!fetcher.allows_strangers(&server.url) && fetcher.allows(&server.url));
 }
 

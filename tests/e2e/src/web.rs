@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     Router,
-    http::{StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use everhold_harness::{Context, Result};
@@ -37,14 +37,23 @@ impl Web {
         number: u8,
         answer: impl Fn(&Uri) -> Response + Send + Sync + 'static,
     ) -> Result<Self> {
+        Self::heeding_at(number, move |uri, _| answer(uri)).await
+    }
+
+    /// The same, told whether it is to answer from its own copies alone (`only-if-cached`).
+    pub async fn heeding_at(
+        number: u8,
+        answer: impl Fn(&Uri, bool) -> Response + Send + Sync + 'static,
+    ) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::new(127, 0, 0, number), 0)).await.context("web")?;
         let url = format!("http://{}", listener.local_addr().context("web")?);
         let (answer, asked) = (Arc::new(answer), Arc::new(AtomicU64::new(0)));
         let seen = Arc::clone(&asked);
-        let router = Router::new().fallback(move |uri: Uri| {
+        let router = Router::new().fallback(move |uri: Uri, headers: HeaderMap| {
             seen.fetch_add(1, Ordering::Relaxed);
-            let answer = answer(&uri);
+            let wish = headers.get(header::CACHE_CONTROL);
+            let answer = answer(&uri, wish.is_some_and(|wish| wish == "only-if-cached"));
             async move { answer }
         });
         let server = tokio::spawn(async move {
@@ -68,7 +77,8 @@ impl Web {
         .await
     }
 
-    /// An IPFS gateway that gives these blocks one by one, and this archive whatever is asked for.
+    /// An IPFS gateway that gives these blocks one by one, and this archive whatever is asked for. It has
+    /// them all itself, and heeds the wish for such.
     pub async fn of_blocks(blocks: &[&Block], archive: Option<Vec<u8>>) -> Result<Self> {
         Self::of_blocks_at(1, blocks, archive).await
     }
@@ -80,7 +90,7 @@ impl Web {
         archive: Option<Vec<u8>>,
     ) -> Result<Self> {
         let blocks: Vec<Block> = blocks.iter().map(|block| (*block).clone()).collect();
-        Self::start_at(number, move |uri| {
+        Self::heeding_at(number, move |uri, own| {
             let query = uri.query().unwrap_or_default();
             if query.contains("format=car") {
                 let kind = "application/vnd.ipld.car; version=1; order=dfs; dups=n";
@@ -92,6 +102,7 @@ impl Web {
             let path = uri.path().strip_prefix("/ipfs/").unwrap_or_default();
             match blocks.iter().find(|block| block.cid == path && query.contains("format=raw")) {
                 Some(block) => block.bytes.clone().into_response(),
+                None if own => StatusCode::PRECONDITION_FAILED.into_response(),
                 None => StatusCode::NOT_FOUND.into_response(),
             }
         })

@@ -1,18 +1,22 @@
 //! Names and addresses lead to the public internet, or to what is configured.
 
 use std::{
+    collections::BTreeSet,
     io,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use everhold_net::{FetchError, Fetcher, Refusal, Resolver, Url, Witness};
+use everhold_net::{FetchError, Fetcher, Refusal, Resolver, Url, witnessed};
 use futures::future::{BoxFuture, ready};
 
 use crate::server::{PRIVATE, PUBLIC, Server, for_nodes, ok, open, unhurried};
+
+const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+const REFUSAL: &str = "HTTP/1.1 415 Unsupported\r\nContent-Length: 0\r\n\r\n";
 
 /// Answers with the first list, then the second, and so on; the last again and again.
 struct Changing {
@@ -70,11 +74,27 @@ async fn name_that_changes_its_mind() {
 async fn an_answer_has_the_address_that_it_came_from() {
     let (public, _private) = pair().await;
     let (fetcher, _) = web(&[&[PRIVATE, PUBLIC]]);
-    let witness = Witness::default();
-    let request = fetcher.get(named(&public)).open_web().witnessed(&witness);
-    assert_eq!(witness.address(), None);
-    request.open().await.unwrap();
-    assert_eq!(witness.address(), Some(PUBLIC));
+    let (answer, addresses) = witnessed(fetch(&fetcher, named(&public))).await;
+    assert_eq!(answer.unwrap(), "public");
+    assert_eq!(addresses, BTreeSet::from([PUBLIC]));
+}
+
+#[tokio::test]
+async fn only_what_gives_something_is_witnessed_and_only_by_who_asked() {
+    let (one, other) = pair().await;
+    let refusing = Server::answering(OTHER, REFUSAL).await;
+    let fetcher = for_nodes(unhurried(), &[&one, &other, &refusing]);
+    let ask = async |server: &Server| fetcher.get(server.url("/")).ask().await.map(|said| said.0);
+    // As from a decoy that refuses, and sends another to give the blocks.
+    let refused_first = witnessed(async { (ask(&refusing).await, ask(&one).await) });
+    let (first, second) = futures::join!(refused_first, witnessed(ask(&other)));
+    assert!(matches!(first.0, (Ok(415), Ok(200))), "{:?}", first.0);
+    assert_eq!(first.1, BTreeSet::from([PUBLIC]));
+    assert_eq!(second.1, BTreeSet::from([PRIVATE]), "each sees its own");
+    let (_, both) = witnessed(async { (ask(&one).await, ask(&other).await) }).await;
+    assert_eq!(both, BTreeSet::from([PUBLIC, PRIVATE]));
+    let (_, none) = witnessed(ask(&refusing)).await;
+    assert!(none.is_empty(), "{none:?}");
 }
 
 #[tokio::test]
