@@ -51,8 +51,9 @@ impl Strangers {
 
     /// Only these are known from now on.
     fn replace(&self, providers: &[(RowId, String)]) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.meet(providers);
+        let parsed = providers.iter().filter_map(|(row, url)| Some((*row, url.parse().ok()?)));
+        // All at once: probes that go on meanwhile look them up.
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = parsed.collect();
     }
 
     /// A provider as a node.
