@@ -95,7 +95,7 @@ impl Watch {
     pub async fn once(&self, repair: bool) -> Result<Round, WatchError> {
         let mut round = Round::default();
         self.release_leases().await?;
-        self.bring_back().await?;
+        self.set_right().await?;
         self.index_all(&mut round).await?;
         let (uris, failed) = self
             .with_chains("reading URIs of", async |chain| {

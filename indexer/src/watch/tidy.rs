@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
+use everhold_net::MAX_RETRY_AFTER;
 use tracing::warn;
 
 use super::{Settings, Watch, WatchError, provenance, verify};
-use crate::{
-    ledger::{self, LongestWaits, Millis},
-    nodes::MAX_RETRY_AFTER,
-};
+use crate::ledger::{self, LongestWaits, Millis};
 
 /// Replicas of which it is dropped in one transaction.
 const AT_ONCE: u32 = 500;
@@ -33,7 +31,7 @@ impl Watch {
     }
 
     /// Makes what is due later than anything can be due now: our clock was ahead, and is no longer.
-    pub(super) async fn bring_back(&self) -> Result<(), WatchError> {
+    pub(super) async fn set_right(&self) -> Result<(), WatchError> {
         let (longest, mut all) = (longest_waits(&self.settings), 0);
         loop {
             let mut tx = self.ledger.write().await?;
@@ -56,7 +54,7 @@ impl Watch {
     pub(super) async fn tidy_forever(&self) {
         let nothing = async |_: &mut ledger::Tx| Ok(());
         let tidy = async || {
-            self.bring_back().await?;
+            self.set_right().await?;
             self.tidy().await
         };
         self.again_and_again("tidying up", PAUSE, nothing, tidy).await;
