@@ -203,6 +203,12 @@ impl FetchError {
         )
     }
 
+    /// Whether nothing was there that answers: no connection, or one that ended before the answer began.
+    /// Who takes a connection and then says nothing in time is there.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Cut { bytes: 0, .. })
+    }
+
     /// Whether, and when, the same request may go better.
     pub fn retry(&self) -> Retry {
         match self {

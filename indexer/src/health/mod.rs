@@ -179,7 +179,7 @@ impl Assessment {
 /// The health of what a path leads to, while it is not known what that is: nobody gave the folder's
 /// blocks, or nothing lies there. `since` is when a token first named it, where that is known.
 pub fn unresolved(failures: u32, since: Option<i64>, policy: &Policy, now: i64) -> Health {
-    let young = since.is_some_and(|since| now.saturating_sub(since) < policy.grace);
+    let young = since.is_some_and(|since| is_young(since, policy, now));
     if young || failures < FAILURES_THAT_COUNT { Health::Pending } else { Health::Lost }
 }
 
@@ -187,13 +187,15 @@ pub fn unresolved(failures: u32, since: Option<i64>, policy: &Policy, now: i64) 
 pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -> Assessment {
     let counts = |replica: &&ReplicaView| {
         replica.state == Some(ReplicaState::Verified)
-            && replica.verified_at.is_some_and(|at| now.saturating_sub(at) <= policy.max_age())
+            && replica.verified_at.is_some_and(|at| {
+                is_believed(at, now) && now.saturating_sub(at) <= policy.max_age()
+            })
     };
     let verified: Vec<_> = replicas.iter().filter(counts).collect();
     let holders = verified.iter().map(|replica| (&replica.holder, replica.held));
     let Independent { all, held } = independent_and_held(holders, policy.min.max(1));
-    let young = !past.was_healthy
-        && past.wanted_since.is_none_or(|since| now.saturating_sub(since) < policy.grace);
+    let young =
+        !past.was_healthy && past.wanted_since.is_none_or(|since| is_young(since, policy, now));
     // While nodes that were not asked yet, or did not fail often enough, may have it, nobody
     // knows: no alarm is raised for what was not looked at.
     let unasked = |replica: &ReplicaView| replica.gives_bytes && replica.state.is_none();
@@ -217,8 +219,23 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
     }
 }
 
-/// When time alone may next make another assessment of the same replicas: the grace ends, or what was
-/// verified is too old to count. `None`: never.
+/// How far ahead of our clock a time may be that is believed: clocks differ a little, and so do those of
+/// chains. One further ahead was written when our clock was wrong, and would count for ever.
+const AHEAD: i64 = 5 * 60 * 1000;
+
+/// Whether it is not much later than now.
+fn is_believed(at: i64, now: i64) -> bool {
+    at.saturating_sub(now) <= AHEAD
+}
+
+/// Whether content may still be on its way that was named first at `since`. So no grace ends later than
+/// [`AHEAD`] and the grace from now.
+fn is_young(since: i64, policy: &Policy, now: i64) -> bool {
+    is_believed(since, now) && now.saturating_sub(since) < policy.grace
+}
+
+/// When time alone may next make another assessment of the same replicas: the grace ends, what was
+/// verified is too old to count, or a time comes to be believed. `None`: never.
 pub fn next_assessment(
     replicas: &[ReplicaView],
     policy: &Policy,
@@ -226,9 +243,10 @@ pub fn next_assessment(
     now: i64,
 ) -> Option<i64> {
     let grace = past.wanted_since.filter(|_| !past.was_healthy);
-    let grace = grace.map(|since| since.saturating_add(policy.grace));
+    let believed = |at: i64| at.saturating_sub(AHEAD);
+    let grace = grace.map(|since| [believed(since), since.saturating_add(policy.grace)]);
     let ages = replicas.iter().filter(|one| one.state == Some(ReplicaState::Verified));
     let ages = ages.filter_map(|one| one.verified_at);
-    let ages = ages.map(|at| at.saturating_add(policy.max_age()).saturating_add(1));
-    grace.into_iter().chain(ages).filter(|at| *at > now).min()
+    let ages = ages.map(|at| [believed(at), at.saturating_add(policy.max_age()).saturating_add(1)]);
+    grace.into_iter().chain(ages).flatten().filter(|at| *at > now).min()
 }

@@ -133,6 +133,43 @@ fn old_verdicts_stop_counting() {
 }
 
 #[test]
+fn what_is_far_ahead_of_our_clock_is_not_believed() {
+    let replicas = [replica(ReplicaState::Verified, 1, Some(DAY))];
+    let minted = |since| Past { wanted_since: Some(since), was_healthy: false };
+    let health = |past, now| assess(&replicas, &policy(1), past, now).health;
+    assert_eq!(health(minted(0), DAY - AHEAD), Health::Healthy, "clocks differ a little");
+    assert_eq!(health(minted(0), DAY - AHEAD - 1), Health::Lost);
+    let none = |since| assess(&[], &policy(1), minted(since), DAY).health;
+    assert_eq!(none(DAY + AHEAD), Health::Pending);
+    assert_eq!(none(DAY + AHEAD + 1), Health::Lost, "or the grace had no end");
+    assert_eq!(unresolved(9, Some(DAY + AHEAD + 1), &policy(1), DAY), Health::Lost);
+    let next = next_assessment(&replicas, &policy(1), minted(0), 3_600_000);
+    assert_eq!(next, Some(DAY - AHEAD));
+}
+
+proptest! {
+    /// Whatever was written down by a wrong clock: nothing counts for longer than it would if it had
+    /// been seen, or minted, as late as is believed.
+    #[test]
+    fn nothing_counts_for_ever(
+        replicas in replicas(), since in 0..4 * DAY, now in 0..4 * DAY, was_healthy in any::<bool>()
+    ) {
+        let policy = policy(1);
+        let replicas: Vec<_> = replicas.into_iter().filter(|one| one.state.is_some()).collect();
+        let past = Past { wanted_since: Some(since), was_healthy };
+        let seen = assess(&replicas, &policy, past, now);
+        for one in &replicas {
+            let alone = assess(std::slice::from_ref(one), &policy, past, now);
+            let age = one.verified_at.map(|at| now - at);
+            prop_assert!(alone.verified == 0
+                || age.is_some_and(|age| (-AHEAD..=policy.max_age()).contains(&age)));
+        }
+        prop_assert!(seen.health != Health::Pending
+            || (-AHEAD..policy.grace).contains(&(now - since)));
+    }
+}
+
+#[test]
 fn only_three_failures_in_a_row_make_unreachable() {
     let verified = Verdict::default().after(ReplicaState::Verified);
     let once = verified.after(ReplicaState::Unreachable);

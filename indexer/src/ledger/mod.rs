@@ -8,6 +8,7 @@
 mod alerts;
 mod assessments;
 mod bulk;
+mod clocks;
 mod collections;
 mod content_rows;
 mod contents;
@@ -48,6 +49,7 @@ use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 
 pub use alerts::PendingAlert;
 pub use assessments::{DueAssessment, Judged};
+pub use clocks::LongestWaits;
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Known, Standing};
 pub use denied::{DENIED, Denial, DenialSource};

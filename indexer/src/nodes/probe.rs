@@ -164,7 +164,11 @@ impl Probe<'_> {
                 };
                 Seen { detail: Some(detail), ..bare(ReplicaState::Corrupt, Some(200), received) }
             }
-            _ => Seen { http_status: Some(200), ..failed(self.node.kind(), error, received) },
+            _ => Seen {
+                http_status: Some(200),
+                is_silence: false,
+                ..failed(self.node.kind(), error, received)
+            },
         }
     }
 

@@ -37,15 +37,12 @@ pub struct Seen {
     pub named: Vec<Provider>,
     /// For how long the node wants to be left alone: nothing was seen then, and none of it counts.
     pub left_alone: Option<Duration>,
+    /// Whether the node could not even be reached. One that takes a connection and answers 504, or not in
+    /// time, may say no more than that nobody has this one content.
+    pub is_silence: bool,
 }
 
 impl Seen {
-    /// Whether the node did not answer at all.
-    pub fn is_silence(&self) -> bool {
-        self.state == ReplicaState::Unreachable
-            && (self.http_status.is_none() || self.http_status >= Some(500))
-    }
-
     /// Nothing: the node was not asked.
     pub fn unasked(why: &str) -> Self {
         Self {
@@ -69,6 +66,7 @@ pub(super) fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) ->
         body: None,
         named: Vec::new(),
         left_alone: None,
+        is_silence: false,
     }
 }
 
@@ -78,6 +76,7 @@ pub(super) fn failed(kind: NodeKind, error: &FetchError, bytes: u64) -> Seen {
     Seen {
         detail: Some(error.to_string()),
         left_alone: left_alone(error),
+        is_silence: error.is_silence(),
         ..bare(state, error.status(), bytes)
     }
 }

@@ -46,7 +46,7 @@ pub struct Spotted {
     pub requests: u32,
     /// Bytes of blocks that came.
     pub bytes: u64,
-    /// Whether the node did not answer at all.
+    /// Whether the node could not be reached.
     pub is_silence: bool,
     /// For how long the node wants to be left alone.
     pub left_alone: Option<Duration>,
@@ -120,7 +120,7 @@ impl Spot {
             Err(End::Doubt(why)) => spotted(SpotFound::Doubt(why)),
             Err(End::Unfit(why)) => spotted(SpotFound::Unfit(why)),
             Err(End::Failed(seen)) => {
-                let (is_silence, left_alone) = (seen.is_silence(), seen.left_alone);
+                let (is_silence, left_alone) = (seen.is_silence, seen.left_alone);
                 let why = seen.detail.unwrap_or_default();
                 let found = match seen.state {
                     ReplicaState::Missing => SpotFound::Doubt(why),

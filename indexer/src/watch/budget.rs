@@ -1,7 +1,18 @@
 //! How much may be asked for, and whether it makes sense to ask: pure functions of what happened and
-//! when. Times are milliseconds.
+//! when.
 
-use crate::ledger::Millis;
+use std::{sync::LazyLock, time::Instant};
+
+/// Milliseconds on a clock that never jumps, as the system's may: one that is set back would refill
+/// nothing and leave nodes alone until it is as late again.
+pub(super) type Ticks = i64;
+
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Since this process began to look at that clock.
+pub(super) fn ticks() -> Ticks {
+    Ticks::try_from(BEGUN.elapsed().as_millis()).unwrap_or(Ticks::MAX)
+}
 
 /// A budget that refills evenly: so much a second on average, and no more than some seconds' worth
 /// at once (a token bucket).
@@ -11,20 +22,20 @@ pub(super) struct Budget {
     rate: f64,
     /// Below 0 where more was used than there was: what is not known before, as a length is not.
     left: f64,
-    at: Millis,
+    at: Ticks,
 }
 
 /// What may be used at once after a pause, in seconds of the rate.
 const SAVED: f64 = 10.0;
 
 impl Budget {
-    pub(super) fn new(rate: u64, now: Millis) -> Self {
+    pub(super) fn new(rate: u64, now: Ticks) -> Self {
         let rate = rate as f64;
         Self { rate, left: rate * SAVED, at: now }
     }
 
     /// What there is now; `None`: as much as one likes.
-    pub(super) fn left(&mut self, now: Millis) -> Option<f64> {
+    pub(super) fn left(&mut self, now: Ticks) -> Option<f64> {
         if self.rate == 0.0 {
             return None;
         }
@@ -41,26 +52,26 @@ impl Budget {
     }
 
     /// How many of 1 there are, at most `most`.
-    pub(super) fn whole(&mut self, now: Millis, most: u32) -> u32 {
+    pub(super) fn whole(&mut self, now: Ticks, most: u32) -> u32 {
         self.left(now).map_or(most, |left| (left.max(0.0) as u32).min(most))
     }
 }
 
-/// Probes in a row that a node did not answer at all, after which it is asked one at a time, and
+/// Probes in a row for which no connection to a node was had, after which it is asked one at a time, and
 /// less and less often.
 const TRIPS: u32 = 5;
 /// Until the first such probe; doubled with each that is not answered either.
-const FIRST_WAIT: Millis = 1000;
+const FIRST_WAIT: Ticks = 1000;
 /// As long as until the third try of a replica: none is called unreachable without a node having
 /// been asked in between.
-const LONGEST_WAIT: Millis = 30_000;
+const LONGEST_WAIT: Ticks = 30_000;
 
-/// Whether a node answers (a circuit breaker).
+/// Whether a node can be reached (a circuit breaker).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Breaker {
     silent: u32,
     /// Until when nobody asks, or, while one does, nobody else.
-    until: Millis,
+    until: Ticks,
     /// What was wrong last.
     last: String,
 }
@@ -68,7 +79,7 @@ pub(super) struct Breaker {
 impl Breaker {
     /// Whether the node may be asked now; else what to say of it. While it is silent, one probe at a
     /// time asks it, and this one is that.
-    pub(super) fn ask(&mut self, now: Millis) -> Result<(), String> {
+    pub(super) fn ask(&mut self, now: Ticks) -> Result<(), String> {
         if !self.is_open() {
             return Ok(());
         }
@@ -88,13 +99,14 @@ impl Breaker {
         self.silent >= TRIPS
     }
 
-    /// A probe was answered, with whatever.
+    /// A node was reached, whatever it answered, and if it did not: of a content that nobody has many
+    /// say nothing, and may have all others.
     pub(super) fn heard(&mut self) {
         self.silent = 0;
     }
 
-    /// A probe got no answer.
-    pub(super) fn was_silent(&mut self, why: &str, now: Millis) {
+    /// A probe got no connection.
+    pub(super) fn was_silent(&mut self, why: &str, now: Ticks) {
         self.silent = self.silent.saturating_add(1);
         why.clone_into(&mut self.last);
         let doublings = self.silent.saturating_sub(TRIPS).min(10);

@@ -13,6 +13,7 @@ use tracing::warn;
 use url::Url;
 
 use super::{
+    budget::ticks,
     chain::{Followed, is_of_the_chain},
     collections::Found,
     deny,
@@ -20,6 +21,7 @@ use super::{
     discover::{self, Discovery, Nodes},
     halt,
     providers::Strangers,
+    refusals::Refusals,
     shortage::{short_of, shortage},
     whereabouts::holders,
 };
@@ -172,6 +174,8 @@ pub struct Watch {
     pub(super) settings: Settings,
     /// Probes that wait for their turn.
     pub(super) desks: Mutex<Desks>,
+    /// Nodes that wanted to be left alone, by what they were asked for.
+    pub(super) refusals: Mutex<Refusals>,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
 }
@@ -263,7 +267,8 @@ impl Watch {
             sinks,
             repairer,
             settings,
-            desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ledger::now())),
+            desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ticks())),
+            refusals: Mutex::default(),
             told_odd: Mutex::default(),
         })
     }

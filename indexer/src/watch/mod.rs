@@ -24,6 +24,7 @@ mod patience;
 mod progress;
 mod provenance;
 mod providers;
+mod refusals;
 mod reindex;
 mod removal;
 mod repair;
@@ -94,6 +95,7 @@ impl Watch {
     pub async fn once(&self, repair: bool) -> Result<Round, WatchError> {
         let mut round = Round::default();
         self.release_leases().await?;
+        self.set_right().await?;
         self.index_all(&mut round).await?;
         let (uris, failed) = self
             .with_chains("reading URIs of", async |chain| {
@@ -219,7 +221,7 @@ impl Watch {
 
     /// Probes what is due, by itself: a round may take long.
     async fn check(&self) {
-        let check = async || self.verify_due().await.map(|_| ());
+        let check = async || self.verify_ever().await.map(|_| ());
         let poll = self.settings.poll;
         self.again_and_again(
             "checking replicas",

@@ -23,10 +23,10 @@ use crate::{
 /// Contents that are taken, asked for and written down at once.
 const BATCH: u32 = 64;
 /// Nobody else takes a content that was taken for this long, in milliseconds.
-const LEASE: Millis = 20 * 60 * 1000;
+pub(super) const LEASE: Millis = 20 * 60 * 1000;
 /// While a STORE is about to end, or no node could say anything, its content is looked at again at
 /// least so often, in milliseconds.
-const SOON: Millis = 10 * 60 * 1000;
+pub(super) const SOON: Millis = 10 * 60 * 1000;
 /// Nodes that are asked whom an account authorised: each only claims it.
 const ASKED_FOR_GRANTS: usize = 3;
 /// Accounts that are asked about for one content.

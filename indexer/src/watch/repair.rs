@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
 use tracing::{info, warn};
 
-use super::{Watch, WatchError, verify::Probed};
+use super::{Watch, WatchError, budget::ticks, verify::Probed};
 use crate::{
     content::ContentId,
     health::{Health, ReplicaState},
@@ -59,6 +59,16 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Why a repair failed whose upload the node answered with success.
 const STILL_WRONG: &str = "the node took the bytes, but still serves none that are right; \
     its operator must remove the file from its disk";
+
+/// Why a repair failed whose node then gave no answer that says anything.
+const NOT_SEEN: &str = "the node wants to be left alone: whether it worked is seen later";
+
+/// What a probe after a step saw.
+enum Look {
+    Proved,
+    LeftAlone,
+    StillWrong,
+}
 
 /// A way to bring a replica back, from the cheapest on.
 enum Step {
@@ -241,6 +251,10 @@ impl Watch {
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));
         for replica in verified {
             let Some(node) = self.source(replica.node).await else { continue };
+            // A node that wants to be left alone, or is silent, is no source now; nothing was seen of it.
+            if !self.may_be_asked(replica.node) {
+                continue;
+            }
             let mut file = NamedTempFile::new()?;
             let mut written = Ok(());
             let id = content.content.id;
@@ -250,6 +264,7 @@ impl Watch {
                 }
             })
             .await;
+            self.desks(|desks| desks.saw(replica.node, &seen, ticks()));
             if seen.state == ReplicaState::Verified {
                 written?;
                 file.flush()?;
@@ -262,9 +277,25 @@ impl Watch {
                 node: replica.node,
                 parse: false,
             };
-            self.record(&[&Probed::new(due, seen)]).await?;
+            self.write_seen(Probed::new(due, seen)).await?;
         }
         Ok(None)
+    }
+
+    /// Whether a node may be asked beside its schedule. If so, that counts as a request.
+    fn may_be_asked(&self, node: RowId) -> bool {
+        self.desks(|desks| {
+            let now = ticks();
+            !desks.is_resting(node, now) && desks.ask(node, now).is_ok()
+        })
+    }
+
+    /// Writes down what was seen beside the schedule, unless the node only wanted to be left alone.
+    async fn write_seen(&self, probed: Probed) -> Result<(), WatchError> {
+        match probed.seen.left_alone {
+            Some(_) => Ok(()),
+            None => self.record(&[&probed]).await,
+        }
     }
 
     /// STOREs of a content that any node lists, and whether every node that is up could say.
@@ -343,11 +374,15 @@ impl Watch {
         };
         self.update(repair, RepairState::Sent, None).await?;
         *probes += 1;
-        if self.look(target).await? {
-            let node = nodes::name(target.client.url());
-            info!("{}: {node} has it again ({})", target.id, step.name());
-            return Ok(Outcome::Proved);
-        }
+        let said = match self.look(target).await? {
+            Look::Proved => {
+                let node = nodes::name(target.client.url());
+                info!("{}: {node} has it again ({})", target.id, step.name());
+                return Ok(Outcome::Proved);
+            }
+            Look::LeftAlone => NOT_SEEN.to_owned(),
+            Look::StillWrong => said,
+        };
         self.update(repair, RepairState::Failed, Some(&said)).await?;
         Ok(Outcome::StillWrong(said))
     }
@@ -476,8 +511,8 @@ impl Watch {
         }
     }
 
-    /// Probes a replica now and writes down what is seen; gives whether it is verified.
-    async fn look(&self, target: &Target<'_>) -> Result<bool, WatchError> {
+    /// Probes a replica now, and writes down what is seen.
+    async fn look(&self, target: &Target<'_>) -> Result<Look, WatchError> {
         let due = DueProbe {
             content: target.row,
             id: target.id,
@@ -485,10 +520,15 @@ impl Watch {
             node: target.node,
             parse: false,
         };
-        let probed: Probed = self.probe(due).await;
+        let probed = self.ask_at_desk(due).await;
+        let is_left_alone = probed.seen.left_alone.is_some();
         let verified = probed.seen.state == ReplicaState::Verified;
-        self.record(&[&probed]).await?;
-        Ok(verified)
+        self.write_seen(probed).await?;
+        Ok(match verified {
+            true => Look::Proved,
+            false if is_left_alone => Look::LeftAlone,
+            false => Look::StillWrong,
+        })
     }
 }
 

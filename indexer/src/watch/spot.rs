@@ -7,6 +7,7 @@ use tracing::info;
 
 use super::{
     Watch, WatchError,
+    budget::ticks,
     desks::Desks,
     verify::{LOOK, RECORD_AFTER, beside},
 };
@@ -76,7 +77,7 @@ impl Watch {
         let (limit, kept) = self.desks(|desks| {
             let free = self.settings.concurrency.saturating_sub(desks.under_way()).min(most);
             let free = u32::try_from(free).unwrap_or(u32::MAX);
-            (free, desks.keep_for_spots(blocks, free, ledger::now()))
+            (free, desks.keep_for_spots(blocks, free, ticks()))
         });
         if kept.is_empty() {
             return Ok(Vec::new());
@@ -107,9 +108,8 @@ impl Watch {
             }
             None => Spotted::none("the node is not configured here"),
         };
-        let at = ledger::now();
-        self.desks(|desks| desks.spotted(due.node, &spotted, at));
-        Checked { due, spotted, at }
+        self.desks(|desks| desks.spotted(due.node, &spotted, ticks()));
+        Checked { due, spotted, at: ledger::now() }
     }
 
     async fn record_spots(

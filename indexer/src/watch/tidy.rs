@@ -1,14 +1,20 @@
-//! Drops what was seen of content that has long been probed no longer.
+//! Drops what was seen of content that has long been probed no longer, and makes due what a wrong clock
+//! put off.
 
 use std::time::Duration;
 
-use super::{Watch, WatchError};
-use crate::ledger;
+use everhold_net::MAX_RETRY_AFTER;
+use tracing::warn;
+
+use super::{Settings, Watch, WatchError, provenance, verify};
+use crate::ledger::{self, LongestWaits, Millis};
 
 /// Replicas of which it is dropped in one transaction.
 const AT_ONCE: u32 = 500;
 /// Between looks.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
+/// What is due so much later than anything can be, in milliseconds, was put off by a wrong clock.
+const SLACK: Millis = 10 * 60 * 1000;
 
 impl Watch {
     /// Drops what has been kept long enough.
@@ -24,10 +30,48 @@ impl Watch {
         }
     }
 
-    /// Does so from time to time.
+    /// Makes what is due later than anything can be due now: our clock was ahead, and is no longer.
+    pub(super) async fn set_right(&self) -> Result<(), WatchError> {
+        let (longest, mut all) = (longest_waits(&self.settings), 0);
+        loop {
+            let mut tx = self.ledger.write().await?;
+            let brought = tx.bring_back_from_the_future(ledger::now(), &longest, AT_ONCE).await?;
+            tx.commit().await?;
+            all += brought;
+            if brought == 0 {
+                break;
+            }
+        }
+        if all > 0 {
+            warn!(
+                "{all} were due later than anything is put off, as by a clock that was ahead: they are due now"
+            );
+        }
+        Ok(())
+    }
+
+    /// Does both from time to time.
     pub(super) async fn tidy_forever(&self) {
         let nothing = async |_: &mut ledger::Tx| Ok(());
-        self.again_and_again("dropping old evidence", PAUSE, nothing, async || self.tidy().await)
-            .await;
+        let tidy = async || {
+            self.set_right().await?;
+            self.tidy().await
+        };
+        self.again_and_again("tidying up", PAUSE, nothing, tidy).await;
+    }
+}
+
+/// A little above the longest that these settings put anything off.
+fn longest_waits(settings: &Settings) -> LongestWaits {
+    let rest = Millis::try_from(MAX_RETRY_AFTER.as_millis()).unwrap_or(Millis::MAX);
+    let (policy, schedule) = (&settings.policy, &settings.schedule);
+    let stores = settings.provenance.max(provenance::SOON).max(provenance::LEASE);
+    let and_more = |wait: Millis| wait.saturating_add(SLACK);
+    LongestWaits {
+        probe: and_more(schedule.recheck.max(rest)),
+        spot: and_more(schedule.spot),
+        stores: and_more(stores),
+        assessment: and_more(policy.grace.max(policy.max_age())),
+        lease: and_more(verify::LEASE),
     }
 }

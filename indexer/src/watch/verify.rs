@@ -10,7 +10,7 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use super::{Watch, WatchError, desks::Desks, whereabouts::address_from};
+use super::{Watch, WatchError, budget::ticks, desks::Desks, whereabouts::address_from};
 use crate::{
     content::{Metadata, MetadataLimits},
     health::ReplicaState,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Nobody else takes a probe that was taken for this long, in milliseconds.
-const LEASE: Millis = 20 * 60 * 1000;
+pub(super) const LEASE: Millis = 20 * 60 * 1000;
 /// No retry of a failed probe is further off than this, in milliseconds.
 const LONGEST_DOUBT: u64 = 60_000;
 /// Probes taken from the ledger at once.
@@ -32,6 +32,41 @@ pub(super) const RECORD_AFTER: Duration = Duration::from_millis(200);
 pub(super) const LOOK: Duration = Duration::from_millis(20);
 /// New contents get their probes at least so often.
 const SCHEDULE_EVERY: Duration = Duration::from_millis(500);
+
+/// Who came and who went is looked at least so often, however long a round lasts.
+const REVIEW_EVERY: Duration = Duration::from_secs(60);
+/// More is taken at least so often, though many wait: they may all wait for one node.
+const TAKE_EVERY: Duration = Duration::from_millis(500);
+
+/// Which probes a round is about.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    /// What is due by then; `None`: whatever falls due while others are under way, too.
+    cutoff: Option<Millis>,
+    in_doubt_only: bool,
+}
+
+impl Round {
+    fn due_by(self) -> Millis {
+        self.cutoff.unwrap_or_else(ledger::now)
+    }
+}
+
+/// When a round did what it does every so often.
+struct Paces {
+    written: Instant,
+    taken: Instant,
+    reviewed: Instant,
+    /// New contents have their probes since then.
+    scheduled: Option<Instant>,
+}
+
+impl Paces {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self { written: now, taken: now, reviewed: now, scheduled: None }
+    }
+}
 
 /// A probe and what it saw.
 pub(super) struct Probed {
@@ -49,7 +84,13 @@ pub(super) struct Probed {
 impl Watch {
     /// Probes everything due now; gives the number of probes.
     pub(super) async fn verify_due(&self) -> Result<u64, WatchError> {
-        self.verify_until(ledger::now(), false).await
+        self.verify_round(Round { cutoff: Some(ledger::now()), in_doubt_only: false }).await
+    }
+
+    /// Probes everything due now, and what falls due before all of it is done: a node that is slow for
+    /// hours keeps no other waiting.
+    pub(super) async fn verify_ever(&self) -> Result<u64, WatchError> {
+        self.verify_round(Round { cutoff: None, in_doubt_only: false }).await
     }
 
     /// Probes everything due now and waits for the retries of what failed, so that every
@@ -71,35 +112,37 @@ impl Watch {
                 return Ok(probes);
             }
             tokio::time::sleep(Duration::from_millis(wait)).await;
-            probes += self.verify_until(ledger::now(), true).await?;
+            let round = Round { cutoff: Some(ledger::now()), in_doubt_only: true };
+            probes += self.verify_round(round).await?;
         }
     }
 
-    /// Probes what is due at `cutoff`, until nothing is. While some are under way, others are taken
-    /// from the ledger and written back.
-    async fn verify_until(&self, cutoff: Millis, in_doubt_only: bool) -> Result<u64, WatchError> {
-        let providers = self.review_providers().await?;
-        self.desks(|desks| desks.begin(providers));
-        self.adopt_new().await?;
+    /// Probes what is due, until nothing is. While some are under way, others are taken from the
+    /// ledger and written back.
+    async fn verify_round(&self, round: Round) -> Result<u64, WatchError> {
+        self.desks(Desks::begin);
+        self.review().await?;
         let (mut running, mut seen) = (FuturesUnordered::new(), Vec::new());
-        let (mut probes, mut is_dry) = (0, false);
-        let (mut written, mut scheduled) = (Instant::now(), None);
+        let (mut probes, mut is_dry, mut paces) = (0, false, Paces::begin());
         loop {
-            if !is_dry && self.desks(|desks| desks.waiting_at_nodes()) < self.settings.concurrency {
-                let fill = self.fill_desks(cutoff, in_doubt_only, &mut scheduled);
-                is_dry = beside(&mut running, &mut seen, fill).await?;
+            if round.cutoff.is_none() && paces.reviewed.elapsed() >= REVIEW_EVERY {
+                beside(&mut running, &mut seen, self.review()).await?;
+                paces.reviewed = Instant::now();
             }
-            while running.len() + self.desks(|desks| desks.spots()) < self.settings.concurrency
-                && let Some(due) = self.desks(|desks| desks.next(ledger::now()))
-            {
+            if self.is_time_to_take(round, &paces, is_dry) {
+                let fill = self.fill_desks(round, &mut paces.scheduled);
+                is_dry = beside(&mut running, &mut seen, fill).await?;
+                paces.taken = Instant::now();
+            }
+            while let Some(due) = self.next_turn(running.len()) {
                 running.push(self.take_turn(due));
             }
-            let is_time = seen.len() >= RECORD || written.elapsed() >= RECORD_AFTER;
+            let is_time = seen.len() >= RECORD || paces.written.elapsed() >= RECORD_AFTER;
             if !seen.is_empty() && (is_time || running.is_empty()) {
-                let batch = std::mem::take(&mut seen);
+                let mut batch = std::mem::take(&mut seen);
                 probes += batch.len() as u64;
-                beside(&mut running, &mut seen, self.write_down(&batch)).await?;
-                written = Instant::now();
+                beside(&mut running, &mut seen, self.write_down(&mut batch)).await?;
+                paces.written = Instant::now();
                 // What was read may refer to more.
                 is_dry = false;
             } else if running.is_empty() && is_dry && self.desks(|desks| desks.waiting()) == 0 {
@@ -113,34 +156,59 @@ impl Watch {
         }
     }
 
+    /// Learns which nodes and providers are in use now: another process may have found some. What is
+    /// under way goes on.
+    async fn review(&self) -> Result<(), WatchError> {
+        let providers = self.review_providers().await?;
+        self.desks(|desks| desks.set_providers(providers));
+        Ok(self.adopt_new().await?)
+    }
+
+    fn is_time_to_take(&self, round: Round, paces: &Paces, is_dry: bool) -> bool {
+        let since = paces.taken.elapsed();
+        if is_dry {
+            // In a round without a cutoff more may have fallen due.
+            return round.cutoff.is_none() && since >= self.settings.poll.max(TAKE_EVERY);
+        }
+        since >= TAKE_EVERY
+            || self.desks(|desks| desks.waiting_at_nodes()) < self.settings.concurrency
+    }
+
+    fn next_turn(&self, running: usize) -> Option<DueProbe> {
+        self.desks(|desks| {
+            let has_place = running + desks.spots() < self.settings.concurrency;
+            desks.next(has_place, ticks())
+        })
+    }
+
     /// Takes what is due to the desks that have room; gives whether nothing is left to be taken.
     async fn fill_desks(
         &self,
-        now: Millis,
-        in_doubt_only: bool,
+        round: Round,
         scheduled: &mut Option<Instant>,
     ) -> Result<bool, WatchError> {
-        let away = self.desks(|desks| desks.sent_away(ledger::now()));
-        self.put_off(away.iter().map(|(due, until)| (due, *until)).collect()).await?;
+        let (now, in_doubt_only) = (round.due_by(), round.in_doubt_only);
+        let away = self.desks(|desks| desks.sent_away(ticks()));
+        self.put_off(away.iter().map(|(due, rest)| (due, *rest)).collect()).await?;
         let is_known = scheduled.is_some_and(|at| at.elapsed() < SCHEDULE_EVERY);
         if !in_doubt_only && !is_known {
             self.schedule_new().await?;
             *scheduled = Some(Instant::now());
         }
         let nodes = self.nodes();
-        let mut room = self.desks(|desks| desks.room(nodes.keys().copied(), ledger::now()));
+        let mut room = self.desks(|desks| desks.room(nodes.keys().copied(), ticks()));
         let lease = ledger::now() + LEASE;
         let mut tx = self.ledger.write().await?;
         let providers = tx.due_providers(now).await?;
         self.strangers.meet(&providers);
         let providers = providers.iter().map(|(row, _)| *row);
-        self.desks(|desks| desks.room_at_providers(&mut room, providers, ledger::now()));
+        self.desks(|desks| desks.room_at_providers(&mut room, providers, ticks()));
         // A node that is in the ledger and not configured here can't be asked, and is not waited for.
         let taking = Taking { now, lease, limit: BATCH, nodes: &room.nodes, in_doubt_only };
         let taken = tx.take_probes(&taking).await?;
         tx.commit().await?;
         if !taken.probes.is_empty() || taken.is_contended {
-            self.desks(|desks| desks.queue(taken.probes, ledger::now()));
+            self.desks(|desks| desks.queue(taken.probes, ticks()));
             return Ok(false);
         }
         if in_doubt_only || !is_known {
@@ -156,42 +224,57 @@ impl Watch {
         Ok(tx.commit().await?)
     }
 
-    /// One probe whose turn it is; its node is asked unless it is known to be silent.
+    /// One probe whose turn it is.
     async fn take_turn(&self, due: DueProbe) -> Probed {
-        let node = due.node;
-        let probed = match self.desks(|desks| desks.ask(node, ledger::now())) {
-            Ok(()) => {
-                let probed = self.probe(due).await;
-                self.desks(|desks| desks.saw(node, &probed.seen, probed.at));
-                probed
-            }
-            Err(seen) => Probed::new(due, seen),
-        };
-        self.desks(|desks| desks.done(node));
+        let (node, content) = (due.node, due.content);
+        let probed = self.ask_at_desk(due).await;
+        self.desks(|desks| desks.done(node, content));
         probed
     }
 
-    /// Writes down what probes saw; those whose nodes want to be left alone are due later instead.
-    async fn write_down(&self, probed: &[Probed]) -> Result<(), WatchError> {
+    /// One probe; its node is asked unless it is known to be silent, and what that costs is charged.
+    pub(super) async fn ask_at_desk(&self, due: DueProbe) -> Probed {
+        let node = due.node;
+        match self.desks(|desks| desks.ask(node, ticks())) {
+            Ok(()) => {
+                let probed = self.probe(due).await;
+                self.desks(|desks| desks.saw(node, &probed.seen, ticks()));
+                probed
+            }
+            Err(seen) => Probed::new(due, seen),
+        }
+    }
+
+    /// Writes down what probes saw; those whose nodes want to be left alone are due later instead,
+    /// unless they said so too often.
+    async fn write_down(&self, probed: &mut [Probed]) -> Result<(), WatchError> {
+        self.judge_refusals(probed);
         let (later, said): (Vec<_>, Vec<_>) = probed
             .iter()
             .partition(|one| one.seen.left_alone.is_some() && !self.strangers.puts_off(one));
         self.record(&said).await?;
         self.announce(&said).await?;
-        let until = |one: &Probed| {
-            let wait = one.seen.left_alone.unwrap_or_default().as_millis();
-            one.at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX))
-        };
-        self.put_off(later.into_iter().map(|one| (&one.due, until(one))).collect()).await
+        let rest = |one: &Probed| one.seen.left_alone.unwrap_or_default();
+        self.put_off(later.into_iter().map(|one| (&one.due, rest(one))).collect()).await
     }
 
-    /// Gives back probes that could not be made: each is due at its time.
-    async fn put_off(&self, later: Vec<(&DueProbe, Millis)>) -> Result<(), WatchError> {
+    pub(super) fn judge_refusals(&self, probed: &mut [Probed]) {
+        // Whoever panicked left whole numbers.
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in probed {
+            refusals.judge((one.due.content, one.due.node), &mut one.seen);
+        }
+    }
+
+    /// Gives back probes that could not be made: each is due after a while.
+    async fn put_off(&self, later: Vec<(&DueProbe, Duration)>) -> Result<(), WatchError> {
         if later.is_empty() {
             return Ok(());
         }
         let mut tx = self.ledger.write().await?;
-        for (due, until) in later {
+        for (due, rest) in later {
+            let rest = Millis::try_from(rest.as_millis()).unwrap_or(Millis::MAX);
+            let until = ledger::now().saturating_add(rest);
             tx.postpone(due.content, due.node, until).await?;
         }
         Ok(tx.commit().await?)

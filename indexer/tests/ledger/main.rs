@@ -6,6 +6,7 @@
 mod support;
 
 mod chain;
+mod clocks;
 mod concurrent;
 mod denied;
 mod due;

@@ -1,19 +1,19 @@
 //! Places for spot checks, at desks at which no full probe waits.
 
-use super::{Desk, Desks};
+use super::{Desk, Desks, Ticks};
 use crate::{
-    ledger::{Millis, RowId},
+    ledger::RowId,
     nodes::{SpotFound, Spotted},
 };
 
 impl Desk {
     /// How many spot checks may begin: none while a full probe waits, or the node should be let be.
-    fn places(&mut self, per_node: u32, now: Millis) -> u32 {
+    fn places(&mut self, per_node: u32, now: Ticks) -> u32 {
         let in_debt = self.bytes.left(now).is_some_and(|left| left <= 0.0);
         if !self.waiting.is_empty() || self.resting > now || self.breaker.is_open() || in_debt {
             return 0;
         }
-        self.requests.whole(now, per_node.saturating_sub(self.running + self.spots))
+        self.requests.whole(now, per_node.saturating_sub(self.under_way()))
     }
 }
 
@@ -27,7 +27,7 @@ impl Desks {
 
     /// How many probes and spot checks are under way.
     pub(in crate::watch) fn under_way(&self) -> usize {
-        self.desks.values().map(|desk| (desk.running + desk.spots) as usize).sum()
+        self.desks.values().map(|desk| desk.under_way() as usize).sum()
     }
 
     /// How many spot checks are.
@@ -41,7 +41,7 @@ impl Desks {
         &mut self,
         nodes: Vec<RowId>,
         most: u32,
-        now: Millis,
+        now: Ticks,
     ) -> Vec<(RowId, u32)> {
         let most = self.requests.whole(now, most);
         if self.bytes.left(now).is_some_and(|left| left <= 0.0) {
@@ -78,7 +78,7 @@ impl Desks {
     }
 
     /// A spot check is done: it counts as the requests that it made.
-    pub(in crate::watch) fn spotted(&mut self, node: RowId, spotted: &Spotted, now: Millis) {
+    pub(in crate::watch) fn spotted(&mut self, node: RowId, spotted: &Spotted, now: Ticks) {
         let requests = u64::from(spotted.requests);
         self.requests.use_up(requests);
         self.desk(node, now).requests.use_up(requests);
@@ -124,13 +124,16 @@ mod tests {
         let mut desks = desks(|_| {});
         desks.queue(vec![full(1)], 0);
         assert_eq!(desks.keep_for_spots(vec![1, 2], 9, 0), [(2, 4)], "one waits at the first");
-        assert!(desks.next(0).is_some());
+        assert!(desks.next(true, 0).is_some());
         assert_eq!(desks.keep_for_spots(vec![1], 9, 0), [(1, 3)], "beside the one under way");
-        desks.queue(vec![full(1)], 0);
-        assert!(desks.next(0).is_none(), "no more at a node than it may be asked, of both kinds");
+        desks.queue(vec![DueProbe { content: 2, ..full(1) }], 0);
+        assert!(
+            desks.next(true, 0).is_none(),
+            "no more at a node than it may be asked, of both kinds"
+        );
         assert_eq!((desks.spots(), desks.under_way()), (7, 8));
         desks.give_back_spot(1);
-        assert!(desks.next(0).is_some());
+        assert!(desks.next(true, 0).is_some());
         desks.begin_spots();
         assert_eq!((desks.spots(), desks.under_way()), (0, 2));
     }

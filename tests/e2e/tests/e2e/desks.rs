@@ -47,22 +47,46 @@ async fn what_a_node_did_not_say_that_was_asked_too_often_counts_for_nothing() -
     Ok(())
 }
 
+/// Of a content that nobody has, gateways say 504: that says nothing of what else they have.
 #[tokio::test]
-async fn a_silent_node_is_not_asked_for_each_content() -> Result<()> {
+async fn contents_that_a_node_fails_at_hide_no_other() -> Result<()> {
     let world = World::healthy(many()).await?;
-    answers(&world, 503).await?;
-    let status = world.once(&["--no-repair"]).await?.gives(3)?;
+    world.nodes[0]
+        .fault(json!({"hash": null, "kind": "status", "status": 504,
+        "path": "/api/v0/storage/raw/", "times": 20}))
+        .await?;
+    world.forget_requests().await?;
+    world.once(&["--no-repair"]).await?.gives(0)?;
+    // Each was asked for: twenty failures, and twenty-four answers.
+    assert_eq!(gets(&world).await?, 44);
+    for token in [1, 12] {
+        let seen = picture(&world, token).await?;
+        assert_eq!((text(&seen["state"]), &seen["failures"]), ("verified", &json!(0)));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_node_that_is_down_is_not_asked_for_each_content() -> Result<()> {
+    let mut world = World::healthy(many()).await?;
     let (first, second) = (world.nodes[0].url(), world.nodes[1].url());
+    world.nodes[0].stop().await?;
+    let status = world.once(&["--no-repair"]).await?.gives(3)?;
     assert_eq!(report::node(&status, &first)?["unreachable"], 24);
     assert_eq!(report::node(&status, &second)?["verified"], 24);
     assert_eq!(report::health(&status, "degraded"), 12);
-    // 24 contents three times each were 72 requests, and more that are under way at once.
-    let asked = gets(&world).await?;
-    assert!(asked < 40, "{asked} requests to a silent node");
-    let seen = picture(&world, 7).await?;
-    assert_eq!((text(&seen["state"]), &seen["failures"]), ("unreachable", &json!(3)));
+    let said = async |token| -> Result<bool> {
+        let seen = picture(&world, token).await?;
+        assert_eq!((text(&seen["state"]), &seen["failures"]), ("unreachable", &json!(3)));
+        Ok(text(&seen["detail"]).contains("is not asked for each content now"))
+    };
+    let mut unasked = 0;
+    for token in 1..=12 {
+        unasked += u32::from(said(token).await?);
+    }
+    assert!(unasked > 0, "each was asked for three times");
     // As soon as it answers, all is well again.
-    world.nodes[0].fault(json!({"hash": null, "kind": "none"})).await?;
+    world.nodes[0].restart().await?;
     let status = world.once(&["--no-repair"]).await?.gives(0)?;
     assert_eq!(report::node(&status, &first)?["verified"], 24);
     assert_eq!(content(&world.token(7).await?, "image")?["health"], "healthy");
