@@ -70,8 +70,8 @@ pub(super) struct Desks {
     desks: BTreeMap<RowId, Desk>,
     requests: Budget,
     bytes: Budget,
-    /// The node that was served last.
-    last: RowId,
+    /// The node that was served last, and the provider.
+    last: [RowId; 2],
     /// Which of the desks are providers'.
     providers: BTreeSet<RowId>,
     /// How many probes may be under way at providers.
@@ -89,7 +89,7 @@ impl Desks {
             desks: BTreeMap::new(),
             requests: Budget::new(config.requests_per_second, now),
             bytes: Budget::new(config.bytes_per_second, now),
-            last: 0,
+            last: [0; 2],
             providers: BTreeSet::new(),
             most_at_providers: (concurrency / PART_OF_PROVIDERS).max(1) as usize,
             turns: 0,
@@ -239,7 +239,7 @@ impl Desks {
         if providers && self.running_at_providers() >= self.most_at_providers {
             return None;
         }
-        let last = self.last;
+        let last = self.last[usize::from(providers)];
         let order = self.desks.range(last + 1..).chain(self.desks.range(..=last));
         let nodes = order.map(|(node, _)| *node);
         let nodes: Vec<RowId> =
@@ -255,7 +255,7 @@ impl Desks {
             }
             let Some(next) = desk.waiting.pop_front() else { continue };
             desk.running.insert(next.content);
-            self.last = node;
+            self.last[usize::from(providers)] = node;
             return Some(next);
         }
         None
