@@ -203,10 +203,10 @@ impl FetchError {
         )
     }
 
-    /// Whether nothing was there that answers: no connection, or one that ended before the answer began.
-    /// Who takes a connection and then says nothing in time is there.
+    /// Whether nothing was there that answers: no connection. Who takes one and then says nothing, or ends
+    /// it, is there: some do so where nobody has what they were asked for.
     pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Cut { bytes: 0, .. })
+        matches!(self, Self::Connect { .. })
     }
 
     /// Whether, and when, the same request may go better.

@@ -16,8 +16,8 @@ use crate::{
 const NOT_ITS_OWN: &str = "it gave the right bytes, but may have fetched them from others as well: \
     nobody knows that they are its own";
 
-/// Fetches a content from somebody who announced it, as from a trustless gateway: block by block or
-/// as an archive, each block hashed, from that very server. Redirects are not followed, and nothing
+/// Fetches a content from somebody who announced it, as from a trustless gateway that is to give nothing but
+/// its own: block by block, each hashed, from that very server. Redirects are not followed, and nothing
 /// on a private address is asked, whatever is configured.
 ///
 /// Right bytes are `verified` and `held` where each block came from a server that was seen to give
@@ -96,12 +96,14 @@ impl BlockNode for Announced {
         self.gateway.fetcher()
     }
 
+    /// Always with the wish: a public gateway that is named by a stranger would else fetch the content
+    /// for us, and have a copy of its own the next time it is asked.
     fn block(&self, cid: &Cid) -> Request {
-        self.gateway.block(cid)
+        self.own_block(cid).unwrap_or_else(|| self.gateway.block(cid))
     }
 
-    fn archive(&self, cid: &Cid, path: &[&str]) -> Option<Request> {
-        self.gateway.archive(cid, path)
+    fn archive(&self, _: &Cid, _: &[&str]) -> Option<Request> {
+        None
     }
 
     fn own_block(&self, cid: &Cid) -> Option<Request> {

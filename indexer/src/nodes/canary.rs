@@ -41,8 +41,9 @@ impl Heeds {
         match request.ask().await {
             Ok((status, body)) if refused(status, &String::from_utf8_lossy(&body)) => Self::Yes,
             Ok((429 | 500 | 502 | 503, _)) => Self::Unknown,
-            // It is looking for it.
-            Err(FetchError::Idle { .. } | FetchError::TooSlow { .. }) => Self::No,
+            // It is looking for it. That it took too long altogether says less: there may have been no
+            // connection yet.
+            Err(FetchError::Idle { .. }) => Self::No,
             Ok(_) | Err(FetchError::TooLarge { .. } | FetchError::Redirect { .. }) => Self::No,
             Err(_) => Self::Unknown,
         }

@@ -227,9 +227,10 @@ impl Probe<'_> {
     async fn by_its_own(&mut self, sink: Sink<'_>) -> Option<Seen> {
         let blocks = self.node.blocks()?;
         blocks.own_block(&Cid::from(*self.id))?;
-        if self.known.size.is_some_and(|size| size > ONE_BY_ONE)
-            || !self.node.keeps_to_its_own().await
-        {
+        // A provider is asked for nothing but its own, however large that is.
+        let is_too_large = self.node.kind() != NodeKind::Provider
+            && self.known.size.is_some_and(|size| size > ONE_BY_ONE);
+        if is_too_large || !self.node.keeps_to_its_own().await {
             return None;
         }
         let limit = self.known.size.unwrap_or(ONE_BY_ONE);

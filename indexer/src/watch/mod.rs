@@ -156,18 +156,19 @@ impl Watch {
         let work = async {
             let chains = self.chains.iter();
             let chains = join_all(chains.map(async |chain| {
-                tokio::join!(self.follow(chain), self.read(chain));
+                tokio::join!(Box::pin(self.follow(chain)), Box::pin(self.read(chain)));
             }));
+            // Each for itself on the heap: together they are more than a thread's stack likes.
             tokio::join!(
                 chains,
-                self.walk(),
-                self.check(),
-                self.spot_check(),
-                self.care(repair),
-                self.trace_forever(),
-                self.post(),
-                self.discover(),
-                self.tidy_forever()
+                Box::pin(self.walk()),
+                Box::pin(self.check()),
+                Box::pin(self.spot_check()),
+                Box::pin(self.care(repair)),
+                Box::pin(self.trace_forever()),
+                Box::pin(self.post()),
+                Box::pin(self.discover()),
+                Box::pin(self.tidy_forever())
             )
         };
         tokio::select! {

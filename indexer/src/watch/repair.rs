@@ -118,6 +118,16 @@ struct Target<'a> {
     elsewhere: &'a [Message],
 }
 
+/// From where a content is repaired.
+enum Source {
+    /// The right bytes, in a file.
+    Copy(NamedTempFile),
+    /// Nobody now: a node that has it wants to be left alone, or can't be reached.
+    Resting,
+    /// Nobody.
+    None,
+}
+
 impl Watch {
     /// Repairs every content that needs it; gives what was done. With `backoff`, replicas whose
     /// repair failed lately are left for later.
@@ -204,9 +214,12 @@ impl Watch {
         if targets.is_empty() {
             return Ok(done);
         }
-        let Some(file) = self.verified_copy(content).await? else {
-            if content.assessment.health == Health::Pending {
-                // Minted before it was stored anywhere: that is what the grace is for.
+        let source = self.verified_copy(content).await?;
+        let Source::Copy(file) = source else {
+            let may_come = matches!(source, Source::Resting);
+            if may_come || content.assessment.health == Health::Pending {
+                // It is tried again; or was minted before it was stored anywhere: that is what the grace
+                // is for.
                 return Ok(done);
             }
             for (node, client) in targets {
@@ -243,16 +256,15 @@ impl Watch {
 
     /// The bytes, from a node whose replica is verified, hashed again on their way to the disk.
     /// What turns out to be verified no more is written down.
-    async fn verified_copy(
-        &self,
-        content: &ContentPicture,
-    ) -> Result<Option<NamedTempFile>, WatchError> {
+    async fn verified_copy(&self, content: &ContentPicture) -> Result<Source, WatchError> {
+        let mut none = Source::None;
         let verified =
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));
         for replica in verified {
             let Some(node) = self.source(replica.node).await else { continue };
             // A node that wants to be left alone, or is silent, is no source now; nothing was seen of it.
             if !self.may_be_asked(replica.node) {
+                none = Source::Resting;
                 continue;
             }
             let mut file = NamedTempFile::new()?;
@@ -268,7 +280,7 @@ impl Watch {
             if seen.state == ReplicaState::Verified {
                 written?;
                 file.flush()?;
-                return Ok(Some(file));
+                return Ok(Source::Copy(file));
             }
             let due = DueProbe {
                 content: content.content.row,
@@ -277,9 +289,12 @@ impl Watch {
                 node: replica.node,
                 parse: false,
             };
+            if seen.left_alone.is_some() {
+                none = Source::Resting;
+            }
             self.write_seen(Probed::new(due, seen)).await?;
         }
-        Ok(None)
+        Ok(none)
     }
 
     /// Whether a node may be asked beside its schedule. If so, that counts as a request.

@@ -34,7 +34,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(20);
 const SCHEDULE_EVERY: Duration = Duration::from_millis(500);
 
 /// Who came and who went is looked at least so often, however long a round lasts.
-const REVIEW_EVERY: Duration = Duration::from_secs(60);
+const REVIEW_EVERY: Duration = Duration::from_secs(10);
 /// More is taken at least so often, though many wait: they may all wait for one node.
 const TAKE_EVERY: Duration = Duration::from_millis(500);
 
@@ -296,7 +296,7 @@ impl Watch {
         let gives_blocks = node.kind() != NodeKind::Provider && node.blocks().is_some();
         let asked = probe(node.as_ref(), &due.id, due.known, keep);
         let (mut seen, came_from) = everhold_net::witnessed(asked).await;
-        let from = address_from(node.url(), &came_from);
+        let from = address_from(node.url(), node.kind(), &came_from);
         let metadata = due.parse && seen.state == ReplicaState::Verified;
         let metadata = metadata.then(|| parse(&seen));
         // Hundreds of results wait to be written down together; their bytes must not.

@@ -14,12 +14,17 @@ use url::{Host, Url};
 
 use crate::{
     health::Holder,
-    ledger::Node,
+    ledger::{Node, NodeKind},
     nodes::{self, Configured},
 };
 
 /// Names that are resolved at once: others chose them, and each may take its time.
 const AT_ONCE: usize = 16;
+/// What one customer of a hoster gets of IPv6, at least: neighbours may be others.
+const OF_A_NODE: u32 = 64;
+/// What one customer may get (RFC 6177): strangers have no operator by whom they are told apart, and more
+/// addresses cost them nothing.
+const OF_A_STRANGER: u32 = 48;
 /// The address of bytes that came from more than one.
 const SEVERAL: &str = "several addresses";
 
@@ -40,7 +45,7 @@ async fn address_of(url: &Url) -> String {
         return literal_address(url);
     };
     match resolve(host, port).await {
-        Some(ip) => address_at(url, ip),
+        Some(ip) => address_at(url, ip, OF_A_NODE),
         None => literal_address(url),
     }
 }
@@ -48,8 +53,8 @@ async fn address_of(url: &Url) -> String {
 /// As [`address_of`], without asking anyone for the address of a name.
 pub(super) fn literal_address(url: &Url) -> String {
     match url.host() {
-        Some(Host::Ipv4(ip)) => address_at(url, ip.into()),
-        Some(Host::Ipv6(ip)) => address_at(url, ip.into()),
+        Some(Host::Ipv4(ip)) => address_at(url, ip.into(), OF_A_NODE),
+        Some(Host::Ipv6(ip)) => address_at(url, ip.into(), OF_A_NODE),
         _ => host_and_port(url),
     }
 }
@@ -57,24 +62,29 @@ pub(super) fn literal_address(url: &Url) -> String {
 /// From where the bytes of one probe came, as replicas are told apart; `None` where nothing came.
 /// Those that came from several addresses are one with each other: which of them has the content,
 /// or which is the same machine as another's, nobody knows.
-pub(super) fn address_from(url: &Url, came_from: &BTreeSet<IpAddr>) -> Option<String> {
-    let mut all: BTreeSet<String> = came_from.iter().map(|ip| address_at(url, *ip)).collect();
+pub(super) fn address_from(
+    url: &Url,
+    kind: NodeKind,
+    came_from: &BTreeSet<IpAddr>,
+) -> Option<String> {
+    let bits = if kind == NodeKind::Provider { OF_A_STRANGER } else { OF_A_NODE };
+    let mut all: BTreeSet<String> = came_from.iter().map(|ip| address_at(url, *ip, bits)).collect();
     match all.len() {
         0 | 1 => all.pop_first(),
         _ => Some(SEVERAL.to_owned()),
     }
 }
 
-/// The address of a node at `ip`. Of IPv6, the network of one customer (RFC 6177 gives each at least
-/// so much): whoever has one has all of its addresses. Host and port where it is not public: so are
+/// The address of a node at `ip`. Of IPv6, the first bits: whoever has a network has all of its addresses.
+/// Host and port where it is not public: so are
 /// nodes on one machine or in one private network told apart.
-fn address_at(url: &Url, ip: IpAddr) -> String {
+fn address_at(url: &Url, ip: IpAddr, bits: u32) -> String {
     match embedded(ip) {
         ip if !is_public(ip) => host_and_port(url),
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => {
-            let network = u128::from(ip) & (u128::MAX << 64);
-            format!("{}/64", Ipv6Addr::from(network))
+            let network = u128::from(ip) & (u128::MAX << (128 - bits));
+            format!("{}/{bits}", Ipv6Addr::from(network))
         }
     }
 }
@@ -117,7 +127,7 @@ mod tests {
 
     fn from(ips: &[&str]) -> Option<String> {
         let url: Url = "https://a.example/".parse().unwrap();
-        address_from(&url, &ips.iter().map(|ip| ip.parse().unwrap()).collect())
+        address_from(&url, NodeKind::Gateway, &ips.iter().map(|ip| ip.parse().unwrap()).collect())
     }
 
     #[test]
@@ -144,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_has_all_that_one_customer_may_have() {
+        let url: Url = "https://a.example/".parse().unwrap();
+        let from = |ip: &str| {
+            address_from(&url, NodeKind::Provider, &BTreeSet::from([ip.parse().unwrap()])).unwrap()
+        };
+        assert_eq!(from("2a01:4f8:1:2::3"), "2a01:4f8:1::/48");
+        assert_eq!(from("2a01:4f8:1:ff::9"), from("2a01:4f8:1:2::3"));
+        assert_eq!(from("1.2.3.4"), "1.2.3.4");
+    }
+
+    #[test]
     fn bytes_from_several_addresses_are_from_none_of_them() {
         assert_eq!(from(&[]), None);
         for ips in [&["1.2.3.4", "1.2.3.5"][..], &["1.2.3.4", "2a01::1"], &["1.2.3.4", "10.0.0.1"]]
@@ -161,15 +182,16 @@ mod tests {
         #[test]
         fn no_coat_makes_another_address(bits: u32, network: u64, host: [u64; 2]) {
             let url: Url = "https://a.example/".parse().unwrap();
-            let plain = address_at(&url, Ipv4Addr::from(bits).into());
+            let plain = address_at(&url, Ipv4Addr::from(bits).into(), OF_A_NODE);
             let bits = u128::from(bits);
             let nat64 = u128::from(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0));
             for coat in [0xffff << 32 | bits, nat64 | bits, 0x2002 << 112 | bits << 80 | 7] {
-                prop_assert_eq!(&address_at(&url, Ipv6Addr::from(coat).into()), &plain);
+                prop_assert_eq!(&address_at(&url, Ipv6Addr::from(coat).into(), OF_A_NODE), &plain);
             }
             let of = |host| Ipv6Addr::from(u128::from(network) << 64 | u128::from(host)).into();
+            let at = |ip| address_at(&url, ip, OF_A_NODE);
             let special = network == 0 || network >> 48 == 0x64;
-            prop_assert!(special || address_at(&url, of(host[0])) == address_at(&url, of(host[1])));
+            prop_assert!(special || at(of(host[0])) == at(of(host[1])));
         }
     }
 }

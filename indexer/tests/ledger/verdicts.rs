@@ -5,6 +5,7 @@ use everhold::{
     health::{
         Health,
         ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
+        independent,
     },
     ledger::{Judged, ProbeRecord, Replica, RowId},
 };
@@ -26,6 +27,7 @@ on_both_engines!(
     keeps_replicas_apart,
     keeps_held_while_a_verdict_stands,
     judges_again_who_holds_no_copy_any_more,
+    counts_those_once_whose_bytes_came_from_one_address,
 );
 
 /// Plain sha-256 of wrong bytes.
@@ -266,4 +268,23 @@ async fn judges_again_who_holds_no_copy_any_more(db: Database) {
     assert_eq!(due(2).await, 1);
     setting.probe_held(Unreachable, None, 3).await;
     assert_eq!(due(3).await, 0);
+}
+
+/// Whatever their names led to when they were configured.
+async fn counts_those_once_whose_bytes_came_from_one_address(db: Database) {
+    let setting = setting(&db).await;
+    let serve = async |node: usize, address: Option<&str>, state, at: i64| {
+        let probe = seen(setting.content, setting.nodes[node], state, NOW + at);
+        let probe = ProbeRecord { address: address.map(str::to_owned), ..probe };
+        record(&setting.story.ledger, &probe).await;
+        let mut tx = setting.story.ledger.read().await.unwrap();
+        let all = tx.replicas_of(setting.content).await.unwrap();
+        independent(all.iter().map(|replica| &replica.view.holder))
+    };
+    assert_eq!(serve(0, None, Verified, 0).await, 2, "by their names");
+    assert_eq!(serve(0, Some("1.2.3.4"), Verified, 1).await, 2);
+    assert_eq!(serve(1, Some("1.2.3.4"), Verified, 2).await, 1);
+    assert_eq!(serve(1, Some("1.2.3.5"), Corrupt, 3).await, 1, "wrong bytes say nothing of where");
+    assert_eq!(serve(1, None, Unreachable, 4).await, 1, "and nor does silence");
+    assert_eq!(serve(1, Some("1.2.3.5"), Verified, 5).await, 2);
 }
