@@ -100,6 +100,8 @@ fn says_missing(kind: NodeKind, error: &FetchError) -> bool {
         // Of a service, that it is another's: it says what it has not in a list.
         Some(404 | 410) => kind != NodeKind::Pinning,
         Some(400 | 501) => kind == NodeKind::Aleph,
+        // It was asked for nothing but its own.
+        Some(412) => kind == NodeKind::Provider,
         _ => kind == NodeKind::Kubo && kubo::says_missing(error),
     }
 }
