@@ -136,18 +136,26 @@ impl Tx {
         Ok(())
     }
 
-    /// Up to `limit` wanted contents, after `after`, some replica of which is not well.
-    pub async fn unwell_contents(&mut self, after: RowId, limit: u32) -> Result<Vec<RowId>> {
+    /// Up to `limit` wanted contents, after `after`, some replica of which is not well. Those that wait to
+    /// be judged at `now` are none of them: what is repaired before would be told to nobody.
+    pub async fn unwell_contents(
+        &mut self,
+        after: RowId,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<RowId>> {
         let rows = fetch!(
             fetch_all,
             self,
             (i64,),
             "SELECT DISTINCT content_id FROM replicas
              WHERE due_at IS NOT NULL AND state IN ('missing', 'corrupt', 'unreachable')
-               AND content_id > $1
+               AND content_id > $1 AND NOT EXISTS (SELECT 1 FROM assessments a
+                    WHERE a.content_id = replicas.content_id AND a.due_at <= $3)
              ORDER BY content_id LIMIT $2",
             after,
             i64::from(limit),
+            now,
         )?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }

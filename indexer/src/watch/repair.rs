@@ -147,7 +147,7 @@ impl Watch {
     /// The next contents, after `after`, some replica of which is not well.
     async fn unwell(&self, after: RowId) -> Result<Vec<ContentPicture>, WatchError> {
         let mut tx = self.ledger.read().await?;
-        let rows = tx.unwell_contents(after, BATCH).await?;
+        let rows = tx.unwell_contents(after, BATCH, ledger::now()).await?;
         let mut replicas = tx.replicas_of_rows(&rows).await?;
         let (policy, now) = (&self.settings.policy, ledger::now());
         let contents = tx.contents_of_rows(&rows).await?.into_values();

@@ -28,6 +28,7 @@ on_both_engines!(
     keeps_held_while_a_verdict_stands,
     judges_again_who_holds_no_copy_any_more,
     counts_those_once_whose_bytes_came_from_one_address,
+    is_repaired_only_once_it_was_judged,
 );
 
 /// Plain sha-256 of wrong bytes.
@@ -287,4 +288,18 @@ async fn counts_those_once_whose_bytes_came_from_one_address(db: Database) {
     assert_eq!(serve(1, Some("1.2.3.5"), Corrupt, 3).await, 1, "wrong bytes say nothing of where");
     assert_eq!(serve(1, None, Unreachable, 4).await, 1, "and nor does silence");
     assert_eq!(serve(1, Some("1.2.3.5"), Verified, 5).await, 2);
+}
+
+/// What is brought back before anybody was told of it is never told.
+async fn is_repaired_only_once_it_was_judged(db: Database) {
+    let setting = setting(&db).await;
+    take_all(&setting.story.ledger, NOW).await;
+    setting.probe(Missing, 0).await;
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    assert!(tx.unwell_contents(0, 9, NOW).await.unwrap().is_empty());
+    let judged =
+        Judged { content: setting.content, health: Some(Health::Lost), next: Some(NOW + 9) };
+    tx.write_assessments(&[judged]).await.unwrap();
+    assert_eq!(tx.unwell_contents(0, 9, NOW).await.unwrap(), [setting.content]);
+    assert!(tx.unwell_contents(0, 9, NOW + 9).await.unwrap().is_empty(), "it is to be judged anew");
 }
