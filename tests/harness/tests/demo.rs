@@ -3,9 +3,10 @@
 use std::process::{Command, Stdio};
 
 /// What the summary must say was seen, in its order.
-const PROMISES: [&str; 11] = [
+const PROMISES: [&str; 12] = [
     "a collection is published to four nodes",
     "all tokens are healthy",
+    "verified, independent, held: counted apart",
     "a node loses files: degraded",
     "a signed alert tells of it",
     "the files are repaired: healthy",
