@@ -17,6 +17,28 @@ pub struct LongestWaits {
     pub lease: Millis,
 }
 
+/// Sets a time of those replicas to now that a statement finds to be later than `$last`; gives how many.
+macro_rules! bring_back {
+    ($tx:expr, $column:literal, $late:expr, $now:expr, $last:expr, $limit:expr) => {{
+        let late = fetch!(fetch_all, $tx, (RowId, RowId), $late, $last, $limit)?;
+        insert_rows!(
+            $tx,
+            concat!("WITH late (content_id, node_id, ", $column, ") AS ("),
+            late,
+            |key| (key.0, key.1, $now),
+            concat!(
+                ") UPDATE replicas SET ",
+                $column,
+                " = late.",
+                $column,
+                " FROM late
+                  WHERE replicas.content_id = late.content_id AND replicas.node_id = late.node_id"
+            )
+        );
+        Ok(late.len() as u64)
+    }};
+}
+
 impl Tx {
     /// Makes what is due later than anything can be due at once: our clock was ahead when that was
     /// written. Up to `limit` rows of each kind; gives how many they were.
@@ -56,46 +78,16 @@ impl Tx {
     }
 
     async fn bring_back_probes(&mut self, now: Millis, last: Millis, limit: i64) -> Result<u64> {
-        let late = fetch!(
-            fetch_all,
-            self,
-            (RowId, RowId),
-            "SELECT content_id, node_id FROM replicas
+        let late = "SELECT content_id, node_id FROM replicas
              WHERE node_id IN (SELECT id FROM nodes WHERE active = 1) AND priority IN (0, 1, 2)
-               AND due_at > $1 LIMIT $2",
-            last,
-            limit,
-        )?;
-        insert_rows!(
-            self,
-            "WITH late (content_id, node_id, due_at) AS (",
-            late,
-            |key| (key.0, key.1, now),
-            ") UPDATE replicas SET due_at = late.due_at FROM late
-              WHERE replicas.content_id = late.content_id AND replicas.node_id = late.node_id"
-        );
-        Ok(late.len() as u64)
+               AND due_at > $1 LIMIT $2";
+        bring_back!(self, "due_at", late, now, last, limit)
     }
 
     async fn bring_back_spots(&mut self, now: Millis, last: Millis, limit: i64) -> Result<u64> {
-        let late = fetch!(
-            fetch_all,
-            self,
-            (RowId, RowId),
-            "SELECT content_id, node_id FROM replicas
+        let late = "SELECT content_id, node_id FROM replicas
              WHERE node_id IN (SELECT id FROM nodes WHERE active = 1)
-               AND spot_at > $1 AND due_at IS NOT NULL LIMIT $2",
-            last,
-            limit,
-        )?;
-        insert_rows!(
-            self,
-            "WITH late (content_id, node_id, spot_at) AS (",
-            late,
-            |key| (key.0, key.1, now),
-            ") UPDATE replicas SET spot_at = late.spot_at FROM late
-              WHERE replicas.content_id = late.content_id AND replicas.node_id = late.node_id"
-        );
-        Ok(late.len() as u64)
+               AND spot_at > $1 AND due_at IS NOT NULL LIMIT $2";
+        bring_back!(self, "spot_at", late, now, last, limit)
     }
 }

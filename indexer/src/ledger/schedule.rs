@@ -32,6 +32,18 @@ impl Tx {
         Ok(())
     }
 
+    /// The last of up to `most` contents after one; `None` behind the last. Whoever writes contents does
+    /// so alone: none with a lower key comes later.
+    pub(super) async fn end_of_following(
+        &mut self,
+        after: RowId,
+        most: u32,
+    ) -> Result<Option<RowId>> {
+        let last = "SELECT MAX(id) FROM
+            (SELECT id FROM contents WHERE id > $1 ORDER BY id LIMIT $2) AS following";
+        Ok(fetch!(fetch_one, self, (Option<i64>,), last, after, i64::from(most))?.0)
+    }
+
     /// Makes new contents due at every node in use, as many as `probes` need. In a transaction of
     /// its own, since other workers wait for it.
     pub async fn schedule_new(&mut self, probes: u32) -> Result<()> {
@@ -41,11 +53,7 @@ impl Tx {
         let (mut from,) = fetch!(fetch_one, self, (i64,), locked)?;
         let mut made = 0;
         while made < u64::from(probes) {
-            // Whoever writes contents does so alone: none with a lower key comes later.
-            let next = "SELECT MAX(id) FROM
-                (SELECT id FROM contents WHERE id > $1 ORDER BY id LIMIT $2) AS following";
-            let (to,) = fetch!(fetch_one, self, (Option<i64>,), next, from, i64::from(probes))?;
-            let Some(to) = to else { break };
+            let Some(to) = self.end_of_following(from, probes).await? else { break };
             made += execute!(
                 self,
                 "INSERT INTO replicas (content_id, node_id, due_at)

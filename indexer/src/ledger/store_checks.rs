@@ -46,11 +46,7 @@ impl Tx {
         let (mut from,) = fetch!(fetch_one, self, (i64,), locked)?;
         let mut made = 0;
         while made < u64::from(limit) {
-            // Whoever writes contents does so alone: none with a lower key comes later.
-            let next = "SELECT MAX(id) FROM
-                (SELECT id FROM contents WHERE id > $1 ORDER BY id LIMIT $2) AS following";
-            let (to,) = fetch!(fetch_one, self, (Option<i64>,), next, from, i64::from(limit))?;
-            let Some(to) = to else { break };
+            let Some(to) = self.end_of_following(from, limit).await? else { break };
             made += execute!(
                 self,
                 "INSERT INTO store_checks (content_id, due_at)
