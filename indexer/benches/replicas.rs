@@ -175,6 +175,7 @@ fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
         node: due.node,
         seen: ReplicaState::Verified,
         held: Some(true),
+        is_untold: false,
         bytes: Some(1000),
         http_status: Some(200),
         computed: Some(due.id.to_string()),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use independence::{Holder, Independent, independent, independent_and_held};
 pub use schedule::{Priority, Schedule};
-pub use verdict::{FAILURES_THAT_COUNT, Verdict};
+pub use verdict::{FAILURES_THAT_COUNT, Holding, Verdict};
 pub use words::explain;
 
 /// What a probe or a record says about one content at one node.
@@ -129,8 +129,12 @@ impl Policy {
     /// A `verified` older than this no longer counts: twice `recheck`; two days where every
     /// round rechecks, since rounds may be far apart.
     pub fn max_age(&self) -> i64 {
-        if self.recheck == 0 { MAX_AGE_OF_EVERY_ROUND } else { self.recheck.saturating_mul(2) }
+        max_age(self.recheck)
     }
+}
+
+fn max_age(recheck: i64) -> i64 {
+    if recheck == 0 { MAX_AGE_OF_EVERY_ROUND } else { recheck.saturating_mul(2) }
 }
 
 /// One replica as far as health goes.
@@ -187,9 +191,7 @@ pub fn unresolved(failures: u32, since: Option<i64>, policy: &Policy, now: i64) 
 pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -> Assessment {
     let counts = |replica: &&ReplicaView| {
         replica.state == Some(ReplicaState::Verified)
-            && replica.verified_at.is_some_and(|at| {
-                is_believed(at, now) && now.saturating_sub(at) <= policy.max_age()
-            })
+            && replica.verified_at.is_some_and(|at| is_fresh(at, now, policy.max_age()))
     };
     let verified: Vec<_> = replicas.iter().filter(counts).collect();
     let holders = verified.iter().map(|replica| (&replica.holder, replica.held));
@@ -221,10 +223,15 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
 
 /// How far ahead of our clock a time may be that is believed: clocks differ a little, and so do those of
 /// chains. One further ahead was written when our clock was wrong, and would count for ever.
-const AHEAD: i64 = 5 * 60 * 1000;
+pub const AHEAD: i64 = 5 * 60 * 1000;
+
+/// Whether a proof of that time counts now.
+fn is_fresh(at: i64, now: i64, max_age: i64) -> bool {
+    is_believed(at, now) && now.saturating_sub(at) <= max_age
+}
 
 /// Whether it is not much later than now.
-fn is_believed(at: i64, now: i64) -> bool {
+pub fn is_believed(at: i64, now: i64) -> bool {
     at.saturating_sub(now) <= AHEAD
 }
 

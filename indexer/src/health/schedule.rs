@@ -1,6 +1,6 @@
 //! When a replica is probed again.
 
-use super::{FAILURES_THAT_COUNT, ReplicaState, Verdict};
+use super::{FAILURES_THAT_COUNT, ReplicaState, Verdict, is_fresh, max_age};
 
 /// How often replicas are probed. Times are milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,11 @@ const UNWELL: i64 = 10 * 60 * 1000;
 const SPOT_JITTER: i64 = 10;
 
 impl Schedule {
+    /// Whether a proof of that time counts at `now`, as health has it.
+    pub fn is_fresh(&self, proof: i64, now: i64) -> bool {
+        is_fresh(proof, now, max_age(self.recheck))
+    }
+
     /// When the next probe is due after one that ended at `at` and left `verdict`. Always after
     /// `at`, so that one round never probes a replica twice. `salt` tells replicas apart.
     pub fn next_probe(&self, verdict: Verdict, at: i64, salt: u64) -> i64 {

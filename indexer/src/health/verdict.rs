@@ -49,3 +49,36 @@ impl Verdict {
         (1..FAILURES_THAT_COUNT).contains(&self.failures)
     }
 }
+
+/// Whether a replica is known to be the node's own copy, as it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// `Some(true)` where that was proved, and `None` where nothing is known of it.
+    pub held: Option<bool>,
+    /// Of a proved one: probes in a row since that did not tell.
+    pub untold: u32,
+}
+
+impl Holding {
+    /// After a probe that told.
+    pub fn told(held: Option<bool>) -> Self {
+        Self { held, untold: 0 }
+    }
+
+    /// After a probe that did not tell, for whatever reason: what was proved stands until
+    /// [`FAILURES_THAT_COUNT`] in a row did not, and nothing comes to be proved by it. A proof alone begins
+    /// the count anew: a node can't keep the word by silences of different kinds in turn.
+    pub fn after_silence(self) -> Self {
+        let untold = self.untold.saturating_add(1);
+        if self.held == Some(true) && untold < FAILURES_THAT_COUNT {
+            Self { untold, ..self }
+        } else {
+            Self::default()
+        }
+    }
+
+    /// The verdict by which the next probe comes: soon where one is waited for to tell.
+    pub fn pressing(self, verdict: Verdict) -> Verdict {
+        Verdict { failures: verdict.failures.max(self.untold), ..verdict }
+    }
+}

@@ -35,7 +35,7 @@ pub struct Taking<'a> {
     pub limit: u32,
     /// The nodes that may be asked, and how many probes each gets at most.
     pub nodes: &'a [(RowId, u32)],
-    /// Only those whose last probe did not say anything, and whose verdict waits for another.
+    /// Only those whose last probe did not say all it should, and whose verdict waits for another.
     pub in_doubt_only: bool,
 }
 
@@ -62,6 +62,13 @@ const TURNS: [(Priority, u32); 6] = [
     (Priority::New, 1),
     (Priority::Routine, 1),
 ];
+
+/// Those whose verdict, or whose `held`, waits for another probe; in the words of their index.
+macro_rules! in_doubt {
+    () => {
+        "due_at IS NOT NULL AND ((failures > 0 AND failures < 3) OR untold > 0)"
+    };
+}
 
 type Key = (RowId, RowId);
 type ContentRow = (i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>, i64);
@@ -224,32 +231,32 @@ impl Tx {
         let (now, lease, limit) = (taking.now, taking.lease, i64::from(taking.limit));
         Ok(match self {
             Self::Sqlite(c) => {
-                let rows = sqlx::query_as(
+                let rows = sqlx::query_as(concat!(
                     "INSERT INTO leases (content_id, node_id, until)
-                     SELECT content_id, node_id, $2 FROM replicas r
-                     WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
-                       AND due_at <= $1 AND node_id IN (SELECT value FROM json_each($4))
+                     SELECT content_id, node_id, $2 FROM replicas r WHERE ",
+                    in_doubt!(),
+                    " AND due_at <= $1 AND node_id IN (SELECT value FROM json_each($4))
                        AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
                             AND l.content_id = r.content_id AND l.until > $1)
                      ORDER BY due_at LIMIT $3
                      ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
                      RETURNING content_id, node_id",
-                );
+                ));
                 let ids = serde_json::json!(ids).to_string();
                 rows.bind(now).bind(lease).bind(limit).bind(ids).fetch_all(&mut **c).await?
             }
             Self::Postgres(c) => {
-                let rows = sqlx::query_as(
+                let rows = sqlx::query_as(concat!(
                     "INSERT INTO leases (content_id, node_id, until)
-                     SELECT content_id, node_id, $2 FROM replicas r
-                     WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
-                       AND due_at <= $1 AND node_id = ANY ($4)
+                     SELECT content_id, node_id, $2 FROM replicas r WHERE ",
+                    in_doubt!(),
+                    " AND due_at <= $1 AND node_id = ANY ($4)
                        AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
                             AND l.content_id = r.content_id AND l.until > $1)
                      ORDER BY due_at LIMIT $3
                      ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
                      RETURNING content_id, node_id",
-                );
+                ));
                 rows.bind(now).bind(lease).bind(limit).bind(ids).fetch_all(&mut **c).await?
             }
         })
@@ -293,10 +300,12 @@ impl Tx {
             fetch_one,
             self,
             (Option<i64>,),
-            "SELECT MIN(due_at) FROM replicas r
-             WHERE due_at IS NOT NULL AND failures > 0 AND failures < 3
-               AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
-                    AND l.content_id = r.content_id AND l.until > $1)",
+            concat!(
+                "SELECT MIN(due_at) FROM replicas r WHERE ",
+                in_doubt!(),
+                " AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                    AND l.content_id = r.content_id AND l.until > $1)"
+            ),
             now,
         )?
         .0)

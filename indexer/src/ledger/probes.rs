@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     content::{Codec, Digest},
-    health::{ReplicaState, Schedule, Verdict},
+    health::{Holding, ReplicaState, Schedule, Verdict},
 };
 
 /// Changes of state kept for each replica.
@@ -29,6 +29,8 @@ pub struct ProbeRecord {
     pub seen: ReplicaState,
     /// Whether the node is proved to hold its own copy.
     pub held: Option<bool>,
+    /// Whether right bytes came, and it could not be told this once whether it does.
+    pub is_untold: bool,
     /// Bytes that came.
     pub bytes: Option<u64>,
     /// HTTP status of the answer.
@@ -67,9 +69,11 @@ struct Probed {
 #[derive(Clone, Debug, Default)]
 struct Standing {
     verdict: Verdict,
-    held: Option<bool>,
+    holding: Holding,
     /// Whether there is to be a next probe.
     is_due: bool,
+    /// When right bytes last came.
+    verified_at: Option<Millis>,
     /// From where right bytes last came.
     address: Option<String>,
 }
@@ -80,7 +84,9 @@ struct Outcome<'a> {
     before: Verdict,
     after: Verdict,
     held_before: Option<bool>,
-    held: Option<bool>,
+    holding: Holding,
+    /// Right bytes came, and when they last did, if ever, is of no account.
+    is_proved_anew: bool,
     /// Right bytes came from elsewhere than before.
     has_moved: bool,
     due: Option<Millis>,
@@ -95,7 +101,10 @@ impl Outcome<'_> {
 
     /// Whether health may be another by it.
     fn is_judged_again(&self) -> bool {
-        self.is_changed() || self.has_moved || self.held != self.held_before
+        self.is_changed()
+            || self.is_proved_anew
+            || self.has_moved
+            || self.holding.held != self.held_before
     }
 }
 
@@ -197,25 +206,28 @@ impl Tx {
     }
 
     async fn standing_of(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<Key, Standing>> {
-        type Row = (i64, i64, Option<String>, i64, Option<i64>, i64, Option<String>);
+        type Row =
+            (i64, i64, Option<String>, i64, Option<i64>, i64, i64, Option<i64>, Option<String>);
         let keys: Vec<Key> = records.iter().map(|one| (one.content, one.node)).collect();
         let rows = fetch_pairs!(
             self,
             Row,
-            "r.content_id, r.node_id, r.state, r.failures, r.held,
-                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT), r.address",
+            "r.content_id, r.node_id, r.state, r.failures, r.held, r.untold,
+                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT), r.verified_at, r.address",
             "replicas r",
             ("r.content_id", "r.node_id"),
             keys,
             "FOR UPDATE"
         );
         let mut standing = HashMap::new();
-        for (content, node, state, failures, held, is_due, address) in rows {
+        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+        for (content, node, state, failures, held, untold, is_due, verified_at, address) in rows {
             let state = state.map(|text| text.parse()).transpose().map_err(LedgerError::Corrupt)?;
-            let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-            let (held, is_due) = (held.map(|held| held != 0), is_due != 0);
-            let verdict = Verdict { state, failures };
-            standing.insert((content, node), Standing { verdict, held, is_due, address });
+            let verdict = Verdict { state, failures: count(failures) };
+            let holding = Holding { held: held.map(|held| held != 0), untold: count(untold) };
+            let is_due = is_due != 0;
+            let one = Standing { verdict, holding, is_due, verified_at, address };
+            standing.insert((content, node), one);
         }
         Ok(standing)
     }
@@ -223,7 +235,7 @@ impl Tx {
     async fn write_replicas(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
         insert_rows!(
             self,
-            "INSERT INTO replicas (content_id, node_id, state, failures, held, bytes, http_status,
+            "INSERT INTO replicas (content_id, node_id, state, failures, held, untold, bytes, http_status,
                 computed, detail, checked_at, verified_at, address, due_at, spot_at, priority) ",
             outcomes,
             |one| (
@@ -231,7 +243,8 @@ impl Tx {
                 one.record.node,
                 one.after.state.map(ReplicaState::as_str),
                 i64::from(one.after.failures),
-                one.held.map(i64::from),
+                one.holding.held.map(i64::from),
+                i64::from(one.holding.untold),
                 one.record.bytes.map(int),
                 one.record.http_status.map(i64::from),
                 one.record.computed.as_deref().map(text),
@@ -244,8 +257,8 @@ impl Tx {
                 one.priority,
             ),
             " ON CONFLICT (content_id, node_id) DO UPDATE SET state = excluded.state,
-                failures = excluded.failures, held = excluded.held, bytes = excluded.bytes,
-                http_status = excluded.http_status, computed = excluded.computed,
+                failures = excluded.failures, held = excluded.held,
+                untold = excluded.untold, bytes = excluded.bytes, http_status = excluded.http_status, computed = excluded.computed,
                 detail = excluded.detail, checked_at = excluded.checked_at,
                 verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
                 address = COALESCE(excluded.address, replicas.address),
@@ -394,28 +407,36 @@ fn outcome<'a>(
     // The bytes that a probe took for others have been proved right since it began.
     let is_outdated = record.seen == ReplicaState::Corrupt
         && record.sha256.is_some_and(|got| content.sha256.as_deref() == Some(got.0.as_slice()));
+    let (before, held_before) = (standing.verdict, standing.holding.held);
+    // Who said nothing keeps all that it was, as long as its verdict stands.
+    let says_nothing = record.seen == ReplicaState::Unreachable && after.state == before.state;
+    let holding = match says_nothing || record.is_untold {
+        true => standing.holding.after_silence(),
+        false => Holding::told(record.held),
+    };
+    let pressing = holding.pressing(after);
     let salt = salt(record.content, record.node);
     let next = match is_outdated {
         true => 0,
-        false => schedule.next_probe(after, record.at, salt),
+        false => schedule.next_probe(pressing, record.at, salt),
     };
     let due = (standing.is_due && content.wanted).then_some(next);
     let spot = due.filter(|_| is_worth_spot_checks(record, content.codec));
     let spot = spot.and_then(|next| schedule.next_spot(record.at, next, salt));
-    let (before, held_before) = (standing.verdict, standing.held);
-    // Who said nothing keeps all that it was, as long as its verdict stands.
-    let says_nothing = record.seen == ReplicaState::Unreachable && after.state == before.state;
+    let is_fresh = |proof| schedule.is_fresh(proof, record.at);
     let from = record.served_from();
     Outcome {
         record,
         before,
         after,
         held_before,
-        held: if says_nothing { held_before } else { record.held },
+        holding,
+        is_proved_anew: record.seen == ReplicaState::Verified
+            && !standing.verified_at.is_some_and(is_fresh),
         has_moved: from.is_some() && from != standing.address.as_deref(),
         due,
         spot,
-        priority: after.priority() as i64,
+        priority: pressing.priority() as i64,
     }
 }
 

@@ -5,7 +5,8 @@ use everhold_net::Request;
 use url::Url;
 
 use super::{
-    Answer, BlockNode, ContentNode, FetchError, Fetcher, Gateway, Known, NodeKind, Seen, probe,
+    Answer, BlockNode, ContentNode, FetchError, Fetcher, Gateway, Heeds, Known, NodeKind, Seen,
+    probe,
 };
 use crate::{
     content::{Cid, ContentId, Provider},
@@ -23,21 +24,27 @@ const NOT_ITS_OWN: &str = "it gave the right bytes, but may have fetched them fr
 /// Right bytes are `verified` and `held` where each block came from a server that was seen to give
 /// none but its own. Other right bytes are `claimed`: who announced the content need not run the server that it
 /// named, so that anybody could name public gateways, each of which would fetch the same seed.
-/// Anything else is as with gateways; a provider without a web server is not asked, and stays a
+/// Where it can't be told at the moment, that is silence. Anything else is as with gateways; a provider without a web server is not asked, and stays a
 /// claim of the router.
 pub async fn confirm(provider: &Provider, id: &ContentId, known: Known, fetcher: &Fetcher) -> Seen {
     probe(&Announced::new(provider.url.clone(), fetcher), id, known, None).await
 }
 
-/// What a provider gave, as it counts: only right bytes of its own do.
+/// Said of right bytes of which a provider did not say, this once, whether they are its own.
+const UNTOLD: &str = "it gave the right bytes, but did not answer so that it could be told whether \
+    they are its own";
+
+/// What a provider gave, as it counts: only right bytes of its own do. Others of which that can't be
+/// told just now are no more than silence, which takes nothing at once and gives nothing.
 pub(super) fn of_its_own_alone(seen: Seen) -> Seen {
-    match (seen.state, seen.held) {
-        (ReplicaState::Verified, None | Some(false)) => {
-            let detail = Some(NOT_ITS_OWN.to_owned());
-            Seen { state: ReplicaState::Claimed, detail, ..seen }
+    let (state, why) = match (seen.state, seen.held) {
+        (ReplicaState::Verified, None | Some(false)) if seen.is_untold => {
+            (ReplicaState::Unreachable, UNTOLD)
         }
-        _ => seen,
-    }
+        (ReplicaState::Verified, None | Some(false)) => (ReplicaState::Claimed, NOT_ITS_OWN),
+        _ => return seen,
+    };
+    Seen { state, detail: Some(why.to_owned()), is_untold: false, ..seen }
 }
 
 /// A provider with a web server, as a node of kind `provider`. It is one only for the contents that
@@ -70,14 +77,14 @@ impl ContentNode for Announced {
     }
 
     async fn open(&self, _: &ContentId) -> Result<Answer, FetchError> {
-        Ok(Answer::BlocksOnly { held: None })
+        Ok(Answer::BlocksOnly)
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {
         Some(self)
     }
 
-    async fn keeps_to_its_own(&self) -> bool {
+    async fn keeps_to_its_own(&self) -> Heeds {
         self.gateway.keeps_to_its_own().await
     }
 

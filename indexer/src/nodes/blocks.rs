@@ -171,28 +171,29 @@ pub async fn one_by_one(
     in_time(node, read_blocks(node, walk, limits, sink, &mut Whose::Anybodys)).await
 }
 
-/// As [`one_by_one`], over the node's own copies as long as it has them. Gives whether it had all.
-///
-/// # Errors
-/// [`BlocksError::None`], before anything went to `sink`, where it does not have the first.
-pub async fn its_own_first(
+/// As [`one_by_one`], over the node's own copies as long as it has them. Gives whose they were as well,
+/// also where it fails: [`BlocksError::None`], before anything went to `sink`, where the first is not
+/// to be had so.
+pub(super) async fn its_own_first(
     node: &dyn BlockNode,
     walk: Walk,
     limits: &DagLimits,
     sink: Sink<'_>,
-) -> Result<(Walk, bool), BlocksError> {
+) -> (Result<Walk, BlocksError>, Whose) {
     let mut whose = Whose::ItsOwn;
-    let walk = in_time(node, read_blocks(node, walk, limits, sink, &mut whose)).await?;
-    Ok((walk, whose == Whose::ItsOwn))
+    let walked = in_time(node, read_blocks(node, walk, limits, sink, &mut whose)).await;
+    (walked, whose)
 }
 
 /// Whose copies the blocks of a walk may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+pub(super) enum Whose {
     /// The node's own.
     ItsOwn,
-    /// Its peers' as well.
+    /// Its peers' as well: it does not have one itself.
     Anybodys,
+    /// That can't be told: of one block it did not say whether it has it itself.
+    Untold,
 }
 
 async fn read_blocks(
@@ -246,8 +247,11 @@ async fn block_of(
         let own = node.own_block(cid).ok_or(BlocksError::None("blocks of its own"))?;
         match whole(own, limits).await {
             Ok(block) => return Ok(block),
-            Err(_) if first => return Err(BlocksError::None("blocks of its own")),
+            Err(error) if says_nothing(&error) => *whose = Whose::Untold,
             Err(_) => *whose = Whose::Anybodys,
+        }
+        if first {
+            return Err(BlocksError::None("blocks of its own"));
         }
     }
     Ok(whole(node.block(cid), limits).await?)
@@ -277,6 +281,14 @@ pub(super) async fn whole(request: Request, limits: &DagLimits) -> Result<Vec<u8
 /// Whether somebody says that they do not do what they were asked for.
 pub fn is_unsupported(error: &FetchError) -> bool {
     matches!(error.status(), Some(400 | 405 | 406 | 415 | 501))
+}
+
+/// Whether a failure leaves open whether somebody has the block itself, who heeds the wish for such.
+fn says_nothing(error: &FetchError) -> bool {
+    match error.status() {
+        Some(status) => status == 429 || (status >= 500 && status != 501),
+        None => !matches!(error, FetchError::TooLarge { .. } | FetchError::Redirect { .. }),
+    }
 }
 
 /// Whether they say so, or gave a file in place of a block, which is larger than any.

@@ -12,40 +12,60 @@ use std::{
 use everhold_net::{FetchError, Request};
 use tokio::sync::Mutex;
 
-use crate::content::{Cid, Codec, ContentId, Digest};
+use crate::{
+    content::{Cid, Codec, ContentId, Digest},
+    health::FAILURES_THAT_COUNT,
+};
 
 /// What was seen is good for so long.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Where a node could not be asked, it is asked again after this.
+/// Where a node could not be asked, it is asked again with a probe after this, so that the next probe of
+/// a replica has an answer of its own: no more than the least between two of them.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// The same, once it could not be asked so often that it counts.
 const PAUSE: Duration = Duration::from_secs(60);
 /// Who looks nowhere else has no reason to take longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes of an answer that are read.
 const ANSWER: u64 = 16 << 10;
 
-/// What a node does with the wish.
+/// What a node does with the wish to give its own copies alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heeds {
+pub enum Heeds {
     /// It heeds it.
     Yes,
-    /// It does not.
+    /// It does not, or has no such wish.
     No,
-    /// It could not be asked.
+    /// That could not be told this time.
     Unknown,
 }
 
-impl Heeds {
+/// What a node answered to the wish for a block that nobody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// That it has it not, in the words of those who looked nowhere else.
+    Refused,
+    /// Anything else.
+    Otherwise,
+    /// Nothing yet, as those do who look for it elsewhere, and those who are busy.
+    NotYet,
+    /// Nothing that says anything.
+    Nothing,
+}
+
+impl Answered {
     /// Asks for what nobody has, and judges the answer by its status and text.
     pub(super) async fn of(request: Request, refused: impl Fn(u16, &str) -> bool) -> Self {
         let request = request.limit(ANSWER).first_byte(PATIENCE).idle(PATIENCE).total(PATIENCE);
         match request.ask().await {
-            Ok((status, body)) if refused(status, &String::from_utf8_lossy(&body)) => Self::Yes,
-            Ok((429 | 500 | 502 | 503, _)) => Self::Unknown,
-            // It is looking for it. That it took too long altogether says less: there may have been no
-            // connection yet.
-            Err(FetchError::Idle { .. }) => Self::No,
-            Ok(_) | Err(FetchError::TooLarge { .. } | FetchError::Redirect { .. }) => Self::No,
-            Err(_) => Self::Unknown,
+            Ok((status, body)) if refused(status, &String::from_utf8_lossy(&body)) => Self::Refused,
+            Ok((429 | 500 | 502 | 503, _)) => Self::Nothing,
+            Ok(_) | Err(FetchError::TooLarge { .. } | FetchError::Redirect { .. }) => {
+                Self::Otherwise
+            }
+            // That it took too long altogether says less: there may have been no connection yet.
+            Err(FetchError::Idle { .. }) => Self::NotYet,
+            Err(_) => Self::Nothing,
         }
     }
 }
@@ -53,37 +73,65 @@ impl Heeds {
 /// What was seen of one node. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Canary {
-    seen: Arc<Mutex<Option<(Heeds, Instant)>>>,
+    seen: Arc<Mutex<Record>>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    last: Option<(Heeds, Instant)>,
+    /// Since it last answered, how often it did not.
+    silences: u32,
+}
+
+impl Record {
+    /// What is known at a time.
+    fn at(&self, now: Instant) -> Option<Heeds> {
+        let (heeds, at) = self.last?;
+        let kept = match heeds {
+            Heeds::Yes | Heeds::No => KEPT,
+            Heeds::Unknown if self.silences < FAILURES_THAT_COUNT => AT_ONCE,
+            Heeds::Unknown => PAUSE,
+        };
+        (now.saturating_duration_since(at) < kept).then_some(heeds)
+    }
+
+    /// Who says nothing may be busy, and who does so again and again looks elsewhere: that is no answer
+    /// of those who heed the wish.
+    fn answered(&mut self, answer: Answered, now: Instant) -> Heeds {
+        let silences = self.silences.saturating_add(1);
+        let (heeds, silences) = match answer {
+            Answered::Refused => (Heeds::Yes, 0),
+            Answered::Otherwise => (Heeds::No, 0),
+            Answered::NotYet if silences >= FAILURES_THAT_COUNT => (Heeds::No, 0),
+            Answered::NotYet | Answered::Nothing => (Heeds::Unknown, silences),
+        };
+        *self = Self { last: Some((heeds, now)), silences };
+        heeds
+    }
 }
 
 impl Canary {
     /// Whether the node heeds the wish; `ask` is called if that is not known, or not any more.
     /// Others wait for its answer.
-    pub(super) async fn heeds(&self, ask: impl AsyncFnOnce(Cid) -> Heeds) -> bool {
+    pub(super) async fn heeds(&self, ask: impl AsyncFnOnce(Cid) -> Answered) -> Heeds {
         self.heeds_at(Instant::now(), ask).await
     }
 
-    async fn heeds_at(&self, now: Instant, ask: impl AsyncFnOnce(Cid) -> Heeds) -> bool {
+    async fn heeds_at(&self, now: Instant, ask: impl AsyncFnOnce(Cid) -> Answered) -> Heeds {
         let mut seen = self.seen.lock().await;
-        let known = seen.filter(|(heeds, at)| {
-            let kept = if *heeds == Heeds::Unknown { PAUSE } else { KEPT };
-            now.saturating_duration_since(*at) < kept
-        });
-        let heeds = match known {
-            Some((heeds, _)) => heeds,
+        match seen.at(now) {
+            Some(heeds) => heeds,
             None => {
-                let heeds = ask(nobodys()).await;
-                *seen = Some((heeds, now));
-                heeds
+                let answer = ask(nobodys()).await;
+                seen.answered(answer, now)
             }
-        };
-        heeds == Heeds::Yes
+        }
     }
 
     /// Forgets that the node heeds it. That it does not is kept: nothing is claimed from that.
     pub(super) async fn doubt(&self) {
         let mut seen = self.seen.lock().await;
-        *seen = seen.filter(|(heeds, _)| *heeds != Heeds::Yes);
+        seen.last = seen.last.filter(|(heeds, _)| *heeds != Heeds::Yes);
     }
 }
 
@@ -96,10 +144,10 @@ fn nobodys() -> Cid {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Answered::*, *};
 
     /// Asks at a time, if it has to, and writes down for what.
-    async fn ask(canary: &Canary, at: Instant, answer: Heeds, asked: &mut Vec<Cid>) -> bool {
+    async fn ask(canary: &Canary, at: Instant, answer: Answered, asked: &mut Vec<Cid>) -> Heeds {
         let ask = async |cid| {
             asked.push(cid);
             answer
@@ -110,26 +158,45 @@ mod tests {
     #[tokio::test]
     async fn is_kept_for_a_day_and_doubted_after_a_failure() {
         let (canary, now, mut asked) = (Canary::default(), Instant::now(), Vec::new());
-        assert!(ask(&canary, now, Heeds::Yes, &mut asked).await);
+        assert_eq!(ask(&canary, now, Refused, &mut asked).await, Heeds::Yes);
         let later = now + KEPT / 2;
-        assert!(ask(&canary, later, Heeds::No, &mut asked).await);
+        assert_eq!(ask(&canary, later, Otherwise, &mut asked).await, Heeds::Yes);
         assert_eq!(asked.len(), 1, "it is known");
         canary.doubt().await;
-        assert!(!ask(&canary, later, Heeds::No, &mut asked).await);
+        assert_eq!(ask(&canary, later, Otherwise, &mut asked).await, Heeds::No);
         canary.doubt().await;
-        assert!(!ask(&canary, later, Heeds::Yes, &mut asked).await);
+        assert_eq!(ask(&canary, later, Refused, &mut asked).await, Heeds::No);
         assert_eq!(asked.len(), 2, "that it does not is kept, whatever fails");
-        assert!(ask(&canary, later + KEPT, Heeds::Yes, &mut asked).await);
+        assert_eq!(ask(&canary, later + KEPT, Refused, &mut asked).await, Heeds::Yes);
         assert_eq!(asked.len(), 3);
         asked.dedup();
         assert_eq!(asked.len(), 3, "each is another: a node could know one that comes again");
     }
 
+    /// So that three probes of a replica, a second and two apart, do not rest on one silence.
     #[tokio::test]
-    async fn a_node_that_could_not_be_asked_is_asked_soon_but_not_with_each_probe() {
+    async fn a_node_that_could_not_be_asked_is_asked_at_once_and_after_three_times_less_often() {
+        let (canary, mut at, mut asked) = (Canary::default(), Instant::now(), Vec::new());
+        for times in 1..=FAILURES_THAT_COUNT {
+            assert_eq!(ask(&canary, at, Nothing, &mut asked).await, Heeds::Unknown);
+            assert_eq!(ask(&canary, at, Refused, &mut asked).await, Heeds::Unknown);
+            assert_eq!(asked.len(), times as usize, "but not with each probe");
+            at += AT_ONCE;
+        }
+        assert_eq!(ask(&canary, at, Refused, &mut asked).await, Heeds::Unknown);
+        assert_eq!(ask(&canary, at + PAUSE, Refused, &mut asked).await, Heeds::Yes);
+        canary.doubt().await;
+        assert_eq!(ask(&canary, at + PAUSE, Nothing, &mut asked).await, Heeds::Unknown);
+        assert_eq!(ask(&canary, at + PAUSE + AT_ONCE, Refused, &mut asked).await, Heeds::Yes);
+    }
+
+    /// Who is slow once may be busy; who always is looks elsewhere.
+    #[tokio::test]
+    async fn who_does_not_answer_in_time_is_believed_to_look_elsewhere_the_third_time() {
         let (canary, now, mut asked) = (Canary::default(), Instant::now(), Vec::new());
-        assert!(!ask(&canary, now, Heeds::Unknown, &mut asked).await);
-        assert!(!ask(&canary, now, Heeds::Yes, &mut asked).await);
-        assert!(ask(&canary, now + PAUSE, Heeds::Yes, &mut asked).await);
+        assert_eq!(ask(&canary, now, NotYet, &mut asked).await, Heeds::Unknown);
+        assert_eq!(ask(&canary, now + AT_ONCE, NotYet, &mut asked).await, Heeds::Unknown);
+        assert_eq!(ask(&canary, now + 2 * AT_ONCE, NotYet, &mut asked).await, Heeds::No);
+        assert_eq!(ask(&canary, now + KEPT, Refused, &mut asked).await, Heeds::No, "for a day");
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     Answer, BlockNode, ContentNode, FetchError, Fetcher, NodeKind,
-    canary::{Canary, Heeds},
+    canary::{Answered, Canary, Heeds},
     join,
 };
 use crate::content::{Cid, ContentId};
@@ -135,7 +135,7 @@ impl ContentNode for Gateway {
     }
 
     async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
-        Ok(Answer::bytes(self.file(&Cid::from(*id), &[]).open().await?, None))
+        Ok(Answer::bytes(self.file(&Cid::from(*id), &[]).open().await?, Heeds::No))
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {
@@ -144,12 +144,12 @@ impl ContentNode for Gateway {
 
     /// Trustless gateways: `Cache-Control` of the request, and status 412
     /// (<https://specs.ipfs.tech/http-gateways/path-gateway/#cache-control-request-header>).
-    async fn keeps_to_its_own(&self) -> bool {
+    async fn keeps_to_its_own(&self) -> Heeds {
         let refused = |status, _: &str| status == 412;
         self.canary
             .heeds(async |nobodys| match self.own_block(&nobodys) {
-                Some(request) => Heeds::of(request, refused).await,
-                None => Heeds::No,
+                Some(request) => Answered::of(request, refused).await,
+                None => Answered::Otherwise,
             })
             .await
     }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     Answer, BlockNode, ContentNode, FetchError, Fetcher, NodeKind,
-    canary::{Canary, Heeds},
+    canary::{Answered, Canary, Heeds},
     join, routing,
 };
 use crate::content::{Cid, ContentId, Providers, Shape};
@@ -101,16 +101,17 @@ impl ContentNode for Kubo {
     }
 
     async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
-        let held = self.keeps_to_its_own().await.then_some(true);
-        Ok(Answer::bytes(self.offline("cat", &id.cid()).open().await?, held))
+        let heeds = self.keeps_to_its_own().await;
+        Ok(Answer::bytes(self.offline("cat", &id.cid()).open().await?, heeds))
     }
 
     fn blocks(&self) -> Option<&dyn BlockNode> {
         Some(self)
     }
 
-    async fn keeps_to_its_own(&self) -> bool {
-        self.canary.heeds(async |nobodys| Heeds::of(self.block(&nobodys), told_offline).await).await
+    async fn keeps_to_its_own(&self) -> Heeds {
+        let ask = async |nobodys| Answered::of(self.block(&nobodys), told_offline).await;
+        self.canary.heeds(ask).await
     }
 
     async fn has_failed(&self) {

@@ -23,6 +23,7 @@ use url::Url;
 pub use crate::ledger::{Known, NodeKind};
 pub use announced::{Announced, confirm};
 pub use blocks::BlockNode;
+pub use canary::Heeds;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
@@ -58,8 +59,8 @@ pub trait ContentNode: Send + Sync + std::fmt::Debug {
     }
 
     /// Whether it was seen to answer from its own copies alone where it is asked to.
-    async fn keeps_to_its_own(&self) -> bool {
-        false
+    async fn keeps_to_its_own(&self) -> Heeds {
+        Heeds::No
     }
 
     /// It failed to answer: it may be another software, or have other settings, when it is back.
@@ -73,14 +74,11 @@ pub enum Answer {
     Bytes {
         /// Them.
         body: Box<Body>,
-        /// Whether they are proved to be the node's own copy, should they be right; never `false`.
-        held: Option<bool>,
+        /// Whether they are the node's own copy, should they be right.
+        heeds: Heeds,
     },
     /// Nothing yet: it gives no files, but blocks.
-    BlocksOnly {
-        /// As with bytes.
-        held: Option<bool>,
-    },
+    BlocksOnly,
     /// Words, of one who gives no bytes.
     Says {
         /// Whether they are that somebody has the content.
@@ -93,8 +91,8 @@ pub enum Answer {
 }
 
 impl Answer {
-    fn bytes(body: Body, held: Option<bool>) -> Self {
-        Self::Bytes { body: Box::new(body), held }
+    fn bytes(body: Body, heeds: Heeds) -> Self {
+        Self::Bytes { body: Box::new(body), heeds }
     }
 }
 

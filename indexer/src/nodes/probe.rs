@@ -5,7 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Answer, BlockNode, ContentNode, FetchError, Known, NodeKind, announced,
-    blocks::{self, BlocksError, Sink, is_unsupported},
+    blocks::{self, BlocksError, Sink, Whose, is_unsupported},
+    canary::Heeds,
     seen::{Seen, bare, failed},
 };
 use crate::{
@@ -67,7 +68,7 @@ pub async fn probe_into(
 }
 
 async fn ask(node: &dyn ContentNode, id: &ContentId, known: Known, sink: Sink<'_>) -> Seen {
-    let mut answer = Probe { node, id, known, held: None };
+    let mut answer = Probe { node, id, known, heeds: Heeds::No };
     if let Some(seen) = answer.by_its_own(&mut *sink).await {
         return seen;
     }
@@ -93,7 +94,7 @@ struct Probe<'a> {
     id: &'a ContentId,
     known: Known,
     /// Whether the bytes that came are the node's own copy, should they be right.
-    held: Option<bool>,
+    heeds: Heeds,
 }
 
 /// Why there are no bytes to judge.
@@ -108,12 +109,14 @@ impl Probe<'_> {
     async fn whole(&mut self, sink: Sink<'_>) -> Result<Verification, Whole> {
         let kind = self.node.kind();
         let mut body = match self.node.open(self.id).await {
-            Ok(Answer::Bytes { body, held }) => {
-                self.held = held;
+            Ok(Answer::Bytes { body, heeds }) => {
+                // Who was asked for its own copy before, and did not say, may have one all the same.
+                if heeds != Heeds::No {
+                    self.heeds = heeds;
+                }
                 body
             }
-            Ok(Answer::BlocksOnly { held }) => {
-                self.held = held;
+            Ok(Answer::BlocksOnly) => {
                 let none = Some("it gives no blocks".to_owned());
                 let seen = Seen { detail: none, ..bare(ReplicaState::Unreachable, None, 0) };
                 return Err(Whole::NotServed(seen));
@@ -179,7 +182,8 @@ impl Probe<'_> {
 
     fn verified(&self, sha256: Digest, bytes: u64) -> Seen {
         Seen {
-            held: self.held,
+            held: (self.heeds == Heeds::Yes).then_some(true),
+            is_untold: self.heeds == Heeds::Unknown,
             computed: Some(self.id.to_string()),
             sha256: Some(sha256),
             ..bare(ReplicaState::Verified, Some(200), bytes)
@@ -230,22 +234,33 @@ impl Probe<'_> {
         // A provider is asked for nothing but its own, however large that is.
         let is_too_large = self.node.kind() != NodeKind::Provider
             && self.known.size.is_some_and(|size| size > ONE_BY_ONE);
-        if is_too_large || !self.node.keeps_to_its_own().await {
+        if is_too_large {
             return None;
+        }
+        match self.node.keeps_to_its_own().await {
+            Heeds::Yes => {}
+            other => {
+                self.heeds = other;
+                return None;
+            }
         }
         let limit = self.known.size.unwrap_or(ONE_BY_ONE);
         let limits = DagLimits { file_bytes: limit, ..DagLimits::default() };
         let walk = Walk::new(Cid::from(*self.id), &[], limits);
         let mut tee = Tee::new(sink);
-        let walked = blocks::its_own_first(blocks, walk, &limits, &mut |data| tee.take(data)).await;
+        let (walked, whose) =
+            blocks::its_own_first(blocks, walk, &limits, &mut |data| tee.take(data)).await;
+        self.heeds = match (whose, &walked) {
+            (Whose::ItsOwn, Ok(_)) => Heeds::Yes,
+            // It took too long altogether.
+            (Whose::ItsOwn, Err(BlocksError::Fetch(_))) | (Whose::Untold, _) => Heeds::Unknown,
+            (Whose::ItsOwn | Whose::Anybodys, _) => Heeds::No,
+        };
         match walked {
-            Ok((walk, all)) => {
-                self.held = all.then_some(true);
-                Some(match tee.of_file(&walk) {
-                    Ok((sha256, bytes)) => self.verified(sha256, bytes),
-                    Err(seen) => seen,
-                })
-            }
+            Ok(walk) => Some(match tee.of_file(&walk) {
+                Ok((sha256, bytes)) => self.verified(sha256, bytes),
+                Err(seen) => seen,
+            }),
             // The usual way may tell more, and disturbs nothing.
             Err(_) if tee.bytes == 0 => None,
             Err(error) => self.judge(self.unproved(error)),

@@ -21,6 +21,9 @@ pub struct Seen {
     pub state: ReplicaState,
     /// Whether the node is proved to hold its own copy.
     pub held: Option<bool>,
+    /// Whether right bytes came, and it could not be told this once whether the node holds them itself:
+    /// it did not answer the question, or not for each block.
+    pub is_untold: bool,
     /// Bytes that came.
     pub bytes: Option<u64>,
     /// HTTP status of the answer.
@@ -58,6 +61,7 @@ pub(super) fn bare(state: ReplicaState, http_status: Option<u16>, bytes: u64) ->
     Seen {
         state,
         held: None,
+        is_untold: false,
         bytes: Some(bytes),
         http_status,
         computed: None,

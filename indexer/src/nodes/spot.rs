@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt as _};
 
 use super::{
-    BlockNode, ContentNode, FetchError, Known,
+    BlockNode, ContentNode, FetchError, Heeds, Known,
     blocks::{is_unsupported, whole},
     seen::{Seen, failed},
 };
@@ -80,7 +80,9 @@ pub async fn spot_check(
     let Some(blocks) = node.blocks() else {
         return Spot::default().end(Err(End::Unfit("it gives no blocks".to_owned())));
     };
-    let keeps_to_its_own = held && node.keeps_to_its_own().await;
+    let heeds = if held { node.keeps_to_its_own().await } else { Heeds::No };
+    // Whether it heeds it or not, what it does not have itself it may refuse.
+    let keeps_to_its_own = heeds != Heeds::No;
     let limits = DagLimits { levels: LEVELS, ..DagLimits::default() };
     let check = Check { node, blocks, id: *id, known, limits, keeps_to_its_own };
     let mut spot = Spot::default();
@@ -95,12 +97,14 @@ pub async fn spot_check(
     if matches!(&ended, Err(End::Failed(seen)) if seen.state == ReplicaState::Unreachable) {
         node.has_failed().await;
     }
-    let was_own = held && !keeps_to_its_own;
-    spot.end(match ended {
-        Ok(()) if was_own => {
+    spot.end(match (ended, heeds) {
+        (Ok(()), Heeds::No) if held => {
             Err(End::Doubt("it does not keep to its own copies any more".to_owned()))
         }
-        ended => ended,
+        (Ok(()), Heeds::Unknown) => Err(End::Failed(Box::new(Seen::unasked(
+            "it could not be told whether it keeps to its own copies",
+        )))),
+        (ended, _) => ended,
     })
 }
 

@@ -352,6 +352,7 @@ impl Probed {
             node: due.node,
             seen: seen.state,
             held: seen.held,
+            is_untold: seen.is_untold,
             bytes: seen.bytes,
             http_status: seen.http_status,
             computed: seen.computed.clone(),

@@ -337,6 +337,7 @@ pub(crate) fn seen(content: RowId, node: RowId, seen: ReplicaState, at: Millis) 
         node,
         seen,
         held: verified.then_some(true),
+        is_untold: false,
         bytes: verified.then_some(1),
         http_status: Some(if verified { 200 } else { 404 }),
         computed: None,

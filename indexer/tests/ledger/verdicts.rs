@@ -11,7 +11,9 @@ use everhold::{
 };
 
 use crate::{
-    story::{NOW, RIGHT, Story, digest, mint, raw, record, row_of, seen, set_nodes, take_all},
+    story::{
+        HOUR, NOW, RIGHT, Story, digest, mint, raw, record, row_of, seen, set_nodes, take_all,
+    },
     support::database::{Database, on_both_engines},
 };
 
@@ -26,7 +28,10 @@ on_both_engines!(
     remembers_when_it_was_last_right,
     keeps_replicas_apart,
     keeps_held_while_a_verdict_stands,
+    keeps_held_until_three_in_a_row_did_not_tell,
+    asks_soon_who_did_not_tell_whose_copy_it_is,
     judges_again_who_holds_no_copy_any_more,
+    judges_again_at_once_what_is_proved_anew,
     counts_those_once_whose_bytes_came_from_one_address,
     is_repaired_only_once_it_was_judged,
 );
@@ -126,6 +131,7 @@ async fn keeps_the_evidence_of_the_last_probe(db: Database) {
         node: it.nodes[0],
         seen: Corrupt,
         held: None,
+        is_untold: false,
         bytes: Some(u64::MAX),
         http_status: Some(200),
         computed: Some("Qm…".to_owned()),
@@ -244,6 +250,96 @@ async fn keeps_held_while_a_verdict_stands(db: Database) {
     setting.probe_held(Verified, Some(true), 4).await;
     setting.probe_held(Missing, None, 5).await;
     assert_eq!(setting.replica(0).await.held, None, "what it says counts at once");
+}
+
+/// What a probe of a copy sees that can't tell whose it is.
+fn untold(record: ProbeRecord) -> ProbeRecord {
+    ProbeRecord { held: None, is_untold: true, ..record }
+}
+
+async fn keeps_held_until_three_in_a_row_did_not_tell(db: Database) {
+    let it = setting(&db).await;
+    let at = async |at: i64, state, is_untold| {
+        let probe = seen(it.content, it.nodes[0], state, NOW + at);
+        let probe = if is_untold { untold(probe) } else { probe };
+        record(&it.story.ledger, &probe).await;
+        let replica = it.replica(0).await;
+        (replica.view.state, replica.view.held)
+    };
+    assert_eq!(at(0, Verified, true).await, (Some(Verified), false), "nobody ever told");
+    assert_eq!(at(1, Verified, false).await, (Some(Verified), true));
+    assert_eq!(at(2, Verified, true).await, (Some(Verified), true));
+    assert_eq!(at(3, Verified, true).await, (Some(Verified), true));
+    assert_eq!(at(4, Verified, true).await, (Some(Verified), false));
+    assert_eq!(at(5, Verified, true).await, (Some(Verified), false), "nor is it given back");
+    // Right bytes between silences tell nothing of whose they are, and silences nothing of the bytes.
+    assert_eq!(at(6, Verified, false).await, (Some(Verified), true));
+    assert_eq!(at(7, Unreachable, false).await, (Some(Verified), true));
+    assert_eq!(at(8, Verified, true).await, (Some(Verified), true));
+    assert_eq!(at(9, Unreachable, false).await, (Some(Verified), false));
+    assert_eq!(at(10, Unreachable, false).await, (Some(Verified), false));
+    // A proof begins anew.
+    assert_eq!(at(11, Verified, false).await, (Some(Verified), true));
+    assert_eq!(at(12, Verified, true).await, (Some(Verified), true));
+    assert_eq!(at(13, Verified, false).await, (Some(Verified), true));
+    assert_eq!(at(14, Verified, true).await, (Some(Verified), true));
+    assert_eq!(at(15, Missing, false).await, (Some(Missing), false));
+}
+
+/// Else a node that holds nothing any more would keep the word for days.
+async fn asks_soon_who_did_not_tell_whose_copy_it_is(db: Database) {
+    let it = setting(&db).await;
+    take_all(&it.story.ledger, NOW).await;
+    let due = async |now| {
+        let mut tx = it.story.ledger.write().await.unwrap();
+        let next = tx.next_doubtful_probe(now).await.unwrap();
+        let taken = tx.take_due_probes(now, now + HOUR, 10, true).await.unwrap();
+        tx.commit().await.unwrap();
+        (next.map(|at| at - NOW), taken.len())
+    };
+    let tell = async |is_untold: bool, at: i64| {
+        let probe = seen(it.content, it.nodes[0], Verified, NOW + at);
+        let probe = if is_untold { untold(probe) } else { probe };
+        record(&it.story.ledger, &probe).await;
+    };
+    tell(true, 0).await;
+    assert_eq!(due(NOW + 10_000).await, (None, 0), "there is nothing to lose");
+    tell(false, 0).await;
+    assert_eq!(due(NOW + 10_000).await, (None, 0));
+    for (at, next) in [(1000, Some(2000)), (2000, Some(4000))] {
+        tell(true, at).await;
+        assert_eq!(due(NOW + at).await, (next, 0));
+        assert_eq!(due(NOW + next.unwrap()).await, (next, 1));
+    }
+    tell(true, 4000).await;
+    assert_eq!(due(NOW + 100_000).await, (None, 0), "it is known to be nobody's word now");
+}
+
+/// A content whose incident is closed, or never was opened, is looked at by nobody else.
+async fn judges_again_at_once_what_is_proved_anew(db: Database) {
+    let setting = setting(&db).await;
+    take_all(&setting.story.ledger, NOW).await;
+    let is_judged = async |at: i64| {
+        setting.probe(Verified, at).await;
+        let mut tx = setting.story.ledger.write().await.unwrap();
+        let due = tx.due_assessments(NOW + at, 9).await.unwrap();
+        let judged = due.iter().map(|one| Judged {
+            content: one.content.row,
+            health: Some(Health::Degraded),
+            next: None,
+        });
+        tx.write_assessments(&judged.collect::<Vec<_>>()).await.unwrap();
+        tx.commit().await.unwrap();
+        due.len() == 1
+    };
+    assert!(is_judged(0).await);
+    assert!(!is_judged(2 * HOUR).await, "it counted until now");
+    assert!(is_judged(4 * HOUR + 1).await, "it was too old");
+    assert!(!is_judged(5 * HOUR).await);
+    let ahead = 1000 * HOUR;
+    assert!(is_judged(ahead).await);
+    assert!(is_judged(6 * HOUR).await, "it was of a time to come");
+    assert!(!is_judged(7 * HOUR).await);
 }
 
 async fn judges_again_who_holds_no_copy_any_more(db: Database) {

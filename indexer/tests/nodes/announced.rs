@@ -3,6 +3,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
     time::Duration,
 };
 
@@ -176,6 +177,43 @@ async fn a_provider_that_does_not_heed_the_wish_stays_claimed() {
     let seen = confirmed(&proxy.url, &file, &open_web()).await;
     assert_eq!((seen.state, seen.held), (Claimed, None), "{seen:?}");
     assert!(seen.detail.unwrap().contains("nobody knows that they are its own"));
+}
+
+/// Whose copies its bytes are could not be told this once: that is a silence. Three in a row take what it
+/// was, as of others, and none gives anything.
+#[tokio::test]
+async fn a_provider_that_does_not_say_whose_copies_they_are_is_silent() {
+    let file = File::of_three_blocks(46);
+    let all = blocks(&file);
+    let busy = Server::start(move |asked| match all(asked) {
+        answer if answer.status() == 412 => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        answer => answer,
+    })
+    .await;
+    // One block is not given the first time that it is asked for.
+    let (all, last) = (blocks(&file), file.blocks[2].0.to_string());
+    let is_first = AtomicBool::new(true);
+    let failing = Server::start(move |asked| {
+        match asked.path.contains(&last) && is_first.swap(false, SeqCst) {
+            true => StatusCode::BAD_GATEWAY.into_response(),
+            false => all(asked),
+        }
+    })
+    .await;
+    let node = Announced::new(failing.url.clone(), &open_web());
+    for seen in [
+        confirmed(&busy.url, &file, &open_web()).await,
+        probe(&node, &file.id, Known::default(), None).await,
+    ] {
+        assert_eq!(
+            (seen.state, seen.held, seen.is_silence),
+            (Unreachable, None, false),
+            "{seen:?}"
+        );
+        assert!(seen.detail.unwrap().contains("could be told whether they are its own"));
+    }
+    let seen = probe(&node, &file.id, Known::default(), None).await;
+    assert_eq!((seen.state, seen.held), (Verified, Some(true)), "{seen:?}");
 }
 
 #[tokio::test]

@@ -152,6 +152,44 @@ async fn what_was_seen_is_doubted_after_a_failure() {
     assert_eq!(held(&gateway, &file).await, None);
 }
 
+/// A node that does not say whose copy it is, this once, is no node that has none.
+#[tokio::test]
+async fn what_a_gateway_did_not_answer_is_told_apart_from_a_refusal() {
+    let file = File::of_three_blocks(25);
+    let wishes = |asked: &Asked| asked.header("cache-control") == "only-if-cached";
+    let of = |asked: &Asked, cid: &str| asked.path.contains(cid);
+    let last = file.blocks[2].0.to_string();
+    for (status, is_untold) in [(503, true), (504, true), (412, false), (404, false)] {
+        let status = StatusCode::from_u16(status).unwrap();
+        for asks in ["canary", "first", "last"] {
+            let setup = Setup::new(file.clone(), 3);
+            let (root, last) = (file.blocks[0].0.to_string(), last.clone());
+            let blocks: Vec<_> = file.blocks.iter().map(|(cid, _)| cid.to_string()).collect();
+            let server = Server::start(move |asked| {
+                let fails = match asks {
+                    "canary" => status != 412 && !blocks.iter().any(|cid| of(asked, cid)),
+                    "first" => of(asked, &root),
+                    _ => of(asked, &last),
+                };
+                if fails && wishes(asked) {
+                    return status.into_response();
+                }
+                setup.answer(asked)
+            })
+            .await;
+            let gateway = Gateway::new(server.url.clone(), fetcher([server.url.clone()]));
+            let seen = ask(&gateway, &file).await;
+            let as_it_should = match (asks, status.as_u16()) {
+                ("canary", 412) => (ReplicaState::Verified, Some(true), false),
+                // So answer those who looked elsewhere.
+                ("canary", 504) => (ReplicaState::Verified, None, false),
+                _ => (ReplicaState::Verified, None, is_untold),
+            };
+            assert_eq!((seen.state, seen.held, seen.is_untold), as_it_should, "{asks}: {status}");
+        }
+    }
+}
+
 /// A block that is wrong is no block, whoever says that it is its own.
 #[tokio::test]
 async fn wrong_blocks_are_corrupt_and_not_held() {
@@ -190,6 +228,9 @@ async fn a_kubo_node_holds_what_it_serves_where_it_heeds_offline() {
             .iter()
             .all(|asked| { asked.method == "POST" && asked.path.contains("offline=true") })
     );
+    let (_server, busy) = kubo(&file, r#"{"Message":"too busy"}"#).await;
+    let seen = ask(&busy, &file).await;
+    assert_eq!((seen.state, seen.held, seen.is_untold), (ReplicaState::Verified, None, true));
     for other in [r#"{"Message":"block not found"}"#, r#"{"Message":"context deadline exceeded"}"#]
     {
         let (_server, other_kubo) = kubo(&file, other).await;

@@ -40,6 +40,8 @@ struct Habits {
     heedless: bool,
     /// What it says to everything.
     says: Option<StatusCode>,
+    /// It does not answer for what it does not know.
+    busy: bool,
     /// For blocks it gives the file.
     files_only: bool,
 }
@@ -63,6 +65,9 @@ fn answer(file: &File, blocks: &HashMap<String, Vec<u8>>, it: &Habits, asked: &A
     };
     let cid: Cid = text.parse().unwrap();
     let offline = kubo || asked.header("cache-control") == "only-if-cached";
+    if it.busy && !blocks.contains_key(text) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let absent = !blocks.contains_key(text) || it.lacks.contains(&cid);
     if offline && !it.heedless && (absent || it.others.contains(&cid)) {
         let words = "{\"Message\":\"block was not found locally (offline)\"}";
@@ -238,6 +243,20 @@ async fn no_answer_says_nothing() {
     let gateway = Gateway::new(nobody.clone(), fetcher([nobody]));
     let spotted = look(&gateway, &it, false, &[1]).await;
     assert!(matches!(spotted.found, SpotFound::Nothing(_)) && spotted.is_silence, "{spotted:?}");
+}
+
+/// Right blocks that may be anybody's say nothing of a copy that was the node's own; a refusal does.
+#[tokio::test]
+async fn a_node_that_does_not_say_whether_they_are_its_own_has_shown_nothing() {
+    let it = file(30);
+    for (lost, is_doubted) in [(false, false), (true, true)] {
+        let others = leaves_at(&it.0, &[0]).into_iter().filter(|_| lost).collect();
+        let habits = Habits { others, busy: true, ..Habits::default() };
+        let (_server, gateway) = serve(&it.0, habits).await;
+        let spotted = look(&gateway, &it, true, &[0]).await;
+        assert_eq!(is_doubt(&spotted), is_doubted, "{spotted:?}");
+        assert_eq!(matches!(spotted.found, SpotFound::Nothing(_)), !is_doubted, "{spotted:?}");
+    }
 }
 
 /// Nothing is held against those who give no blocks, nor against a file that has none to be looked at.

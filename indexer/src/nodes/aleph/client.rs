@@ -18,7 +18,7 @@ use url::Url;
 use super::Message;
 use crate::{
     content::{Codec, ContentId},
-    nodes::{Answer, ContentNode, FetchError, Fetcher, NodeKind, join},
+    nodes::{Answer, ContentNode, FetchError, Fetcher, Heeds, NodeKind, join},
 };
 
 /// The two engines a file can be stored with.
@@ -371,7 +371,8 @@ impl ContentNode for Client {
     /// The storage engine serves its own disk; a CID may come from the node's peers.
     async fn open(&self, id: &ContentId) -> Result<Answer, FetchError> {
         let url = self.endpoint(&format!("storage/raw/{}", id.aleph_hash()));
-        let held = (Engine::of(id) == Engine::Storage).then_some(true);
-        Ok(Answer::bytes(self.fetcher.get(url).open().await?, held))
+        let is_own = Engine::of(id) == Engine::Storage;
+        let heeds = if is_own { Heeds::Yes } else { Heeds::No };
+        Ok(Answer::bytes(self.fetcher.get(url).open().await?, heeds))
     }
 }
