@@ -143,15 +143,10 @@ async fn apply(
 }
 
 impl Watch {
-    /// Has the list count for contents whose bytes were seen for the first time, if it has their sha-256.
-    pub(super) async fn deny_seen(&self, seen: &BTreeSet<Digest>) -> Result<(), LedgerError> {
-        let seen: Vec<Digest> = seen.iter().copied().collect();
-        if seen.is_empty() || self.ledger.read().await?.denied_among(&seen).await?.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.ledger.write().await?;
-        apply(&mut tx, self.sink_urls(), self.settings.keep_history, ledger::now()).await?;
-        tx.commit().await
+    /// Has the list count for contents whose bytes were seen for the first time, in the transaction that
+    /// writes them down: nothing that is denied is ever due by it.
+    pub(super) async fn deny_seen(&self, tx: &mut Tx) -> Result<(), LedgerError> {
+        apply(tx, self.sink_urls(), self.settings.keep_history, ledger::now()).await
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Watch, WatchError, budget::ticks, desks::Desks, whereabouts::address_from};
 use crate::{
-    content::{Metadata, MetadataLimits},
+    content::{Digest, Metadata, MetadataLimits},
     health::ReplicaState,
     ledger::{self, DueProbe, Millis, ProbeRecord, RowId, Taking},
     nodes::{ContentNode, NodeKind, Seen, probe},
@@ -323,20 +323,60 @@ impl Watch {
             tx.record_documents(&read, ledger::now()).await?;
             tx.commit().await?;
         }
-        let records: Vec<_> = probed.iter().map(|one| one.record()).collect();
-        let mut tx = self.ledger.write().await?;
-        tx.record_probes(&records, &self.settings.schedule).await?;
+        let records = probed.iter().map(|one| one.record()).collect();
         // Some may have become a token's metadata while they were fetched.
         let unread = probed
             .iter()
             .filter(|one| one.metadata.is_none() && one.seen.state == ReplicaState::Verified);
         let unread: BTreeSet<_> = unread.map(|one| one.due.content).collect();
-        tx.reread(&unread.into_iter().collect::<Vec<_>>()).await?;
-        tx.commit().await?;
         let right = probed.iter().filter(|one| one.seen.state == ReplicaState::Verified);
         let learned = right.filter(|one| one.due.known.sha256.is_none());
-        Ok(self.deny_seen(&learned.filter_map(|one| one.seen.sha256).collect()).await?)
+        let learned: BTreeSet<_> = learned.filter_map(|one| one.seen.sha256).collect();
+        let (unread, learned) = (unread.into_iter().collect(), learned.into_iter().collect());
+        let results = Results { records, unread, learned };
+        if !self.write_results(&results, Beside::Others).await? {
+            self.write_results(&results, Beside::Nobody).await?;
+        }
+        Ok(())
     }
+
+    /// Writes down all that follows from probes, or nothing: gives `false`, where bytes that were seen for
+    /// the first time are denied. What the list takes back is written by nobody else meanwhile, and a
+    /// transaction that began beside others can't wait for them without harm.
+    async fn write_results(&self, results: &Results, beside: Beside) -> Result<bool, WatchError> {
+        let mut tx = self.ledger.write().await?;
+        if beside == Beside::Nobody {
+            tx.alone().await?;
+        }
+        tx.record_probes(&results.records, &self.settings.schedule).await?;
+        tx.reread(&results.unread).await?;
+        // Whoever denies some of them at this moment has done so, or waits and will find their sha-256.
+        let learned = &results.learned;
+        let denied = !learned.is_empty() && !tx.denied_among(learned).await?.is_empty();
+        match (denied, beside) {
+            (true, Beside::Others) => return Ok(false),
+            (true, Beside::Nobody) => self.deny_seen(&mut tx).await?,
+            (false, _) => {}
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+/// What probes saw, as it is written down.
+struct Results {
+    records: Vec<ProbeRecord>,
+    /// Contents whose metadata may be still to be read.
+    unread: Vec<RowId>,
+    /// Plain sha-256 of contents of which none was known.
+    learned: Vec<Digest>,
+}
+
+/// Who else may write at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beside {
+    Others,
+    Nobody,
 }
 
 impl Probed {

@@ -8,23 +8,26 @@ use std::sync::{
 use alloy::primitives::{Address, U256};
 use everhold::{
     config::Config,
-    content::{Codec, ContentId, Digest},
+    content::{Codec, ContentId, Digest, id_of},
     health::Health,
     report::{IncidentStatus, Status},
     watch::{allow, deny},
 };
+
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::{
     anvil::Anvil,
     foreign::{CID, deploy, moveCall, report},
     http::{Reply, Server},
     setting::{Setting, status},
-    support::database::{Database, on_both_engines},
+    support::database::{Database, Engine, on_both_engines},
 };
 
 on_both_engines!(
     tells_once_of_a_path_that_leads_nowhere,
     does_not_follow_a_path_below_what_is_denied,
+    learns_of_no_bytes_without_denying_them,
 );
 
 /// A folder in which `1.json` is [`CID`]: a dag-pb block.
@@ -129,5 +132,62 @@ async fn does_not_follow_a_path_below_what_is_denied(db: Database) {
     let named = watch.ledger().read().await.unwrap().wanted_contents().await.unwrap();
     let found: ContentId = CID.parse().unwrap();
     assert_eq!(named.iter().map(|content| content.id).collect::<Vec<_>>(), [found]);
+    watch.ledger().close().await;
+}
+
+/// Has the database fail where a content comes to be denied, or not any more.
+async fn fail_at_denials(db: &Database, fails: bool) {
+    let sql = match (db.engine, fails) {
+        (Engine::Sqlite, true) => {
+            "CREATE TRIGGER crash BEFORE UPDATE OF denied ON contents WHEN NEW.denied = 1
+             BEGIN SELECT RAISE(ABORT, 'crash'); END"
+        }
+        (Engine::Postgres, true) => {
+            "CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE EXCEPTION 'crash'; END $$;
+             CREATE TRIGGER crash BEFORE UPDATE OF denied ON contents FOR EACH ROW
+                WHEN (NEW.denied = 1) EXECUTE FUNCTION crash()"
+        }
+        (Engine::Sqlite, false) => "DROP TRIGGER crash",
+        (Engine::Postgres, false) => "DROP TRIGGER crash ON contents",
+    };
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+    match db.engine {
+        Engine::Sqlite => {
+            let mut connection = sqlx::SqliteConnection::connect(&db.url).await.unwrap();
+            sql.execute(&mut connection).await.unwrap();
+        }
+        Engine::Postgres => {
+            let mut connection = sqlx::PgConnection::connect(&db.url).await.unwrap();
+            sql.execute(&mut connection).await.unwrap();
+        }
+    }
+}
+
+/// A process that ends between the two would leave them scheduled for whoever goes on.
+async fn learns_of_no_bytes_without_denying_them(db: Database) {
+    let anvil = Anvil::start().await;
+    let bytes = br#"{"name":"not to be had"}"#;
+    let id = id_of(Codec::DagPb, bytes);
+    let gateway = Server::start(move |_| async move { Some(Reply::new(200, bytes)) }).await;
+    let contract = deploy(&anvil, "Foreign721").await;
+    contract.mint(1, format!("ipfs://{}", id.cid()).as_bytes()).await;
+    let mut setting = Setting::of(&[contract.address]).await;
+    setting.gateways = vec![gateway.url.clone()];
+    let watch = setting.start(&db, &[&anvil.url]).await.unwrap();
+    let digest = alloy::hex::encode(Digest::of(bytes).0);
+    deny(watch.ledger(), &Config::default(), &digest, "by order 7/26").await.unwrap();
+    let wanted = async || {
+        let mut tx = watch.ledger().read().await.unwrap();
+        let wanted = tx.wanted_contents().await.unwrap();
+        wanted.iter().map(|content| content.known.sha256).collect::<Vec<_>>()
+    };
+    fail_at_denials(&db, true).await;
+    watch.once(false).await.unwrap_err();
+    assert_eq!(wanted().await, [None], "nothing is known of it by halves");
+    fail_at_denials(&db, false).await;
+    watch.once(false).await.unwrap();
+    assert_eq!(wanted().await, []);
+    assert_eq!(status(&watch).await.collections[0].health[&Health::Denied], 1);
     watch.ledger().close().await;
 }
