@@ -13,9 +13,48 @@ pub struct LongestWaits {
     pub stores: Millis,
     /// A verdict.
     pub assessment: Millis,
+    /// A reading of a token's URI.
+    pub uri: Millis,
+    /// A path that is to be followed.
+    pub path: Millis,
+    /// An alert.
+    pub alert: Millis,
     /// What is due that somebody took.
     pub lease: Millis,
+    /// What has been done: so much clocks may differ.
+    pub skew: Millis,
 }
+
+// Each sets to `$1` what is later than `$2`, of up to `$3` rows.
+
+const STORES: &str = "UPDATE store_checks SET due_at = $1, leased = 0 WHERE content_id IN
+    (SELECT content_id FROM store_checks WHERE due_at > $2 LIMIT $3)";
+const ASSESSMENTS: &str = "UPDATE assessments SET due_at = $1 WHERE content_id IN
+    (SELECT content_id FROM assessments WHERE due_at > $2 LIMIT $3)";
+const URIS: &str = "UPDATE token_uris SET due_at = $1 WHERE (collection_id, token_id) IN
+    (SELECT collection_id, token_id FROM token_uris WHERE due_at > $2 LIMIT $3)";
+const URI_PATHS: &str = "UPDATE token_uris SET path_due = $1 WHERE (collection_id, token_id) IN
+    (SELECT collection_id, token_id FROM token_uris WHERE path_due > $2 LIMIT $3)";
+const LINK_PATHS: &str = "UPDATE links SET path_due = $1 WHERE (parent_id, position) IN
+    (SELECT parent_id, position FROM links WHERE path_due > $2 LIMIT $3)";
+const ALERTS: &str = "UPDATE alerts SET due_at = $1 WHERE seq IN
+    (SELECT seq FROM alerts WHERE due_at > $2 LIMIT $3)";
+/// Else who is named no more stays until that time.
+const ANNOUNCEMENTS: &str = "UPDATE announcements SET named_at = $1
+    WHERE (content_id, node_id, router_id) IN
+        (SELECT content_id, node_id, router_id FROM announcements WHERE named_at > $2 LIMIT $3)";
+
+/// The same of tables that are never large.
+const FEW: [&str; 4] = [
+    // A collection whose tokens were read is read again after `recheck`.
+    "UPDATE collections SET uris_read = $1 WHERE uris_read > $2",
+    // Who served last goes last, and is noted only where it is later.
+    "UPDATE nodes SET served_at = $1 WHERE served_at > $2",
+    // The row of one that left is another's after a while.
+    "UPDATE nodes SET left_at = $1 WHERE left_at > $2",
+    // The newest is sent: one of a time to come would be, though it was taken back and another signed.
+    "UPDATE messages SET created_at = $1 WHERE created_at > $2",
+];
 
 /// Sets a time of those replicas to now that a statement finds to be later than `$last`; gives how many.
 macro_rules! bring_back {
@@ -40,10 +79,11 @@ macro_rules! bring_back {
 }
 
 impl Tx {
-    /// Makes what is due later than anything can be due at once: our clock was ahead when that was
-    /// written. Up to `limit` rows of each kind; gives how many they were.
+    /// Makes what is due later than anything can be due at once, and what was done at a time to come done
+    /// now: our clock was ahead when that was written. Up to `limit` rows of each kind; gives how many they
+    /// were.
     ///
-    /// Every statement goes by an index to what is too late, and reads nothing else.
+    /// What can be large is gone through by an index to what is too late, and nothing else of it is read.
     pub async fn bring_back_from_the_future(
         &mut self,
         now: Millis,
@@ -56,22 +96,20 @@ impl Tx {
         let limit = i64::from(limit);
         let mut brought = self.bring_back_probes(now, after(longest.probe), limit).await?;
         brought += self.bring_back_spots(now, after(longest.spot), limit).await?;
-        brought += execute!(
-            self,
-            "UPDATE store_checks SET due_at = $1, leased = 0 WHERE content_id IN
-                (SELECT content_id FROM store_checks WHERE due_at > $2 LIMIT $3)",
-            now,
-            after(longest.stores),
-            limit,
-        )?;
-        brought += execute!(
-            self,
-            "UPDATE assessments SET due_at = $1 WHERE content_id IN
-                (SELECT content_id FROM assessments WHERE due_at > $2 LIMIT $3)",
-            now,
-            after(longest.assessment),
-            limit,
-        )?;
+        for (update, wait) in [
+            (STORES, longest.stores),
+            (ASSESSMENTS, longest.assessment),
+            (URIS, longest.uri),
+            (URI_PATHS, longest.path),
+            (LINK_PATHS, longest.path),
+            (ALERTS, longest.alert),
+            (ANNOUNCEMENTS, longest.skew),
+        ] {
+            brought += execute!(self, update, now, after(wait), limit)?;
+        }
+        for update in FEW {
+            brought += execute!(self, update, now, after(longest.skew))?;
+        }
         // Few at any time: what is under way.
         brought += execute!(self, "DELETE FROM leases WHERE until > $1", after(longest.lease))?;
         Ok(brought)

@@ -1,6 +1,7 @@
 //! Repairs, and the STORE messages they signed.
 
 use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, text};
+use crate::health::is_believed;
 
 /// How far a repair has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,23 +112,26 @@ impl Tx {
     }
 
     /// How many repairs of a replica have failed since the last that worked, and when the last
-    /// one was decided: what backoff is reckoned from.
+    /// one was begun: what backoff is reckoned from. There is none from one of a time to come.
     pub async fn failed_repairs(
         &mut self,
         content: RowId,
         node: RowId,
+        now: Millis,
     ) -> Result<(i64, Option<Millis>)> {
-        Ok(fetch!(
+        let (failed, last) = fetch!(
             fetch_one,
             self,
             (i64, Option<i64>),
-            "SELECT COUNT(*), MAX(started_at) FROM repairs
+            "SELECT COUNT(*), (SELECT started_at FROM repairs
+                WHERE content_id = $1 AND node_id = $2 ORDER BY id DESC LIMIT 1) FROM repairs
              WHERE content_id = $1 AND node_id = $2 AND state <> 'done' AND id > COALESCE(
                 (SELECT MAX(id) FROM repairs
                  WHERE content_id = $1 AND node_id = $2 AND state = 'done'), 0)",
             content,
             node,
-        )?)
+        )?;
+        Ok((failed, last.filter(|at| failed > 0 && is_believed(*at, now))))
     }
 
     /// The repairs of a content begun at `since` or later, oldest first.

@@ -10,10 +10,10 @@ use super::{Watch, WatchError, context::Sink};
 use crate::ledger::{self, Millis, PendingAlert};
 
 /// Nobody else takes an alert that was taken for this long, in milliseconds.
-const LEASE: Millis = 5 * 60 * 1000;
+pub(super) const LEASE: Millis = 5 * 60 * 1000;
 /// After a failed delivery the next comes after this; doubled each time, up to the longest.
 const RETRY: Millis = 1_000;
-const LONGEST_RETRY: Millis = 10 * 60 * 1000;
+pub(super) const LONGEST_RETRY: Millis = 10 * 60 * 1000;
 /// How long a sink may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -19,11 +19,11 @@ use crate::{
 /// Paths that are taken and written down at once.
 const PAGE: u32 = 256;
 /// Nobody else takes a path that was taken for this long, in milliseconds.
-const LEASE: Millis = 20 * 60 * 1000;
+pub(super) const LEASE: Millis = 20 * 60 * 1000;
 /// What could not be followed often enough, or leads nowhere, is tried again after this, in
 /// milliseconds; twice as long each time, up to [`LONGEST`].
 const AGAIN: Millis = 10 * 60 * 1000;
-const LONGEST: Millis = 24 * 60 * 60 * 1000;
+pub(super) const LONGEST: Millis = 24 * 60 * 60 * 1000;
 /// No retry that a round waits for is further off than this, in milliseconds.
 const LONGEST_DOUBT: u64 = 60_000;
 

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::{Watch, WatchError, budget::ticks, verify::Probed};
 use crate::{
     content::ContentId,
-    health::{Health, ReplicaState},
+    health::{Health, ReplicaState, is_believed},
     ledger::{self, DueProbe, Known, Millis, RepairState, Replica, RowId, Standing},
     nodes::{
         self, ContentNode, FetchError,
@@ -190,8 +190,10 @@ impl Watch {
     /// Whether content is so young that its nodes may still fetch it by themselves.
     fn is_on_its_way(&self, content: &ContentPicture) -> bool {
         let wait = i64::try_from(self.settings.wait.as_millis()).unwrap_or(i64::MAX);
-        let since = content.content.past.wanted_since.unwrap_or(Millis::MAX);
-        content.assessment.health == Health::Pending && ledger::now() < since.saturating_add(wait)
+        let now = ledger::now();
+        let is_young = |since| is_believed(since, now) && now < since.saturating_add(wait);
+        content.assessment.health == Health::Pending
+            && content.content.past.wanted_since.is_none_or(is_young)
     }
 
     async fn repair_content(
@@ -246,12 +248,12 @@ impl Watch {
 
     /// Whether the backoff after failed repairs of this replica is over.
     async fn is_time(&self, replica: &Replica) -> Result<bool, WatchError> {
-        let mut tx = self.ledger.read().await?;
-        let (failed, last) = tx.failed_repairs(replica.content, replica.node).await?;
+        let (mut tx, now) = (self.ledger.read().await?, ledger::now());
+        let (failed, last) = tx.failed_repairs(replica.content, replica.node, now).await?;
         let Some(last) = last else { return Ok(true) };
         let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(0).min(20);
         let wait = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
-        Ok(ledger::now() >= last.saturating_add(wait))
+        Ok(now >= last.saturating_add(wait))
     }
 
     /// The bytes, from a node whose replica is verified, hashed again on their way to the disk.

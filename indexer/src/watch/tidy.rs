@@ -6,8 +6,11 @@ use std::time::Duration;
 use everhold_net::MAX_RETRY_AFTER;
 use tracing::warn;
 
-use super::{Settings, Watch, WatchError, provenance, verify};
-use crate::ledger::{self, LongestWaits, Millis};
+use super::{Settings, Watch, WatchError, alert, paths, provenance, uris, verify};
+use crate::{
+    health,
+    ledger::{self, LongestWaits, Millis},
+};
 
 /// Replicas of which it is dropped in one transaction.
 const AT_ONCE: u32 = 500;
@@ -44,7 +47,7 @@ impl Watch {
         }
         if all > 0 {
             warn!(
-                "{all} were due later than anything is put off, as by a clock that was ahead: they are due now"
+                "{all} times were later than any can be, as those of a clock that was ahead: they are now"
             );
         }
         Ok(())
@@ -72,6 +75,10 @@ fn longest_waits(settings: &Settings) -> LongestWaits {
         spot: and_more(schedule.spot),
         stores: and_more(stores),
         assessment: and_more(policy.grace.max(policy.max_age())),
+        uri: and_more(schedule.recheck.max(uris::LEASE)),
+        path: and_more(paths::LONGEST.max(paths::LEASE)),
+        alert: and_more(alert::LONGEST_RETRY.max(alert::LEASE)),
         lease: and_more(verify::LEASE),
+        skew: health::AHEAD,
     }
 }

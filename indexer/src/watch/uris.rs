@@ -16,7 +16,7 @@ use crate::{
 /// URIs that are read and written down at once.
 const PAGE: u32 = 512;
 /// Nobody else takes a URI that was taken for this long, in milliseconds.
-const LEASE: Millis = 20 * 60 * 1000;
+pub(super) const LEASE: Millis = 20 * 60 * 1000;
 /// A token that gave no URI is asked again after this, in milliseconds; twice as long each time.
 const RETRY: Millis = 60 * 1000;
 /// Times a chain that moves under our hands is read again before the round gives up.

@@ -374,7 +374,7 @@ async fn wants_what_a_document_in_a_uri_refers_to(db: Database) {
     assert_eq!(Snapshot::of(&story.ledger).await, Snapshot::default());
 }
 
-fn path(name: &str) -> Meaning {
+pub(crate) fn path(name: &str) -> Meaning {
     Meaning {
         answer: Some(Digest::of(name.as_bytes())),
         uri: Some(format!("{}/{name}", raw(200).uri())),

@@ -56,7 +56,7 @@ impl Setting {
 
     async fn failed(&self, node: usize) -> (i64, Option<i64>) {
         let mut tx = self.story.ledger.read().await.unwrap();
-        let failed = tx.failed_repairs(self.content, self.nodes[node]).await;
+        let failed = tx.failed_repairs(self.content, self.nodes[node], NOW).await;
         failed.unwrap()
     }
 }
@@ -113,6 +113,11 @@ async fn counts_failures_since_the_last_that_worked(db: Database) {
     let id = it.plan(0, 20).await;
     it.update(id, RepairState::Failed, "no").await;
     assert_eq!(it.failed(0).await, (1, Some(NOW + 20)));
+    // One of a clock that was ahead puts nothing off, and what follows it counts.
+    it.plan(0, 1_000_000_000).await;
+    assert_eq!(it.failed(0).await, (2, None));
+    it.plan(0, 30).await;
+    assert_eq!(it.failed(0).await, (3, Some(NOW + 30)));
 }
 
 async fn tells_repairs_since_a_time(db: Database) {
