@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use alloy::primitives::U256;
 use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
     Watch, WatchError,
-    outbox::{end_over, enqueue, random_id, told},
+    outbox::{end_over, enqueue, of_whom, opened, token_ids, told},
 };
 use crate::{
     health::{Health, Past, ReplicaState, next_assessment},
@@ -224,21 +223,9 @@ impl Story<'_> {
     }
 
     fn open(&self, health: Health, summary: &str, now: Millis) -> Incident {
-        Incident {
-            id: random_id(),
-            collection_id: self.collection.id,
-            chain_id: self.collection.chain_id,
-            collection: self.collection.address,
-            subject: Subject::Content {
-                row: self.content.content.row,
-                id: self.content.content.id,
-            },
-            health,
-            summary: summary.to_owned(),
-            opened_at: now,
-            closed_at: None,
-            close_reason: None,
-        }
+        let known = &self.content.content;
+        let subject = Subject::Content { row: known.row, id: known.id };
+        opened(self.collection, subject, health, summary.to_owned(), now)
     }
 
     /// Which nodes are not well, and how: what makes two states of an incident differ. Who only says
@@ -259,11 +246,7 @@ impl Story<'_> {
     /// What happened, for a person.
     fn message(&self, transition: Transition, previous: Option<Health>) -> String {
         let assessment = &self.content.assessment;
-        let of = match (self.named.token_count, self.named.tokens.as_slice()) {
-            (0, _) => "of the collection itself".to_owned(),
-            (1, [one]) => format!("of token {one}"),
-            (many, _) => format!("of {many} tokens"),
-        };
+        let of = of_whom(&self.named);
         let counts = format!(
             "{} of {} required independent replicas verified",
             assessment.independent, self.required
@@ -295,7 +278,6 @@ impl Story<'_> {
     ) -> serde_json::Value {
         let content = &self.content.content;
         let assessment = &self.content.assessment;
-        let tokens: Vec<_> = self.named.tokens.iter().map(U256::to_string).collect();
         let more = json!({
             "content": {
                 "id": content.id.to_string(),
@@ -303,7 +285,7 @@ impl Story<'_> {
                 "role": self.named.role,
                 "size": content.known.size,
             },
-            "tokens": tokens,
+            "tokens": token_ids(&self.named),
             "token_count": self.named.token_count,
             "health": assessment.health,
             "previous": previous,

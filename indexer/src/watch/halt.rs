@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use super::{
     context::Sink,
-    outbox::{enqueue, random_id, told, urls},
+    outbox::{enqueue, opened, told, urls},
 };
 use crate::{
     health::Health,
@@ -38,18 +38,8 @@ pub(super) async fn open(
     now: Millis,
 ) -> Result<(), LedgerError> {
     let Some(halt) = &collection.halted else { return Ok(()) };
-    let incident = Incident {
-        id: random_id(),
-        collection_id: collection.id,
-        chain_id: collection.chain_id,
-        collection: collection.address,
-        subject: Subject::Halted,
-        health: Health::Unverifiable,
-        summary: halt.reason.clone(),
-        opened_at: now,
-        closed_at: None,
-        close_reason: None,
-    };
+    let (subject, reason) = (Subject::Halted, halt.reason.clone());
+    let incident = opened(collection, subject, Health::Unverifiable, reason, now);
     if tx.open_incident(&incident).await? {
         let message = format!("{} is halted: {}", collection.name, halt.reason);
         let mut body = body_of(&incident, Some(collection), Transition::Opened, &message, now);

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{
     Watch, WatchError,
     assess::MOST_TOKENS,
-    outbox::{enqueue, random_id, told},
+    outbox::{enqueue, opened, told},
 };
 use crate::{
     ledger::{Collection, Incident, Millis, RowId, Subject, Transition, Tx},
@@ -67,7 +67,8 @@ impl Watch {
                 (known, Transition::Changed)
             }
             None => {
-                let new = opened(collection, lost, now);
+                let subject = Subject::Path { reference: lost.path.reference.clone() };
+                let new = opened(collection, subject, health, problem.clone(), now);
                 if !tx.open_incident(&new).await? {
                     return Ok(());
                 }
@@ -100,21 +101,6 @@ impl Watch {
         body["previous"] = json!(incident.health);
         let transition = Transition::Recovered;
         Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
-    }
-}
-
-fn opened(collection: &Collection, lost: &LostIn, now: Millis) -> Incident {
-    Incident {
-        id: random_id(),
-        collection_id: collection.id,
-        chain_id: collection.chain_id,
-        collection: collection.address,
-        subject: Subject::Path { reference: lost.path.reference.clone() },
-        health: lost.path.health,
-        summary: lost.path.problem.clone(),
-        opened_at: now,
-        closed_at: None,
-        close_reason: None,
     }
 }
 

@@ -1,11 +1,15 @@
 //! Alerts into the outbox, each in the transaction that makes its transition.
 
+use alloy::primitives::U256;
 use serde_json::{Value, json};
 
 use super::{Watch, context::Sink};
 use crate::{
     content::ContentId,
-    ledger::{Incident, LedgerError, Millis, NewAlert, Transition, Tx},
+    health::Health,
+    ledger::{
+        Collection, Incident, LedgerError, Millis, NamedBy, NewAlert, Subject, Transition, Tx,
+    },
     time_text,
 };
 
@@ -76,8 +80,44 @@ pub(super) fn told(
     body
 }
 
+/// A new incident in a collection.
+pub(super) fn opened(
+    collection: &Collection,
+    subject: Subject,
+    health: Health,
+    summary: String,
+    now: Millis,
+) -> Incident {
+    Incident {
+        id: random_id(),
+        collection_id: collection.id,
+        chain_id: collection.chain_id,
+        collection: collection.address,
+        subject,
+        health,
+        summary,
+        opened_at: now,
+        closed_at: None,
+        close_reason: None,
+    }
+}
+
+/// Whose content it is, for a person.
+pub(super) fn of_whom(named: &NamedBy) -> String {
+    match (named.token_count, named.tokens.as_slice()) {
+        (0, _) | (_, []) => "of the collection itself".to_owned(),
+        (1, [one]) => format!("of token {one}"),
+        (many, _) => format!("of {many} tokens"),
+    }
+}
+
+/// The tokens as an alert names them.
+pub(super) fn token_ids(named: &NamedBy) -> Vec<String> {
+    named.tokens.iter().map(U256::to_string).collect()
+}
+
 /// 128 random bits in hex.
-pub(super) fn random_id() -> String {
+fn random_id() -> String {
     alloy::hex::encode(rand::random::<[u8; 16]>())
 }
 

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::U256;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::{
     Watch, WatchError,
     assess::MOST_TOKENS,
-    outbox::{end_over, enqueue, random_id, told},
+    outbox::{end_over, enqueue, of_whom, opened, token_ids, told},
 };
 use crate::{
     health::{Assessment, Health},
@@ -206,18 +205,8 @@ struct Story<'a> {
 impl Story<'_> {
     fn opened(&self, summary: String, now: Millis) -> Incident {
         let Content { row, id, .. } = *self.content;
-        Incident {
-            id: random_id(),
-            collection_id: self.collection.id,
-            chain_id: self.collection.chain_id,
-            collection: self.collection.address,
-            subject: Subject::Removal { row, id },
-            health: self.assessment.health,
-            summary,
-            opened_at: now,
-            closed_at: None,
-            close_reason: None,
-        }
+        let subject = Subject::Removal { row, id };
+        opened(self.collection, subject, self.assessment.health, summary, now)
     }
 
     /// Which nodes, and how: what makes two states of an incident differ.
@@ -228,11 +217,7 @@ impl Story<'_> {
 
     /// What happened, what happens next, and what to do, for a person.
     fn message(&self) -> String {
-        let of = match (self.named.tokens.as_slice(), self.named.token_count) {
-            ([], _) => "of the collection itself".to_owned(),
-            ([one], 1) => format!("of token {one}"),
-            (_, many) => format!("of {many} tokens"),
-        };
+        let of = of_whom(&self.named);
         let each = self.endings.iter().map(Ending::sentence).collect::<Vec<_>>().join("; ");
         let bytes = match self.assessment.health {
             Health::Lost => "no node serves its bytes any more",
@@ -261,7 +246,6 @@ impl Story<'_> {
 
     fn told(&self) -> Value {
         let content = self.content;
-        let tokens: Vec<_> = self.named.tokens.iter().map(U256::to_string).collect();
         let stores = self.endings.iter().map(|ending| {
             let Ending { node, store, status, since } = ending;
             json!({
@@ -280,7 +264,7 @@ impl Story<'_> {
                 "cid": content.id.cid(),
                 "size": content.known.size,
             },
-            "tokens": tokens,
+            "tokens": token_ids(&self.named),
             "token_count": self.named.token_count,
             "health": self.assessment.health,
             "previous": null,
