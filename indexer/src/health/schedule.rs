@@ -47,6 +47,11 @@ const UNWELL: i64 = 10 * 60 * 1000;
 const SPOT_JITTER: i64 = 10;
 
 impl Schedule {
+    /// For how long what a probe saw counts.
+    pub fn max_age(&self) -> i64 {
+        super::max_age(self.recheck)
+    }
+
     /// When the next probe is due after one that ended at `at` and left `verdict`. Always after
     /// `at`, so that one round never probes a replica twice. `salt` tells replicas apart.
     pub fn next_probe(&self, verdict: Verdict, at: i64, salt: u64) -> i64 {

@@ -39,19 +39,12 @@ pub struct ProbeRecord {
     pub sha256: Option<Digest>,
     /// In words, what was wrong.
     pub detail: Option<String>,
-    /// From where the bytes came, where they were right: what tells replicas apart.
-    pub address: Option<String>,
+    /// From where the bytes came, where they were right: what tells nodes apart.
+    pub addresses: BTreeSet<String>,
     /// Whether the node gives blocks, so that it can be spot checked.
     pub gives_blocks: bool,
     /// When it ended.
     pub at: Millis,
-}
-
-impl ProbeRecord {
-    /// From where right bytes came: of others it is of no account.
-    fn served_from(&self) -> Option<&str> {
-        self.address.as_deref().filter(|_| self.seen == ReplicaState::Verified)
-    }
 }
 
 type Key = (RowId, RowId);
@@ -70,8 +63,6 @@ struct Standing {
     held: Option<bool>,
     /// Whether there is to be a next probe.
     is_due: bool,
-    /// From where right bytes last came.
-    address: Option<String>,
 }
 
 /// A record, and what follows from it.
@@ -81,8 +72,6 @@ struct Outcome<'a> {
     after: Verdict,
     held_before: Option<bool>,
     held: Option<bool>,
-    /// Right bytes came from elsewhere than before.
-    has_moved: bool,
     due: Option<Millis>,
     spot: Option<Millis>,
     priority: i64,
@@ -95,7 +84,7 @@ impl Outcome<'_> {
 
     /// Whether health may be another by it.
     fn is_judged_again(&self) -> bool {
-        self.is_changed() || self.has_moved || self.held != self.held_before
+        self.is_changed() || self.held != self.held_before
     }
 }
 
@@ -117,6 +106,7 @@ impl Tx {
         schedule: &Schedule,
     ) -> Result<Vec<Verdict>> {
         self.among_others().await?;
+        let mut moved = self.note_addresses(records, schedule.max_age()).await?;
         let mut verdicts = vec![Verdict::default(); records.len()];
         let mut left: Vec<usize> = (0..records.len()).collect();
         while !left.is_empty() {
@@ -129,7 +119,7 @@ impl Tx {
             let mut these: Vec<_> = now.iter().map(|index| &records[*index]).collect();
             // In one order everywhere, so that two workers never wait for each other.
             these.sort_by_key(|record| (record.content, record.node));
-            let after = self.record_each(&these, schedule).await?;
+            let after = self.record_each(&these, std::mem::take(&mut moved), schedule).await?;
             for index in now {
                 let key = (records[index].content, records[index].node);
                 verdicts[index] = after.get(&key).copied().unwrap_or_default();
@@ -139,10 +129,12 @@ impl Tx {
         Ok(verdicts)
     }
 
-    /// Each of another replica, by content and node.
+    /// Each of another replica, by content and node. Other contents have `moved`, and are judged anew
+    /// with these.
     async fn record_each(
         &mut self,
         records: &[&ProbeRecord],
+        moved: BTreeSet<RowId>,
         schedule: &Schedule,
     ) -> Result<HashMap<Key, Verdict>> {
         let contents = self.probed_contents(records).await?;
@@ -168,7 +160,8 @@ impl Tx {
         self.write_replicas(&outcomes).await?;
         self.write_changes(&outcomes).await?;
         let changed = outcomes.iter().filter(|one| one.is_judged_again());
-        let changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
+        let mut changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
+        changed.extend(moved);
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
         self.learn(&outcomes, &contents).await?;
         self.finish_repairs(&outcomes).await?;
@@ -197,25 +190,25 @@ impl Tx {
     }
 
     async fn standing_of(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<Key, Standing>> {
-        type Row = (i64, i64, Option<String>, i64, Option<i64>, i64, Option<String>);
+        type Row = (i64, i64, Option<String>, i64, Option<i64>, i64);
         let keys: Vec<Key> = records.iter().map(|one| (one.content, one.node)).collect();
         let rows = fetch_pairs!(
             self,
             Row,
             "r.content_id, r.node_id, r.state, r.failures, r.held,
-                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT), r.address",
+                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT)",
             "replicas r",
             ("r.content_id", "r.node_id"),
             keys,
             "FOR UPDATE"
         );
         let mut standing = HashMap::new();
-        for (content, node, state, failures, held, is_due, address) in rows {
+        for (content, node, state, failures, held, is_due) in rows {
             let state = state.map(|text| text.parse()).transpose().map_err(LedgerError::Corrupt)?;
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
             let (held, is_due) = (held.map(|held| held != 0), is_due != 0);
             let verdict = Verdict { state, failures };
-            standing.insert((content, node), Standing { verdict, held, is_due, address });
+            standing.insert((content, node), Standing { verdict, held, is_due });
         }
         Ok(standing)
     }
@@ -224,7 +217,7 @@ impl Tx {
         insert_rows!(
             self,
             "INSERT INTO replicas (content_id, node_id, state, failures, held, bytes, http_status,
-                computed, detail, checked_at, verified_at, address, due_at, spot_at, priority) ",
+                computed, detail, checked_at, verified_at, due_at, spot_at, priority) ",
             outcomes,
             |one| (
                 one.record.content,
@@ -238,7 +231,6 @@ impl Tx {
                 one.record.detail.as_deref().map(text),
                 one.record.at,
                 (one.record.seen == ReplicaState::Verified).then_some(one.record.at),
-                one.record.served_from(),
                 one.due,
                 one.spot,
                 one.priority,
@@ -248,7 +240,6 @@ impl Tx {
                 http_status = excluded.http_status, computed = excluded.computed,
                 detail = excluded.detail, checked_at = excluded.checked_at,
                 verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
-                address = COALESCE(excluded.address, replicas.address),
                 due_at = excluded.due_at, spot_at = excluded.spot_at,
                 priority = excluded.priority"
         );
@@ -405,14 +396,12 @@ fn outcome<'a>(
     let (before, held_before) = (standing.verdict, standing.held);
     // Who said nothing keeps all that it was, as long as its verdict stands.
     let says_nothing = record.seen == ReplicaState::Unreachable && after.state == before.state;
-    let from = record.served_from();
     Outcome {
         record,
         before,
         after,
         held_before,
         held: if says_nothing { held_before } else { record.held },
-        has_moved: from.is_some() && from != standing.address.as_deref(),
         due,
         spot,
         priority: after.priority() as i64,
