@@ -62,7 +62,7 @@ pub fn independent<'a>(holders: impl Iterator<Item = &'a Holder>, since: i64) ->
 ///
 /// Never more than there are: what is counted is a set that was found. The largest is found as long as
 /// each group of holders that hang together has at most nine of which each shares addresses with
-/// several others ([`Group::most_held`]); beyond that a smaller one may be, but none without those.
+/// several others; beyond that a smaller one may be, but no smaller than without those.
 pub fn independent_and_held<'a>(
     holders: impl Iterator<Item = (&'a Holder, bool)>,
     since: i64,
