@@ -91,7 +91,8 @@ impl Base {
                 id: 0,
                 url: format!("http://node-{index}"),
                 kind: NodeKind::Aleph,
-                holder: Holder { operator: None, address: index.to_string() },
+                operator: None,
+                address: index.to_string(),
             })
             .collect();
         let mut tx = ledger.write().await.map_err(failed)?;
@@ -181,7 +182,7 @@ fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
         computed: Some(due.id.to_string()),
         sha256: Some(due.id.digest),
         detail: None,
-        address: Some(format!("10.0.0.{}", due.node)),
+        addresses: [format!("10.0.0.{}", due.node)].into(),
         gives_blocks: false,
         at,
     }
@@ -476,7 +477,7 @@ fn rounds() {
                 probes += 1;
             }
             let view = |(index, (verdict, verified_at)): (usize, &(Verdict, Option<i64>))| {
-                let holder = Holder { operator: None, address: index.to_string() };
+                let holder = Holder::at(None, index.to_string());
                 ReplicaView {
                     state: verdict.state,
                     verified_at: *verified_at,

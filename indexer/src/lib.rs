@@ -16,6 +16,7 @@ pub mod config;
 pub mod deny;
 pub mod hash;
 pub mod health;
+mod hosts;
 pub mod ledger;
 pub mod nodes;
 pub mod picture;

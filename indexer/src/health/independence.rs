@@ -1,12 +1,45 @@
-//! How many replicas are independent: no two of one operator, no two at one public address.
+//! How many replicas are independent: no two of one operator, no two that share an address.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::matching::{Pair, most_held};
 
 /// Whose node a replica is on, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// Who runs the node, where known; nodes without an operator are told apart by address.
     pub operator: Option<String>,
+    /// From where its bytes came of late, whatever they were of; else where its name leads.
+    pub addresses: Arc<[Address]>,
+}
+
+/// An address of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
     /// The public IP address, or host and port on private and loopback addresses.
-    pub address: String,
+    pub name: String,
+    /// When bytes last came from there; `None` where none ever came from the node.
+    pub seen_at: Option<i64>,
+}
+
+impl Holder {
+    /// Of a node at one address, from which nothing came yet.
+    pub fn at(operator: Option<String>, address: impl Into<String>) -> Self {
+        let address = Address { name: address.into(), seen_at: None };
+        Self { operator, addresses: Arc::new([address]) }
+    }
+
+    /// The addresses from which bytes came since then, and the last one in any case.
+    fn addresses_since(&self, since: i64) -> impl Iterator<Item = &str> {
+        let last = self.addresses.iter().map(|address| address.seen_at).max();
+        let counts = move |one: &&Address| {
+            Some(one.seen_at) == last || one.seen_at.is_some_and(|at| at >= since)
+        };
+        self.addresses.iter().filter(counts).map(|address| address.name.as_str())
+    }
 }
 
 /// How many replicas are independent.
@@ -19,26 +52,26 @@ pub struct Independent {
     pub held: u32,
 }
 
-/// The largest number of holders of whom no two share an operator or an address.
-pub fn independent<'a>(holders: impl Iterator<Item = &'a Holder>) -> u32 {
-    independent_and_held(holders.map(|holder| (holder, false)), 0).all
+/// The largest number of holders of whom no two share an operator, or an address from which bytes came
+/// since `since`.
+pub fn independent<'a>(holders: impl Iterator<Item = &'a Holder>, since: i64) -> u32 {
+    independent_and_held(holders.map(|holder| (holder, false)), since, 0).all
 }
 
 /// The same, and how many of at least `wanted` may be held.
 ///
-/// Each operator can stand for one address and each address for one operator, so these are
-/// matchings between the two. They grow by one at a time, each the one of its size with the most held
-/// (successive best augmenting paths; a content has tens of replicas).
+/// Never more than there are: what is counted is a set that was found. The largest is found as long as
+/// each group of holders that hang together has at most nine of which each shares addresses with
+/// several others; beyond that a smaller one may be, but no smaller than without those.
 pub fn independent_and_held<'a>(
     holders: impl Iterator<Item = (&'a Holder, bool)>,
+    since: i64,
     wanted: u32,
 ) -> Independent {
-    let mut matching = Matching::between(holders);
-    // The most that are held in a matching of each size, from none on.
-    let mut held = vec![0];
-    while let Some(more) = matching.grow() {
-        held.push(held.last().unwrap_or(&0) + more);
-    }
+    let held = groups(simplified(candidates(holders, since)))
+        .into_iter()
+        .map(Group::most_held)
+        .fold(vec![0], |all, of_group| together(&all, &of_group));
     let all = held.len() - 1;
     let least = usize::try_from(wanted).ok().filter(|wanted| *wanted <= all).unwrap_or(0);
     let most = held[least..].iter().copied().max().unwrap_or(0);
@@ -46,95 +79,191 @@ pub fn independent_and_held<'a>(
     Independent { all: count(all), held: u32::try_from(most).unwrap_or(0) }
 }
 
-/// Operators, addresses, and which of them stand for each other.
-struct Matching {
-    /// Of each operator, its addresses, and 1 for each at which a copy is held.
-    edges: Vec<Vec<(usize, i32)>>,
-    /// The operator that stands for each address.
-    taken: Vec<Option<usize>>,
-    is_matched: Vec<bool>,
+/// A holder, with numbers for names.
+#[derive(Clone, Debug)]
+struct Candidate {
+    operator: usize,
+    addresses: BTreeSet<usize>,
+    is_held: bool,
 }
 
-impl Matching {
-    fn between<'a>(holders: impl Iterator<Item = (&'a Holder, bool)>) -> Self {
-        let mut operators: Vec<String> = Vec::new();
-        let mut addresses: Vec<&str> = Vec::new();
-        let mut edges: Vec<Vec<(usize, i32)>> = Vec::new();
-        for (holder, is_held) in holders {
-            // A node without a known operator is its own; the prefix keeps it from naming another.
-            let operator = match &holder.operator {
-                // However it is spelled: accounts have two spellings, and people more.
-                Some(name) => format!("operator {}", name.trim().to_lowercase()),
-                None => format!("address {}", holder.address),
-            };
-            let from = position(&mut operators, operator);
-            let to = position(&mut addresses, holder.address.as_str());
-            edges.resize(operators.len(), Vec::new());
-            match edges[from].iter_mut().find(|(known, _)| *known == to) {
-                Some((_, held)) => *held = (*held).max(i32::from(is_held)),
-                None => edges[from].push((to, i32::from(is_held))),
-            }
-        }
-        let (taken, is_matched) = (vec![None; addresses.len()], vec![false; operators.len()]);
-        Self { edges, taken, is_matched }
+impl Candidate {
+    fn is_apart_from(&self, other: &Self) -> bool {
+        self.operator != other.operator && self.addresses.is_disjoint(&other.addresses)
     }
 
-    /// Makes it larger by one, so that as many as can be are held; gives how many more are.
-    fn grow(&mut self) -> Option<i32> {
-        let (gains, from) = self.best_ways();
-        let free = (0..self.taken.len()).filter(|to| self.taken[*to].is_none());
-        let (end, gain) =
-            free.filter_map(|to| Some((to, gains[to]?))).max_by_key(|(_, gain)| *gain)?;
-        let mut to = end;
-        loop {
-            let operator = from[to];
-            let before = self.taken.iter().position(|taken| *taken == Some(operator));
-            self.taken[to] = Some(operator);
-            match before {
-                Some(left) => to = left,
-                None => {
-                    self.is_matched[operator] = true;
-                    return Some(gain);
-                }
-            }
-        }
-    }
-
-    /// Of each address, what is gained by the best way to it, and the operator that it comes from: from
-    /// one that stands for none, by taking addresses from others.
-    fn best_ways(&self) -> (Vec<Option<i32>>, Vec<usize>) {
-        let mut at: Vec<Option<i32>> =
-            self.is_matched.iter().map(|matched| (!matched).then_some(0)).collect();
-        let (mut gains, mut from) = (vec![None; self.taken.len()], vec![0; self.taken.len()]);
-        let mut is_better = true;
-        while is_better {
-            is_better = false;
-            for (operator, edges) in self.edges.iter().enumerate() {
-                let Some(before) = at[operator] else { continue };
-                for &(to, held) in edges {
-                    let gain = before + held;
-                    if self.taken[to] == Some(operator) || gains[to] >= Some(gain) {
-                        continue;
-                    }
-                    (gains[to], from[to], is_better) = (Some(gain), operator, true);
-                    if let Some(other) = self.taken[to] {
-                        at[other] = Some(gain - self.held(other, to));
-                    }
-                }
-            }
-        }
-        (gains, from)
-    }
-
-    fn held(&self, operator: usize, address: usize) -> i32 {
-        let found = self.edges[operator].iter().find(|(to, _)| *to == address);
-        found.map_or(0, |(_, held)| *held)
+    /// Whether it stands in the way of several in ways of their own, so that no matching knows it.
+    fn is_wide(&self) -> bool {
+        self.addresses.len() > 1
     }
 }
 
-fn position<T: PartialEq>(known: &mut Vec<T>, item: T) -> usize {
-    known.iter().position(|other| *other == item).unwrap_or_else(|| {
-        known.push(item);
-        known.len() - 1
-    })
+/// In an order that does not hang on that of the holders.
+fn candidates<'a>(holders: impl Iterator<Item = (&'a Holder, bool)>, since: i64) -> Vec<Candidate> {
+    let of = |(holder, is_held): (&'a Holder, bool)| {
+        // However it is spelled: accounts have two spellings, and people more.
+        let operator = holder.operator.as_ref().map(|name| name.trim().to_lowercase());
+        let addresses: BTreeSet<&str> = holder.addresses_since(since).collect();
+        (operator, addresses, is_held)
+    };
+    let mut named: Vec<_> = holders.map(of).collect();
+    named.sort();
+    let (mut operators, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+    let all = named.into_iter().enumerate().map(|(index, (operator, at, is_held))| {
+        // A node without a known operator is its own.
+        let operator = operator.ok_or(index);
+        let number = operators.len();
+        let operator = *operators.entry(operator).or_insert(number);
+        let mut number = |name| {
+            let next = addresses.len();
+            *addresses.entry(name).or_insert(next)
+        };
+        Candidate { operator, addresses: at.into_iter().map(&mut number).collect(), is_held }
+    });
+    all.collect()
+}
+
+/// With as few candidates that are wide as can be, and sets of each size and number of held ones as
+/// before: an address that one alone has is of no account, and neither is a wide one in whose place
+/// another may always stand. So one that shows others' addresses beside its own takes nothing away.
+fn simplified(mut all: Vec<Candidate>) -> Vec<Candidate> {
+    loop {
+        narrow(&mut all);
+        let replaced = (0..all.len()).find(|wide| {
+            all[*wide].is_wide() && (0..all.len()).any(|one| may_stand_for(&all, one, *wide))
+        });
+        match replaced {
+            Some(wide) => drop(all.remove(wide)),
+            None => return all,
+        }
+    }
+}
+
+/// Whether `one` may take the place of `wide` in every set: who is not apart from it is not apart from
+/// `wide` either, and these two are not apart.
+fn may_stand_for(all: &[Candidate], one: usize, wide: usize) -> bool {
+    let (stand, wide_one) = (&all[one], &all[wide]);
+    one != wide
+        && stand.is_held >= wide_one.is_held
+        && !stand.is_apart_from(wide_one)
+        && all.iter().enumerate().all(|(third, other)| {
+            third == one || other.is_apart_from(stand) || !other.is_apart_from(wide_one)
+        })
+}
+
+/// Leaves of each candidate's addresses those that others have, too; else one.
+fn narrow(all: &mut [Candidate]) {
+    let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
+    for address in all.iter().flat_map(|one| &one.addresses) {
+        *shared.entry(*address).or_default() += 1;
+    }
+    for one in all {
+        let first = one.addresses.first().copied();
+        one.addresses.retain(|address| shared[address] > 1);
+        if one.addresses.is_empty() {
+            one.addresses.extend(first);
+        }
+    }
+}
+
+/// Candidates that hang together: each shares something with another.
+struct Group(Vec<Candidate>);
+
+fn groups(all: Vec<Candidate>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for one in all {
+        let (mut joined, mut apart) = (vec![one], Vec::new());
+        for group in groups {
+            match group.0.iter().all(|other| other.is_apart_from(&joined[0])) {
+                true => apart.push(group),
+                false => joined.extend(group.0),
+            }
+        }
+        apart.push(Group(joined));
+        groups = apart;
+    }
+    groups
+}
+
+/// Sets of wide candidates that are tried in a group: all of nine.
+const TRIES: usize = 512;
+
+impl Group {
+    /// The most held ones among so many that are apart, of none, of one, and so on.
+    ///
+    /// That is a matching where each has one address ([`most_held`]), and else hard (set packing). So
+    /// each set of the wide ones that are apart is tried, and those of the others that are apart from
+    /// it are matched; of more than [`TRIES`] sets only so many, the one of none first.
+    fn most_held(self) -> Vec<i32> {
+        let (mut wide, narrow): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|candidate| candidate.is_wide());
+        let in_its_way =
+            |one: &&Candidate| self.0.iter().filter(|other| !other.is_apart_from(one)).count();
+        wide.sort_by_key(in_its_way);
+        let mut search = Search { wide, narrow, best: vec![0], tries: TRIES };
+        search.match_beside(&[]);
+        search.try_from(0, &mut Vec::new());
+        search.best
+    }
+}
+
+struct Search<'a> {
+    wide: Vec<&'a Candidate>,
+    narrow: Vec<&'a Candidate>,
+    /// The most held ones in a set of each size.
+    best: Vec<i32>,
+    tries: usize,
+}
+
+impl<'a> Search<'a> {
+    /// Tries all sets of wide ones that begin with these and go on after so many: with each before
+    /// without it, so that the first is a large one.
+    fn try_from(&mut self, next: usize, chosen: &mut Vec<&'a Candidate>) {
+        if self.tries == 0 {
+            return;
+        }
+        let Some(one) = self.wide.get(next).copied() else {
+            self.tries -= 1;
+            return self.match_beside(chosen);
+        };
+        if chosen.iter().all(|other| other.is_apart_from(one)) {
+            chosen.push(one);
+            self.try_from(next + 1, chosen);
+            chosen.pop();
+        }
+        self.try_from(next + 1, chosen);
+    }
+
+    fn match_beside(&mut self, chosen: &[&Candidate]) {
+        let free = self.narrow.iter().filter(|one| chosen.iter().all(|c| c.is_apart_from(one)));
+        let pairs = free.filter_map(|one| {
+            let (operator, is_held) = (one.operator, one.is_held);
+            one.addresses.first().map(|address| Pair { operator, address: *address, is_held })
+        });
+        let matched = most_held(pairs);
+        let mut held = most_held_of(chosen);
+        let of_chosen = held.pop().unwrap_or_default();
+        held.extend(matched.iter().map(|more| of_chosen + more));
+        self.best.resize(self.best.len().max(held.len()), i32::MIN);
+        for (best, held) in self.best.iter_mut().zip(held) {
+            *best = held.max(*best);
+        }
+    }
+}
+
+/// The most held ones among so many of these, who are all apart.
+fn most_held_of(apart: &[&Candidate]) -> Vec<i32> {
+    let held = apart.iter().filter(|one| one.is_held).count();
+    (0..=apart.len()).map(|size| i32::try_from(size.min(held)).unwrap_or(i32::MAX)).collect()
+}
+
+/// Of two groups that have nothing to do with each other.
+fn together(one: &[i32], other: &[i32]) -> Vec<i32> {
+    let mut held = vec![0; one.len() + other.len() - 1];
+    for (size, here) in one.iter().enumerate() {
+        for (more, there) in other.iter().enumerate() {
+            held[size + more] = held[size + more].max(here + there);
+        }
+    }
+    held
 }

@@ -4,6 +4,7 @@
 //! without a new probe, and every law can be tested as a property.
 
 mod independence;
+mod matching;
 mod schedule;
 mod verdict;
 mod words;
@@ -15,7 +16,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use independence::{Holder, Independent, independent, independent_and_held};
+pub use independence::{Address, Holder, Independent, independent, independent_and_held};
 pub use schedule::{Priority, Schedule};
 pub use verdict::{FAILURES_THAT_COUNT, Holding, Verdict};
 pub use words::explain;
@@ -125,16 +126,17 @@ pub struct Policy {
 /// The age at which a `verified` stops counting where `recheck` is "every round".
 const MAX_AGE_OF_EVERY_ROUND: i64 = 2 * 24 * 60 * 60 * 1000;
 
+/// For how long what a probe saw counts, where replicas are probed every `recheck`: twice that; two
+/// days where every round rechecks, since rounds may be far apart.
+fn max_age(recheck: i64) -> i64 {
+    if recheck == 0 { MAX_AGE_OF_EVERY_ROUND } else { recheck.saturating_mul(2) }
+}
+
 impl Policy {
-    /// A `verified` older than this no longer counts: twice `recheck`; two days where every
-    /// round rechecks, since rounds may be far apart.
+    /// A `verified` older than this no longer counts, and neither does an address.
     pub fn max_age(&self) -> i64 {
         max_age(self.recheck)
     }
-}
-
-fn max_age(recheck: i64) -> i64 {
-    if recheck == 0 { MAX_AGE_OF_EVERY_ROUND } else { recheck.saturating_mul(2) }
 }
 
 /// One replica as far as health goes.
@@ -195,7 +197,8 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
     };
     let verified: Vec<_> = replicas.iter().filter(counts).collect();
     let holders = verified.iter().map(|replica| (&replica.holder, replica.held));
-    let Independent { all, held } = independent_and_held(holders, policy.min.max(1));
+    let since = now.saturating_sub(policy.max_age());
+    let Independent { all, held } = independent_and_held(holders, since, policy.min.max(1));
     let young =
         !past.was_healthy && past.wanted_since.is_none_or(|since| is_young(since, policy, now));
     // While nodes that were not asked yet, or did not fail often enough, may have it, nobody
@@ -203,7 +206,7 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
     let unasked = |replica: &ReplicaView| replica.gives_bytes && replica.state.is_none();
     let hopeful = |replica: &&ReplicaView| unasked(replica) || counts(replica);
     let hoped = replicas.iter().filter(hopeful).map(|replica| &replica.holder);
-    let open = replicas.iter().any(unasked) && independent(hoped) >= policy.min.max(1);
+    let open = replicas.iter().any(unasked) && independent(hoped, since) >= policy.min.max(1);
     let health = if all >= policy.min.max(1) && held >= policy.min_held {
         Health::Healthy
     } else if young || open {
@@ -242,7 +245,7 @@ fn is_young(since: i64, policy: &Policy, now: i64) -> bool {
 }
 
 /// When time alone may next make another assessment of the same replicas: the grace ends, what was
-/// verified is too old to count, or a time comes to be believed. `None`: never.
+/// verified, or an address that nodes shared, is too old to count, or a time comes to be believed. `None`: never.
 pub fn next_assessment(
     replicas: &[ReplicaView],
     policy: &Policy,
@@ -255,5 +258,21 @@ pub fn next_assessment(
     let ages = replicas.iter().filter(|one| one.state == Some(ReplicaState::Verified));
     let ages = ages.filter_map(|one| one.verified_at);
     let ages = ages.map(|at| [believed(at), at.saturating_add(policy.max_age()).saturating_add(1)]);
-    grace.into_iter().chain(ages).flatten().filter(|at| *at > now).min()
+    let moves = shared(replicas).filter_map(|address| address.seen_at);
+    let moves = moves.map(|at| at.saturating_add(policy.max_age()).saturating_add(1));
+    grace.into_iter().chain(ages).flatten().chain(moves).filter(|at| *at > now).min()
+}
+
+/// Addresses of nodes with several that others have, too: in time, they may tell them apart.
+fn shared(replicas: &[ReplicaView]) -> impl Iterator<Item = &Address> {
+    let several = replicas.iter().enumerate().filter(|(_, one)| one.holder.addresses.len() > 1);
+    several.flat_map(move |(index, one)| {
+        let of_others = move |address: &&Address| {
+            let others = replicas.iter().enumerate().filter(move |(other, _)| *other != index);
+            others
+                .flat_map(|(_, other)| other.holder.addresses.iter())
+                .any(|a| a.name == address.name)
+        };
+        one.holder.addresses.iter().filter(of_others)
+    })
 }

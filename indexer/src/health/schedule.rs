@@ -49,7 +49,12 @@ const SPOT_JITTER: i64 = 10;
 impl Schedule {
     /// Whether a proof of that time counts at `now`, as health has it.
     pub fn is_fresh(&self, proof: i64, now: i64) -> bool {
-        is_fresh(proof, now, max_age(self.recheck))
+        is_fresh(proof, now, self.max_age())
+    }
+
+    /// For how long what a probe saw counts.
+    pub fn max_age(&self) -> i64 {
+        max_age(self.recheck)
     }
 
     /// When the next probe is due after one that ended at `at` and left `verdict`. Always after

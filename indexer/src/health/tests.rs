@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -9,7 +11,26 @@ fn policy(min: u32) -> Policy {
 }
 
 fn holder(operator: Option<u8>, address: u8) -> Holder {
-    Holder { operator: operator.map(|o| o.to_string()), address: format!("10.0.0.{address}") }
+    Holder::at(operator.map(|o| o.to_string()), name(address))
+}
+
+fn name(address: u8) -> String {
+    format!("10.0.0.{address}")
+}
+
+/// At several addresses, from which bytes came at these times.
+fn wide(operator: Option<u8>, addresses: &[(u8, i64)]) -> Holder {
+    let address = |(address, at): &(u8, i64)| Address { name: name(*address), seen_at: Some(*at) };
+    Holder { addresses: addresses.iter().map(address).collect(), ..holder(operator, 0) }
+}
+
+fn holders() -> impl Strategy<Value = Holder> {
+    let several = prop::collection::btree_map(0u8..6, 0..4 * DAY, 1..4);
+    let several = several.prop_map(|all| all.into_iter().collect::<Vec<_>>());
+    prop_oneof![
+        (prop::option::of(0u8..4), 0u8..6).prop_map(|(operator, at)| holder(operator, at)),
+        (prop::option::of(0u8..4), several).prop_map(|(operator, all)| wide(operator, &all)),
+    ]
 }
 
 fn replica(state: ReplicaState, node: u8, verified_at: Option<i64>) -> ReplicaView {
@@ -27,28 +48,32 @@ fn states() -> impl Strategy<Value = ReplicaState> {
 }
 
 fn replicas() -> impl Strategy<Value = Vec<ReplicaView>> {
-    let one = (
-        prop::option::of(states()),
-        prop::option::of(0..4 * DAY),
-        any::<bool>(),
-        prop::option::of(0u8..4),
-        0u8..6,
-    )
-        .prop_map(|(state, verified_at, held, operator, address)| ReplicaView {
+    let one = (prop::option::of(states()), prop::option::of(0..4 * DAY), any::<bool>(), holders())
+        .prop_map(|(state, verified_at, held, holder)| ReplicaView {
             state,
             verified_at,
             held,
             gives_bytes: true,
-            holder: holder(operator, address),
+            holder,
         });
     prop::collection::vec(one, 0..9)
 }
 
+/// The addresses that count: those that are young enough, and the last.
+fn addresses(holder: &Holder, since: i64) -> Vec<&str> {
+    let last = holder.addresses.iter().map(|one| one.seen_at).max().unwrap();
+    let all = holder.addresses.iter();
+    let counts = all.filter(|one| one.seen_at == last || one.seen_at.is_some_and(|at| at >= since));
+    counts.map(|one| one.name.as_str()).collect()
+}
+
 /// The largest set without a shared operator or address, and the most held ones in one that is large
 /// enough, by trying all sets.
-fn independent_by_force(holders: &[(Holder, bool)], wanted: u32) -> Independent {
+fn independent_by_force(holders: &[(Holder, bool)], since: i64, wanted: u32) -> Independent {
     let clash = |a: &Holder, b: &Holder| {
-        a.address == b.address || (a.operator.is_some() && a.operator == b.operator)
+        let (at, others) = (addresses(a, since), addresses(b, since));
+        at.iter().any(|address| others.contains(address))
+            || (a.operator.is_some() && a.operator == b.operator)
     };
     let sets = (0u32..1 << holders.len()).filter_map(|set| {
         let chosen: Vec<_> = (0..holders.len()).filter(|i| set >> i & 1 == 1).collect();
@@ -84,14 +109,60 @@ fn held_ones_count_among_those_that_are_independent() {
     assert_eq!(assess(3), (Health::Degraded, 2, 1));
 }
 
+/// More of them than all sets are tried of: what is found is a set, and no smaller than without them.
+#[test]
+fn many_that_share_addresses_are_never_counted_too_often() {
+    let mut random = 1_u32;
+    let mut draw = |below: u32| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 16) % below
+    };
+    for _ in 0..20 {
+        let mut all: Vec<_> = (0..13)
+            .map(|_| {
+                let at: BTreeSet<u8> = (0..3).map(|_| draw(16) as u8).collect();
+                let at: Vec<_> = at.into_iter().map(|address| (address, DAY)).collect();
+                (wide(None, &at), draw(2) == 0)
+            })
+            .collect();
+        all.extend((0..4).map(|address| (holder(Some(address), address * 3), false)));
+        let found = independent_and_held(all.iter().map(|(h, held)| (h, *held)), 0, 3);
+        let most = independent_by_force(&all, 0, 3);
+        assert!(found.all <= most.all && found.held <= most.held, "{found:?} {most:?}");
+        assert!(found.all >= 4, "those with one address are all apart");
+    }
+    // A ring: two in three stand in the ways of two others.
+    let ring: Vec<_> = (0..60).map(|at| wide(None, &[(at, DAY), ((at + 1) % 60, DAY)])).collect();
+    assert!((20..=30).contains(&independent(ring.iter(), 0)));
+}
+
+#[test]
+fn one_that_shows_addresses_of_others_harms_itself_alone() {
+    let honest: Vec<_> = (0..4).map(|address| holder(None, address)).collect();
+    let all: Vec<_> = (0..100).map(|address| (address, DAY)).collect();
+    let hostile = [wide(None, &all), wide(None, &all[..3]), wide(Some(9), &all[1..4])];
+    assert_eq!(independent(honest.iter().chain(&hostile), 0), 4);
+    assert_eq!(independent(hostile.iter(), 0), 1);
+}
+
+#[test]
+fn an_address_counts_as_long_as_what_came_from_it() {
+    let of = |address| replica(ReplicaState::Verified, address, Some(3 * DAY));
+    let mut replicas = [of(1), of(2)];
+    replicas[0].holder = wide(None, &[(1, 3 * DAY), (3, DAY)]);
+    replicas[1].holder = wide(None, &[(3, 3 * DAY), (2, DAY)]);
+    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let count = |now| assess(&replicas, &policy(2), past, now).independent;
+    assert_eq!((count(3 * DAY), count(3 * DAY + 1)), (1, 2));
+    let next = |now| next_assessment(&replicas, &policy(2), past, now);
+    assert_eq!(next(3 * DAY - 1), Some(3 * DAY + 1));
+}
+
 #[test]
 fn an_operator_is_the_same_however_it_is_spelled() {
-    let at = |operator: &str, address: &str| Holder {
-        operator: Some(operator.to_owned()),
-        address: address.to_owned(),
-    };
+    let at = |operator: &str, address: &str| Holder::at(Some(operator.to_owned()), address);
     let holders = [at("0xAb", "a"), at(" 0xaB", "b"), at("0xac", "c")];
-    assert_eq!(independent(holders.iter()), 2);
+    assert_eq!(independent(holders.iter(), 0), 2);
 }
 
 #[test]
@@ -185,14 +256,27 @@ fn only_three_failures_in_a_row_make_unreachable() {
 proptest! {
     #[test]
     fn independence_is_the_largest_set_without_a_clash(
-        holders in prop::collection::vec((prop::option::of(0u8..4), 0u8..5, any::<bool>()), 0..9),
+        holders in prop::collection::vec((holders(), any::<bool>()), 0..10),
+        since in 0..4 * DAY,
         wanted in 0u32..6,
     ) {
-        let holders: Vec<_> = holders.into_iter().map(|(o, a, held)| (holder(o, a), held)).collect();
         let of = || holders.iter().map(|(holder, held)| (holder, *held));
-        let found = independent_and_held(of(), wanted);
-        prop_assert_eq!(found, independent_by_force(&holders, wanted));
-        prop_assert_eq!(independent(of().map(|(holder, _)| holder)), found.all);
+        let found = independent_and_held(of(), since, wanted);
+        prop_assert_eq!(found, independent_by_force(&holders, since, wanted));
+        prop_assert_eq!(independent(of().map(|(holder, _)| holder), since), found.all);
+        let backwards = holders.iter().rev().map(|(holder, held)| (holder, *held));
+        prop_assert_eq!(independent_and_held(backwards, since, wanted), found);
+    }
+
+    /// Whoever comes, and whatever addresses it shows, takes nothing from others.
+    #[test]
+    fn nobody_takes_the_independence_of_others(
+        before in prop::collection::vec(holders(), 0..8),
+        others in prop::collection::vec(holders(), 0..3),
+        since in 0..4 * DAY,
+    ) {
+        let alone = independent(before.iter(), since);
+        prop_assert!(independent(before.iter().chain(&others), since) >= alone);
     }
 
     #[test]

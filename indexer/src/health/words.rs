@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn replica(state: Option<ReplicaState>, address: &str, verified_at: i64) -> ReplicaView {
-        let holder = Holder { operator: None, address: address.to_owned() };
+        let holder = Holder::at(None, address);
         ReplicaView {
             state,
             verified_at: Some(verified_at),

@@ -1,12 +1,15 @@
 //! Providers that leave: what nobody announces any more has no rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+
+use url::Url;
 
 use super::{
     Millis, Node, Result, RowId, Tx,
     bulk::{fetch_in, fetch_pairs},
     execute, fetch,
 };
+use crate::hosts::identity;
 
 type Key = (RowId, RowId);
 
@@ -124,11 +127,18 @@ impl Tx {
         self.end_replicas(ended.into_iter().collect()).await
     }
 
-    /// Ends providers that are configured now: they are nodes as others from here on.
+    /// Ends providers that are configured now, by whatever port or spelling of the host: they are nodes
+    /// as others from here on.
     pub(super) async fn take_from_providers(&mut self, nodes: &[Node]) -> Result<()> {
         let rows = "SELECT id, url FROM nodes WHERE kind = 'provider'";
         let rows = fetch!(fetch_all, self, (i64, String), rows)?;
-        let taken = rows.into_iter().filter(|(_, url)| nodes.iter().any(|node| node.url == *url));
+        let host = |url: &str| url.parse().ok().map(|url: Url| identity(&url));
+        let giving = nodes.iter().filter(|node| node.kind.gives_bytes());
+        let hosts: HashSet<String> = giving.filter_map(|node| host(&node.url)).collect();
+        let taken = rows.into_iter().filter(|(_, url)| {
+            nodes.iter().any(|node| node.url == *url)
+                || host(url).is_some_and(|host| hosts.contains(&host))
+        });
         self.send_away(&taken.map(|(id, _)| id).collect::<Vec<_>>()).await
     }
 }

@@ -5,6 +5,7 @@
 //! they differ, `Tx::sql` picks. All reads and writes go through a transaction, so that a
 //! reader sees one state and a writer leaves all of its work or none.
 
+mod addresses;
 mod alerts;
 mod assessments;
 mod bulk;
@@ -47,6 +48,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 
+pub use addresses::{MOST_ADDRESSES, SEVERAL};
 pub use alerts::PendingAlert;
 pub use assessments::{DueAssessment, Judged};
 pub use clocks::LongestWaits;

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{LedgerError, Result, RowId, Tx, execute, fetch};
-use crate::health::Holder;
 
 /// What a node is, and so how it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,15 +61,17 @@ pub struct Node {
     pub url: String,
     /// What it is.
     pub kind: NodeKind,
-    /// Whose it is and where.
-    pub holder: Holder,
+    /// Who runs it, where that is known.
+    pub operator: Option<String>,
+    /// Where its name leads, before bytes come from it.
+    pub address: String,
 }
 
 type NodeRow = (i64, String, String, Option<String>, String);
 
 impl Node {
     fn from_row((id, url, kind, operator, address): NodeRow) -> Result<Self> {
-        Ok(Self { id, url, kind: NodeKind::parse(&kind)?, holder: Holder { operator, address } })
+        Ok(Self { id, url, kind: NodeKind::parse(&kind)?, operator, address })
     }
 }
 
@@ -91,8 +92,8 @@ impl Tx {
                     operator = excluded.operator, address = excluded.address, active = 1",
                 &node.url,
                 node.kind.as_str(),
-                node.holder.operator.as_deref(),
-                &node.holder.address,
+                node.operator.as_deref(),
+                &node.address,
             )?;
         }
         execute!(

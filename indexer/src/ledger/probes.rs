@@ -41,19 +41,12 @@ pub struct ProbeRecord {
     pub sha256: Option<Digest>,
     /// In words, what was wrong.
     pub detail: Option<String>,
-    /// From where the bytes came, where they were right: what tells replicas apart.
-    pub address: Option<String>,
+    /// From where the bytes came, where they were right: what tells nodes apart.
+    pub addresses: BTreeSet<String>,
     /// Whether the node gives blocks, so that it can be spot checked.
     pub gives_blocks: bool,
     /// When it ended.
     pub at: Millis,
-}
-
-impl ProbeRecord {
-    /// From where right bytes came: of others it is of no account.
-    fn served_from(&self) -> Option<&str> {
-        self.address.as_deref().filter(|_| self.seen == ReplicaState::Verified)
-    }
 }
 
 type Key = (RowId, RowId);
@@ -74,8 +67,6 @@ struct Standing {
     is_due: bool,
     /// When right bytes last came.
     verified_at: Option<Millis>,
-    /// From where right bytes last came.
-    address: Option<String>,
 }
 
 /// A record, and what follows from it.
@@ -87,8 +78,6 @@ struct Outcome<'a> {
     holding: Holding,
     /// Right bytes came, and when they last did, if ever, is of no account.
     is_proved_anew: bool,
-    /// Right bytes came from elsewhere than before.
-    has_moved: bool,
     due: Option<Millis>,
     spot: Option<Millis>,
     priority: i64,
@@ -101,10 +90,7 @@ impl Outcome<'_> {
 
     /// Whether health may be another by it.
     fn is_judged_again(&self) -> bool {
-        self.is_changed()
-            || self.is_proved_anew
-            || self.has_moved
-            || self.holding.held != self.held_before
+        self.is_changed() || self.is_proved_anew || self.holding.held != self.held_before
     }
 }
 
@@ -126,6 +112,7 @@ impl Tx {
         schedule: &Schedule,
     ) -> Result<Vec<Verdict>> {
         self.among_others().await?;
+        let mut moved = self.note_addresses(records, schedule.max_age()).await?;
         let mut verdicts = vec![Verdict::default(); records.len()];
         let mut left: Vec<usize> = (0..records.len()).collect();
         while !left.is_empty() {
@@ -138,7 +125,7 @@ impl Tx {
             let mut these: Vec<_> = now.iter().map(|index| &records[*index]).collect();
             // In one order everywhere, so that two workers never wait for each other.
             these.sort_by_key(|record| (record.content, record.node));
-            let after = self.record_each(&these, schedule).await?;
+            let after = self.record_each(&these, std::mem::take(&mut moved), schedule).await?;
             for index in now {
                 let key = (records[index].content, records[index].node);
                 verdicts[index] = after.get(&key).copied().unwrap_or_default();
@@ -148,10 +135,12 @@ impl Tx {
         Ok(verdicts)
     }
 
-    /// Each of another replica, by content and node.
+    /// Each of another replica, by content and node. Other contents have `moved`, and are judged anew
+    /// with these.
     async fn record_each(
         &mut self,
         records: &[&ProbeRecord],
+        moved: BTreeSet<RowId>,
         schedule: &Schedule,
     ) -> Result<HashMap<Key, Verdict>> {
         let contents = self.probed_contents(records).await?;
@@ -177,7 +166,8 @@ impl Tx {
         self.write_replicas(&outcomes).await?;
         self.write_changes(&outcomes).await?;
         let changed = outcomes.iter().filter(|one| one.is_judged_again());
-        let changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
+        let mut changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
+        changed.extend(moved);
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
         self.learn(&outcomes, &contents).await?;
         self.finish_repairs(&outcomes).await?;
@@ -206,14 +196,13 @@ impl Tx {
     }
 
     async fn standing_of(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<Key, Standing>> {
-        type Row =
-            (i64, i64, Option<String>, i64, Option<i64>, i64, i64, Option<i64>, Option<String>);
+        type Row = (i64, i64, Option<String>, i64, Option<i64>, i64, i64, Option<i64>);
         let keys: Vec<Key> = records.iter().map(|one| (one.content, one.node)).collect();
         let rows = fetch_pairs!(
             self,
             Row,
             "r.content_id, r.node_id, r.state, r.failures, r.held, r.untold,
-                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT), r.verified_at, r.address",
+                CAST(CASE WHEN r.due_at IS NULL THEN 0 ELSE 1 END AS BIGINT), r.verified_at",
             "replicas r",
             ("r.content_id", "r.node_id"),
             keys,
@@ -221,12 +210,12 @@ impl Tx {
         );
         let mut standing = HashMap::new();
         let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        for (content, node, state, failures, held, untold, is_due, verified_at, address) in rows {
+        for (content, node, state, failures, held, untold, is_due, verified_at) in rows {
             let state = state.map(|text| text.parse()).transpose().map_err(LedgerError::Corrupt)?;
             let verdict = Verdict { state, failures: count(failures) };
             let holding = Holding { held: held.map(|held| held != 0), untold: count(untold) };
             let is_due = is_due != 0;
-            let one = Standing { verdict, holding, is_due, verified_at, address };
+            let one = Standing { verdict, holding, is_due, verified_at };
             standing.insert((content, node), one);
         }
         Ok(standing)
@@ -235,8 +224,8 @@ impl Tx {
     async fn write_replicas(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
         insert_rows!(
             self,
-            "INSERT INTO replicas (content_id, node_id, state, failures, held, untold, bytes, http_status,
-                computed, detail, checked_at, verified_at, address, due_at, spot_at, priority) ",
+            "INSERT INTO replicas (content_id, node_id, state, failures, held, untold, bytes,
+                http_status, computed, detail, checked_at, verified_at, due_at, spot_at, priority) ",
             outcomes,
             |one| (
                 one.record.content,
@@ -251,7 +240,6 @@ impl Tx {
                 one.record.detail.as_deref().map(text),
                 one.record.at,
                 (one.record.seen == ReplicaState::Verified).then_some(one.record.at),
-                one.record.served_from(),
                 one.due,
                 one.spot,
                 one.priority,
@@ -261,7 +249,6 @@ impl Tx {
                 untold = excluded.untold, bytes = excluded.bytes, http_status = excluded.http_status, computed = excluded.computed,
                 detail = excluded.detail, checked_at = excluded.checked_at,
                 verified_at = COALESCE(excluded.verified_at, replicas.verified_at),
-                address = COALESCE(excluded.address, replicas.address),
                 due_at = excluded.due_at, spot_at = excluded.spot_at,
                 priority = excluded.priority"
         );
@@ -424,7 +411,6 @@ fn outcome<'a>(
     let spot = due.filter(|_| is_worth_spot_checks(record, content.codec));
     let spot = spot.and_then(|next| schedule.next_spot(record.at, next, salt));
     let is_fresh = |proof| schedule.is_fresh(proof, record.at);
-    let from = record.served_from();
     Outcome {
         record,
         before,
@@ -433,7 +419,6 @@ fn outcome<'a>(
         holding,
         is_proved_anew: record.seen == ReplicaState::Verified
             && !standing.verified_at.is_some_and(is_fresh),
-        has_moved: from.is_some() && from != standing.address.as_deref(),
         due,
         spot,
         priority: pressing.priority() as i64,

@@ -1,22 +1,26 @@
 //! Providers: those whom routers name for contents. They have rows of what they were named for alone,
 //! are few however many are named, and leave when nothing speaks for them any more.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rand::seq::SliceRandom;
+use url::Url;
 
 pub use super::places::MOST_OF_A_CONTENT;
 use super::{
     Millis, Result, RowId, Tx,
+    addresses::SEVERAL,
     bulk::{fetch_in, insert_rows},
     execute, fetch, int,
-    places::{Choice, Held, choose},
+    places::{Choice, Held, OF_A_NEIGHBOURHOOD, choose},
 };
+use crate::hosts::{identity, neighbourhood_of};
 
 /// Providers in a ledger.
 pub const MOST_PROVIDERS: usize = 1000;
-/// Contents that a provider is asked for that never served one.
-const ON_TRIAL: i64 = 100;
+/// Contents for which those of one host are asked of whom none ever served one. Of one range of addresses
+/// that a customer may have, as many times that as have places there.
+const ON_TRIAL: usize = 100;
 /// A row of one that left is another's after this, in milliseconds: probes that began before are done.
 const RESTS: Millis = 60 * 60 * 1000;
 /// That a provider served is written down so often, in milliseconds: else each probe would change
@@ -56,15 +60,41 @@ enum Standing {
     Configured,
     /// A provider that has served something.
     Served,
-    /// A provider that never did, and for how many contents it is to be asked.
-    OnTrial(i64),
+    /// A provider that never did.
+    OnTrial,
 }
 
 /// What it knows of all that are named. Those in no row, or in none that is in use, are new.
 struct Acquaintances {
     standing: HashMap<String, (RowId, Standing)>,
+    /// Hosts that are, or were, configured.
+    configured: HashSet<String>,
+    /// For how many contents those are to be asked who never served, by host and by neighbourhood.
+    trials: HashMap<Trial, usize>,
     /// How many new ones there may be.
     room: usize,
+}
+
+/// Who has so much on trial together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Trial {
+    Host(String),
+    Neighbourhood(String),
+}
+
+impl Trial {
+    fn all_of(url: &str) -> Vec<Self> {
+        let Ok(url) = url.parse::<Url>() else { return vec![Self::Host(url.to_owned())] };
+        let neighbourhood = neighbourhood_of(&url).map(Self::Neighbourhood);
+        [Self::Host(identity(&url))].into_iter().chain(neighbourhood).collect()
+    }
+
+    fn most(&self) -> usize {
+        match self {
+            Self::Host(_) => ON_TRIAL,
+            Self::Neighbourhood(_) => ON_TRIAL * OF_A_NEIGHBOURHOOD,
+        }
+    }
 }
 
 impl Tx {
@@ -131,32 +161,60 @@ impl Tx {
         urls: &BTreeSet<&str>,
         gone_before: Millis,
     ) -> Result<Acquaintances> {
-        type Row = (i64, String, String, i64, Option<i64>, i64);
+        type Row = (i64, String, String, i64, Option<i64>);
         let keys: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
         let rows = fetch_in!(
             self,
             Row,
             {}
-            "SELECT n.id, n.url, n.kind, n.active, n.served_at, CASE WHEN n.served_at IS NULL
-                THEN (SELECT COUNT(*) FROM announcements a WHERE a.node_id = n.id) ELSE 0 END
-             FROM nodes n WHERE n.url IN",
+            "SELECT n.id, n.url, n.kind, n.active, n.served_at FROM nodes n WHERE n.url IN",
             keys,
             ""
         );
-        let standing = rows.into_iter().filter_map(|(row, url, kind, active, served, contents)| {
+        let standing = rows.into_iter().filter_map(|(row, url, kind, active, served)| {
             let standing = match (kind.as_str(), active, served) {
                 ("provider", 0, _) => return None,
                 ("provider", _, Some(_)) => Standing::Served,
-                ("provider", _, None) => Standing::OnTrial(contents),
+                ("provider", _, None) => Standing::OnTrial,
                 _ => Standing::Configured,
             };
             Some((url, (row, standing)))
         });
         let mut standing: HashMap<_, _> = standing.collect();
-        let new = urls.iter().filter(|url| !standing.contains_key(**url)).count();
+        let configured = self.configured_hosts().await?;
+        let new = urls.iter().filter(|url| !standing.contains_key(**url));
+        let new = new.filter(|url| !is_among(&configured, url)).count();
         let (room, sent_away) = self.make_room(new, gone_before).await?;
         standing.retain(|url, _| !sent_away.contains(url));
-        Ok(Acquaintances { standing, room })
+        let trials = self.trials().await?;
+        Ok(Acquaintances { standing, configured, trials, room })
+    }
+
+    /// Hosts that are, or were, configured as nodes that give bytes: another port or spelling of one is
+    /// no other.
+    async fn configured_hosts(&mut self) -> Result<HashSet<String>> {
+        let select = "SELECT url FROM nodes WHERE kind NOT IN ('provider', 'routing', 'pinning')";
+        let rows = fetch!(fetch_all, self, (String,), select)?;
+        Ok(rows.into_iter().filter_map(|(url,)| host(&url)).collect())
+    }
+
+    /// For how many contents those are to be asked who never served.
+    async fn trials(&mut self) -> Result<HashMap<Trial, usize>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (String, i64),
+            "SELECT n.url, COUNT(*) FROM nodes n JOIN announcements a ON a.node_id = n.id
+             WHERE n.kind = 'provider' AND n.active = 1 AND n.served_at IS NULL
+             GROUP BY n.id, n.url",
+        )?;
+        let mut trials = HashMap::new();
+        for (url, contents) in rows {
+            for trial in Trial::all_of(&url) {
+                *trials.entry(trial).or_default() += usize::try_from(contents).unwrap_or(0);
+            }
+        }
+        Ok(trials)
     }
 
     /// Sends away such as were asked and never served, or not for long, longest first, as far as so
@@ -193,7 +251,7 @@ impl Tx {
         &mut self,
         said: &BTreeMap<Key, Announcement>,
     ) -> Result<HashMap<Key, Vec<Held>>> {
-        type Row = (i64, i64, i64, String, i64, Option<String>);
+        type Row = (i64, i64, i64, String, i64);
         let contents: BTreeSet<RowId> = said.keys().map(|(content, _)| *content).collect();
         let contents: Vec<RowId> = contents.into_iter().collect();
         let rows = fetch_in!(
@@ -201,8 +259,7 @@ impl Tx {
             Row,
             {}
             "SELECT a.content_id, a.router_id, a.node_id, n.url, CAST(CASE
-                WHEN r.checked_at IS NOT NULL AND r.state <> 'verified' THEN 1 ELSE 0 END AS BIGINT),
-                r.address
+                WHEN r.checked_at IS NOT NULL AND r.state <> 'verified' THEN 1 ELSE 0 END AS BIGINT)
              FROM announcements a
              JOIN replicas r ON r.content_id = a.content_id AND r.node_id = a.node_id
              JOIN nodes n ON n.id = a.node_id
@@ -210,9 +267,18 @@ impl Tx {
             contents,
             "ORDER BY a.node_id"
         );
+        let nodes: BTreeSet<RowId> = rows.iter().map(|(_, _, node, ..)| *node).collect();
+        let mut seen: HashMap<RowId, (Vec<String>, Option<Millis>)> = HashMap::new();
+        let sightings = self.sightings(&nodes).await?;
+        for (node, address, first, _) in sightings.into_iter().filter(|one| one.1 != SEVERAL) {
+            let (addresses, since) = seen.entry(node).or_default();
+            addresses.push(address);
+            *since = since.map_or(Some(first), |since| Some(first.min(since)));
+        }
         let mut held: HashMap<Key, Vec<Held>> = HashMap::new();
-        for (content, router, node, url, failed, address) in rows {
-            let one = Held { node, url, has_failed: failed != 0, address };
+        for (content, router, node, url, failed) in rows {
+            let (addresses, served_since) = seen.get(&node).cloned().unwrap_or_default();
+            let one = Held { node, url, has_failed: failed != 0, addresses, served_since };
             held.entry((content, router)).or_default().push(one);
         }
         Ok(held)
@@ -231,6 +297,7 @@ impl Tx {
                          AND left_at < $3 ORDER BY left_at, id LIMIT 1) RETURNING id";
         let before = at.saturating_sub(RESTS);
         if let Some((id,)) = fetch!(fetch_optional, self, (i64,), left, url, address, before)? {
+            self.forget_all_addresses(id).await?;
             return Ok(Some(id));
         }
         let rows = "SELECT COUNT(*) FROM nodes WHERE kind = 'provider'";
@@ -321,28 +388,43 @@ impl Acquaintances {
         urls.shuffle(&mut rand::rng());
         let mut room = self.room;
         urls.retain(|url| match self.standing.get(url) {
+            _ if is_among(&self.configured, url) => false,
             _ if held.iter().any(|one| one.url == *url) => true,
             Some((_, Standing::Configured)) => false,
             Some((_, Standing::Served)) => true,
-            Some((_, Standing::OnTrial(contents))) => *contents < ON_TRIAL,
+            Some((_, Standing::OnTrial)) => self.may_be_tried(url),
             None => {
-                let may_come = room > 0;
-                room = room.saturating_sub(1);
+                let may_come = room > 0 && self.may_be_tried(url);
+                room = room.saturating_sub(usize::from(may_come));
                 may_come
             }
         });
         urls
     }
 
+    fn may_be_tried(&self, url: &str) -> bool {
+        let has_room = |trial: &Trial| self.trials.get(trial).is_none_or(|now| *now < trial.most());
+        Trial::all_of(url).iter().all(has_room)
+    }
+
     /// One more content has this provider.
     fn admitted(&mut self, url: String, row: RowId) {
-        match self.standing.get_mut(&url) {
-            Some((_, Standing::OnTrial(contents))) => *contents += 1,
-            Some(_) => {}
-            None => {
-                self.room = self.room.saturating_sub(1);
-                self.standing.insert(url, (row, Standing::OnTrial(1)));
+        let (_, standing) = *self.standing.entry(url.clone()).or_insert_with(|| {
+            self.room = self.room.saturating_sub(1);
+            (row, Standing::OnTrial)
+        });
+        if standing == Standing::OnTrial {
+            for trial in Trial::all_of(&url) {
+                *self.trials.entry(trial).or_default() += 1;
             }
         }
     }
+}
+
+fn host(url: &str) -> Option<String> {
+    url.parse().ok().map(|url: Url| identity(&url))
+}
+
+fn is_among(hosts: &HashSet<String>, url: &str) -> bool {
+    host(url).is_some_and(|host| hosts.contains(&host))
 }

@@ -1,9 +1,15 @@
 //! Replicas: the last word on each content at each node.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{LedgerError, Millis, NodeKind, Result, RowId, Tx, bulk::fetch_in, fetch, uint};
-use crate::health::{ReplicaState, ReplicaView};
+use crate::health::{Address, Holder, ReplicaState, ReplicaView};
+
+/// From where nodes served.
+type Addresses = HashMap<RowId, Arc<[Address]>>;
 
 /// A replica as the ledger has it.
 #[derive(Clone, Debug)]
@@ -43,8 +49,7 @@ pub struct StateChange {
     pub detail: Option<String>,
 }
 
-/// A row of `replicas`, with its node's operator, and where its bytes came from, or else where its node
-/// is.
+/// A row of `replicas`, with its node's operator, and where its node's name leads.
 #[derive(sqlx::FromRow)]
 struct ReplicaRow {
     content_id: i64,
@@ -73,7 +78,11 @@ impl ReplicaRow {
         (self.content_id, self.node_id)
     }
 
-    fn into_replica(self) -> Result<Replica> {
+    fn into_replica(self, addresses: &Addresses) -> Result<Replica> {
+        let holder = match addresses.get(&self.node_id) {
+            Some(seen) => Holder { operator: self.operator, addresses: seen.clone() },
+            None => Holder::at(self.operator, self.address),
+        };
         Ok(Replica {
             content: self.content_id,
             node: self.node_id,
@@ -82,7 +91,7 @@ impl ReplicaRow {
                 verified_at: self.verified_at,
                 held: self.held == Some(1),
                 gives_bytes: NodeKind::parse(&self.kind)?.gives_bytes(),
-                holder: crate::health::Holder { operator: self.operator, address: self.address },
+                holder,
             },
             held: self.held.map(|held| held != 0),
             bytes: self.bytes.map(uint),
@@ -101,7 +110,7 @@ macro_rules! replica_columns {
     () => {
         "r.state, r.held, r.bytes, r.http_status, r.computed, r.detail, r.checked_at, r.verified_at,
          r.spotted_at, COALESCE(r.failures, 0) AS failures, n.operator,
-         COALESCE(r.address, n.address) AS address, n.kind"
+         n.address, n.kind"
     };
 }
 
@@ -132,18 +141,30 @@ macro_rules! announced_sql {
     };
 }
 
-/// Replicas of both kinds, by content and node.
-fn all(everywhere: Vec<ReplicaRow>, announced: Vec<ReplicaRow>) -> Result<Vec<Replica>> {
+/// Rows of both kinds, by content and node.
+fn together(everywhere: Vec<ReplicaRow>, announced: Vec<ReplicaRow>) -> Vec<ReplicaRow> {
     let mut rows = everywhere;
     if !announced.is_empty() {
         rows.extend(announced);
         rows.sort_by_key(ReplicaRow::key);
         rows.dedup_by_key(|row| row.key());
     }
-    rows.into_iter().map(ReplicaRow::into_replica).collect()
+    rows
 }
 
 impl Tx {
+    /// Replicas of both kinds, by content and node, and where their nodes are.
+    async fn all(
+        &mut self,
+        everywhere: Vec<ReplicaRow>,
+        announced: Vec<ReplicaRow>,
+    ) -> Result<Vec<Replica>> {
+        let rows = together(everywhere, announced);
+        let nodes: BTreeSet<RowId> = rows.iter().map(|row| row.node_id).collect();
+        let addresses = self.addresses_of(&nodes).await?;
+        rows.into_iter().map(|row| row.into_replica(&addresses)).collect()
+    }
+
     /// Every replica of wanted content on nodes in use, also those not probed yet, and at providers
     /// that announced it, by content and node.
     pub async fn replicas(&mut self) -> Result<Vec<Replica>> {
@@ -162,7 +183,7 @@ impl Tx {
                 " AND EXISTS (SELECT 1 FROM contents c WHERE c.id = a.content_id AND c.wanted = 1)"
             ),
         )?;
-        all(rows, announced)
+        self.all(rows, announced).await
     }
 
     /// The replicas of one content on nodes in use, also those not probed yet, and at providers that
@@ -182,7 +203,7 @@ impl Tx {
             concat!(announced_sql!(), " AND a.content_id = $1"),
             content,
         )?;
-        all(rows, announced)
+        self.all(rows, announced).await
     }
 
     /// The replicas of contents on nodes in use, also those not probed yet, and at providers that
@@ -208,7 +229,7 @@ impl Tx {
             ""
         );
         let mut by_content: HashMap<RowId, Vec<Replica>> = HashMap::new();
-        for replica in all(rows, announced)? {
+        for replica in self.all(rows, announced).await? {
             by_content.entry(replica.content).or_default().push(replica);
         }
         Ok(by_content)

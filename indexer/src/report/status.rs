@@ -440,7 +440,7 @@ async fn nodes(tx: &mut Tx, nodes: Vec<Node>) -> Result<Vec<NodeStatus>, LedgerE
         replicas: ReplicaState::ALL.iter().map(|state| (*state, count(node.id, *state))).collect(),
         url: node.url,
         kind: node.kind,
-        operator: node.holder.operator,
+        operator: node.operator,
     };
     Ok(nodes.into_iter().map(status).collect())
 }

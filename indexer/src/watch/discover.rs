@@ -89,7 +89,7 @@ pub async fn with_found_nodes(
 async fn last(tx: &mut Tx) -> Result<Vec<ListedNode>, LedgerError> {
     let known = tx.nodes().await?.into_iter().filter(|node| node.kind == NodeKind::Aleph);
     let listed = known.filter_map(|node| {
-        let (url, owner) = (node.url.parse::<Url>().ok()?, node.holder.operator?);
+        let (url, owner) = (node.url.parse::<Url>().ok()?, node.operator?);
         Some(ListedNode { url, owner })
     });
     Ok(listed.collect())

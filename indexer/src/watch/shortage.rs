@@ -14,9 +14,9 @@ pub fn shortage(config: &Config) -> Option<String> {
     let holders: Vec<_> = all
         .into_iter()
         .flatten()
-        .map(|node| Holder { operator: node.operator.clone(), address: literal_address(&node.url) })
+        .map(|node| Holder::at(node.operator.clone(), literal_address(&node.url)))
         .collect();
-    let (nodes, min) = (independent(holders.iter()), config.replicas.min);
+    let (nodes, min) = (independent(holders.iter(), 0), config.replicas.min);
     if config.aleph.nodes.is_some() {
         return (nodes < min).then(|| {
             format!(
@@ -42,7 +42,9 @@ pub fn shortage(config: &Config) -> Option<String> {
 /// go by others' words, each for some contents, and are none of them.
 pub fn short_of(nodes: &[Node], min: u32) -> Option<String> {
     let counts = |node: &&Node| node.kind.gives_bytes() && node.kind != NodeKind::Provider;
-    let count = independent(nodes.iter().filter(counts).map(|node| &node.holder));
+    let holder = |node: &Node| Holder::at(node.operator.clone(), node.address.clone());
+    let holders: Vec<_> = nodes.iter().filter(counts).map(holder).collect();
+    let count = independent(holders.iter(), 0);
     let has_routers = nodes.iter().any(|node| node.kind == NodeKind::Routing);
     (count < min).then(|| {
         format!(

@@ -10,7 +10,7 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use super::{Watch, WatchError, budget::ticks, desks::Desks, whereabouts::address_from};
+use super::{Watch, WatchError, budget::ticks, desks::Desks, whereabouts::addresses_from};
 use crate::{
     content::{Digest, Metadata, MetadataLimits},
     health::ReplicaState,
@@ -77,8 +77,8 @@ pub(super) struct Probed {
     /// Whether the node gives blocks.
     gives_blocks: bool,
     pub(super) at: Millis,
-    /// The address from which its bytes came.
-    from: Option<String>,
+    /// The addresses from which its bytes came.
+    from: BTreeSet<String>,
 }
 
 impl Watch {
@@ -296,7 +296,7 @@ impl Watch {
         let gives_blocks = node.kind() != NodeKind::Provider && node.blocks().is_some();
         let asked = probe(node.as_ref(), &due.id, due.known, keep);
         let (mut seen, came_from) = everhold_net::witnessed(asked).await;
-        let from = address_from(node.url(), node.kind(), &came_from);
+        let from = addresses_from(node.url(), node.kind(), &came_from);
         let metadata = due.parse && seen.state == ReplicaState::Verified;
         let metadata = metadata.then(|| parse(&seen));
         // Hundreds of results wait to be written down together; their bytes must not.
@@ -382,7 +382,14 @@ enum Beside {
 impl Probed {
     /// What was seen just now, by other means than a scheduled probe.
     pub(super) fn new(due: DueProbe, seen: Seen) -> Self {
-        Self { due, seen, metadata: None, gives_blocks: false, at: ledger::now(), from: None }
+        Self {
+            due,
+            seen,
+            metadata: None,
+            gives_blocks: false,
+            at: ledger::now(),
+            from: BTreeSet::new(),
+        }
     }
 
     fn record(&self) -> ProbeRecord {
@@ -398,7 +405,7 @@ impl Probed {
             computed: seen.computed.clone(),
             sha256: seen.sha256,
             detail: seen.detail.clone(),
-            address: self.from.clone(),
+            addresses: self.from.clone(),
             gives_blocks: self.gives_blocks,
             at: *at,
         }

@@ -216,7 +216,8 @@ async fn lets_go_who_was_named_at_a_time_to_come(db: Database) {
         id: 0,
         url: "http://router".to_owned(),
         kind: NodeKind::Routing,
-        holder: Holder { operator: None, address: "router".to_owned() },
+        operator: None,
+        address: "router".to_owned(),
     };
     let mut tx = ledger.write().await.unwrap();
     tx.set_nodes(&[router]).await.unwrap();

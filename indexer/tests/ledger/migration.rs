@@ -1,10 +1,10 @@
-//! A ledger of before incidents without a content, with rows: nothing of it is lost.
+//! Ledgers of earlier versions, with rows: nothing of them is lost.
 
 use std::borrow::Cow;
 
 use everhold::{
     health::Health,
-    ledger::{Incident, Millis, Subject},
+    ledger::{Incident, MOST_ADDRESSES, Millis, SEVERAL, Subject},
 };
 use sqlx::{AssertSqlSafe, Connection, migrate::Migrator};
 
@@ -13,13 +13,14 @@ use crate::{
     support::database::{Database, Engine, on_both_engines},
 };
 
-on_both_engines!(keeps_incidents_and_alerts);
+on_both_engines!(keeps_incidents_and_alerts, keeps_where_nodes_served_from);
 
-/// The version that this test is about.
+/// The versions that these tests are about.
 const HALTS: i64 = 7;
+const ADDRESSES: i64 = 20;
 
-fn before(all: &Migrator) -> Migrator {
-    let migrations = all.migrations.iter().filter(|one| one.version < HALTS).cloned().collect();
+fn before(version: i64, all: &Migrator) -> Migrator {
+    let migrations = all.migrations.iter().filter(|one| one.version < version).cloned().collect();
     Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }
 }
 
@@ -49,19 +50,25 @@ fn rows(engine: Engine) -> String {
     )
 }
 
-async fn write_rows(db: &Database) {
-    let sql = AssertSqlSafe(rows(db.engine));
+async fn write_rows(db: &Database, version: i64, rows: String) {
+    let sql = AssertSqlSafe(rows);
     match db.engine {
         Engine::Sqlite => {
             let url = format!("{}?mode=rwc", db.url);
             let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-            before(&sqlx::migrate!("../migrations/sqlite")).run(&mut connection).await.unwrap();
+            before(version, &sqlx::migrate!("../migrations/sqlite"))
+                .run(&mut connection)
+                .await
+                .unwrap();
             sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
             connection.close().await.unwrap();
         }
         Engine::Postgres => {
             let mut connection = sqlx::PgConnection::connect(&db.url).await.unwrap();
-            before(&sqlx::migrate!("../migrations/postgres")).run(&mut connection).await.unwrap();
+            before(version, &sqlx::migrate!("../migrations/postgres"))
+                .run(&mut connection)
+                .await
+                .unwrap();
             sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
             connection.close().await.unwrap();
         }
@@ -69,7 +76,7 @@ async fn write_rows(db: &Database) {
 }
 
 async fn keeps_incidents_and_alerts(db: Database) {
-    write_rows(&db).await;
+    write_rows(&db, HALTS, rows(db.engine)).await;
     let ledger = db.open().await;
     let mut tx = ledger.write().await.unwrap();
     let incidents = tx.incidents(0).await.unwrap();
@@ -93,4 +100,45 @@ async fn keeps_incidents_and_alerts(db: Database) {
     assert_eq!((collection.id, collection.indexed_block), (3, Some(9)));
     assert_eq!((collection.halted, collection.indexed_time), (None, None));
     tx.commit().await.unwrap();
+}
+
+/// Of each replica the last address was known: they are its node's, as many as are kept.
+async fn keeps_where_nodes_served_from(db: Database) {
+    let identity = match db.engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => "OVERRIDING SYSTEM VALUE",
+    };
+    let digest = |content: u8| match db.engine {
+        Engine::Sqlite => format!("X'{}'", alloy::hex::encode(raw(content).digest.0)),
+        Engine::Postgres => format!("'\\x{}'", alloy::hex::encode(raw(content).digest.0)),
+    };
+    let mut sql = format!(
+        "INSERT INTO nodes (id, url, kind, address, active) {identity} VALUES
+            (1, 'http://a', 'gateway', 'a:80', 1), (2, 'http://b', 'gateway', 'b:80', 1),
+            (3, 'http://c', 'gateway', 'c:80', 1);"
+    );
+    for content in 1..=40_u8 {
+        let at = NOW + Millis::from(content);
+        let second = if content % 2 == 0 { "several addresses" } else { "1.2.3.4" };
+        sql += &format!(
+            "INSERT INTO contents (id, codec, digest, wanted) {identity}
+                VALUES ({content}, 85, {}, 1);
+             INSERT INTO replicas (content_id, node_id, state, verified_at, address, due_at) VALUES
+                ({content}, 1, 'verified', {at}, '5.5.5.{content}', 0),
+                ({content}, 2, 'verified', {at}, '{second}', 0), ({content}, 3, NULL, NULL, NULL, 0);",
+            digest(content)
+        );
+    }
+    write_rows(&db, ADDRESSES, sql).await;
+    let ledger = db.open().await;
+    let replicas = ledger.read().await.unwrap().replicas_of(7).await.unwrap();
+    let at = |index: usize| -> Vec<_> {
+        let all = replicas[index].view.holder.addresses.iter();
+        all.map(|address| (address.name.clone(), address.seen_at)).collect()
+    };
+    let last = |address: &str, content: Millis| (address.to_owned(), Some(NOW + content));
+    assert_eq!(at(0).len(), MOST_ADDRESSES);
+    assert!(at(0).contains(&last("5.5.5.40", 40)) && !at(0).contains(&last("5.5.5.8", 8)));
+    assert_eq!(at(1), [last("1.2.3.4", 39), last(SEVERAL, 40)]);
+    assert_eq!(at(2), [("c:80".to_owned(), None)]);
 }

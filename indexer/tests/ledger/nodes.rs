@@ -1,7 +1,7 @@
 //! Nodes come, go and come back.
 
 use everhold::{
-    health::{Holder, ReplicaState},
+    health::ReplicaState,
     ledger::{Node, NodeKind},
 };
 
@@ -69,7 +69,8 @@ async fn takes_over_what_changed_about_a_node(db: Database) {
         id: 0,
         url: "http://one".to_owned(),
         kind: NodeKind::Gateway,
-        holder: Holder { operator: Some("acme".to_owned()), address: "1.2.3.4".to_owned() },
+        operator: Some("acme".to_owned()),
+        address: "1.2.3.4".to_owned(),
     };
     let mut tx = ledger.write().await.unwrap();
     tx.set_nodes(&[changed]).await.unwrap();
@@ -77,8 +78,8 @@ async fn takes_over_what_changed_about_a_node(db: Database) {
     let mut tx = ledger.read().await.unwrap();
     let node = tx.nodes().await.unwrap().remove(0);
     assert_eq!(node.kind, NodeKind::Gateway);
-    assert_eq!(node.holder.operator.as_deref(), Some("acme"));
-    assert_eq!(node.holder.address, "1.2.3.4");
+    assert_eq!(node.operator.as_deref(), Some("acme"));
+    assert_eq!(node.address, "1.2.3.4");
 }
 
 async fn keeps_the_schedule_of_nodes_that_stay(db: Database) {
@@ -122,7 +123,7 @@ async fn knows_every_kind_that_is_configured(db: Database) {
     let kinds = [Aleph, Gateway, Kubo, Routing, Pinning];
     let node = |kind: NodeKind| {
         let url = format!("http://{}", kind.as_str());
-        Node { id: 0, holder: Holder { operator: None, address: url.clone() }, url, kind }
+        Node { id: 0, operator: None, address: url.clone(), url, kind }
     };
     let mut tx = ledger.write().await.unwrap();
     tx.set_nodes(&kinds.map(node)).await.unwrap();

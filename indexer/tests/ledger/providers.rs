@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use everhold::{
     health::{
-        Health, Holder, Policy,
+        Health, Policy,
         ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
     },
     ledger::{
@@ -28,6 +28,10 @@ on_both_engines!(
     leaves_when_nobody_names_it,
     goes_with_its_router,
     is_none_that_is_configured,
+    is_no_other_name_of_a_configured_host,
+    holds_two_places_with_all_its_names,
+    is_tried_on_few_contents_with_all_its_names,
+    keeps_its_place_before_later_neighbours,
     crowds_out_nobody,
     makes_room_by_sending_away_the_useless,
     is_told_apart_by_its_address,
@@ -43,7 +47,8 @@ async fn configure(ledger: &Ledger, nodes: &[(&str, NodeKind)]) -> Vec<RowId> {
         id: 0,
         url: (*url).to_owned(),
         kind: *kind,
-        holder: Holder { operator: None, address: (*url).to_owned() },
+        operator: None,
+        address: (*url).to_owned(),
     };
     let nodes: Vec<_> = nodes.iter().map(node).collect();
     let mut tx = ledger.write().await.unwrap();
@@ -277,6 +282,136 @@ async fn is_none_that_is_configured(db: Database) {
     assert!(providers(&story.ledger).await.is_empty());
 }
 
+/// Whatever port, scheme or spelling a router names it by, before and after it is configured.
+async fn is_no_other_name_of_a_configured_host(db: Database) {
+    let (story, nodes) = story(&db, &[1]).await;
+    let names = [
+        "https://node.example.",
+        "https://node.example:8443",
+        "http://node.example/x",
+        "http://[::ffff:5.6.7.8]:81",
+        "https://5.6.7.8",
+        "http://[2002:506:708::1]",
+    ];
+    let names = names.map(str::to_owned);
+    let others = ["http://other.node.example", "http://5.6.7.9", "http://router.example:81"];
+    let others = others.map(str::to_owned);
+    announce(&story.ledger, 1, nodes[1], &[&names[..], &others[..]].concat(), NOW).await;
+    assert_eq!(providers(&story.ledger).await.len(), 5, "hosts");
+    let configured = [
+        ALL[0],
+        ALL[1],
+        ("http://node.example", NodeKind::Gateway),
+        ("http://5.6.7.8:80", NodeKind::Kubo),
+        ("http://router.example", NodeKind::Routing),
+    ];
+    let nodes = configure(&story.ledger, &configured).await;
+    let urls = async || {
+        let all = providers(&story.ledger).await.into_iter();
+        all.map(|(_, url)| url).collect::<BTreeSet<_>>()
+    };
+    assert!(urls().await.iter().all(|url| others.contains(url)), "{:?}", urls().await);
+    for round in 0..3 {
+        let said = [&names[..], &others[..]].concat();
+        announce(&story.ledger, 1, nodes[1], &said, NOW + round).await;
+        assert_eq!(
+            urls().await,
+            BTreeSet::from(others.clone()),
+            "a router's host may have content"
+        );
+    }
+    // Nor when it is taken out of use.
+    configure(&story.ledger, &ALL[..2]).await;
+    announce(&story.ledger, 1, nodes[1], &names, NOW + 9).await;
+    assert_eq!(urls().await, BTreeSet::from(others), "what was configured comes back by no name");
+    // On private addresses each port is a host.
+    let private = [ALL[0], ALL[1], ("http://127.0.0.1:5001", NodeKind::Kubo)];
+    configure(&story.ledger, &private).await;
+    let ports = [5001, 5002, 5003].map(|port| format!("http://127.0.0.1:{port}"));
+    announce(&story.ledger, 1, nodes[1], &ports, NOW + 10).await;
+    let urls = urls().await;
+    assert_eq!(ports.map(|url| urls.contains(&url)), [false, true, true]);
+}
+
+/// A swarm of one customer's addresses, and of one host's ports.
+async fn holds_two_places_with_all_its_names(db: Database) {
+    let (story, nodes) = story(&db, &[1]).await;
+    let swarm: Vec<_> = (0..4000)
+        .map(|number| match number % 4 {
+            0 => format!("http://7.7.7.{}:{}", number % 256, 1000 + number),
+            1 => format!("http://[2a01:4f8:1:{number:x}::1]:80"),
+            2 => format!("https://swarm.example:{}", 1000 + number),
+            _ => format!("http://[::ffff:7.7.7.{}]:{number}", number % 256),
+        })
+        .collect();
+    let honest = ["http://8.8.4.4", "https://honest.example"].map(str::to_owned);
+    for (round, some) in swarm.chunks(1000).enumerate() {
+        let at = NOW + i64::try_from(round).unwrap();
+        announce(&story.ledger, 1, nodes[1], some, at).await;
+        let known = providers(&story.ledger).await;
+        assert_eq!(known.len(), 5, "2 of IPv4, 2 of IPv6, 1 host: {known:?}");
+    }
+    announce(&story.ledger, 1, nodes[1], &[&swarm[..30], &honest[..]].concat(), NOW + 9).await;
+    let known = providers(&story.ledger).await;
+    assert_eq!(known.len(), 7);
+    assert!(honest.iter().all(|url| known.iter().any(|one| one.1 == *url)));
+    // Whatever its names, too: where its bytes come from counts.
+    let names: Vec<_> = (0..8).map(|number| format!("http://name-{number}.example")).collect();
+    announce(&story.ledger, 1, nodes[2], &names, NOW).await;
+    let row = row_of(&story.ledger, raw(1)).await;
+    for (last, (provider, _)) in
+        providers(&story.ledger).await.iter().filter(|one| names.contains(&one.1)).enumerate()
+    {
+        let addresses = BTreeSet::from([format!("9.9.9.{last}")]);
+        let at = NOW + i64::try_from(last).unwrap();
+        let probe = ProbeRecord { addresses, ..seen(row, *provider, Verified, at) };
+        record(&story.ledger, &probe).await;
+    }
+    let others: Vec<_> = (0..32).map(|number| format!("http://6.{number}.1.1")).collect();
+    announce(&story.ledger, 1, nodes[2], &[&names[..], &others[..]].concat(), NOW + 9).await;
+    let known = providers(&story.ledger).await;
+    assert_eq!(known.iter().filter(|one| names.contains(&one.1)).count(), 2);
+    assert_eq!(known.iter().filter(|one| others.contains(&one.1)).count(), 6);
+}
+
+async fn is_tried_on_few_contents_with_all_its_names(db: Database) {
+    let contents: Vec<u8> = (0..250).collect();
+    let (story, nodes) = story(&db, &contents).await;
+    // Another port for each content, and then other addresses beside it.
+    for content in &contents {
+        let url = format!("http://7.7.7.7:{}", 1000 + u16::from(*content));
+        announce(&story.ledger, *content, nodes[1], &[url], NOW).await;
+    }
+    assert_eq!(providers(&story.ledger).await.len(), 100);
+    for content in &contents {
+        let url = format!("http://7.7.7.{content}:80");
+        announce(&story.ledger, *content, nodes[1], &[url], NOW).await;
+    }
+    assert_eq!(providers(&story.ledger).await.len(), 200);
+    announce(&story.ledger, 0, nodes[1], &["http://7.7.8.1".to_owned()], NOW).await;
+    assert_eq!(providers(&story.ledger).await.len(), 201, "others are tried as before");
+}
+
+async fn keeps_its_place_before_later_neighbours(db: Database) {
+    let (story, nodes) = story(&db, &[1, 2]).await;
+    let names: Vec<_> = (0..3).map(|number| format!("http://name-{number}.example")).collect();
+    announce(&story.ledger, 1, nodes[1], &names, NOW).await;
+    let row = row_of(&story.ledger, raw(1)).await;
+    let known = providers(&story.ledger).await;
+    // The last one that came into the ledger serves first.
+    for (later, (provider, _)) in known.iter().rev().enumerate() {
+        let addresses = BTreeSet::from(["9.9.9.9".to_owned()]);
+        let at = NOW + i64::try_from(later).unwrap();
+        let probe = ProbeRecord { addresses, ..seen(row, *provider, Verified, at) };
+        record(&story.ledger, &probe).await;
+    }
+    let others: Vec<_> = (0..32).map(|number| format!("http://6.{number}.1.1")).collect();
+    announce(&story.ledger, 1, nodes[1], &[&names[..], &others[..]].concat(), NOW + 9).await;
+    let after = providers(&story.ledger).await;
+    let left: Vec<_> = known.iter().filter(|one| after.contains(one)).collect();
+    assert_eq!(left, [known.last().unwrap()]);
+}
+
 async fn crowds_out_nobody(db: Database) {
     let (story, nodes) = story(&db, &[1]).await;
     announce(&story.ledger, 1, nodes[1], &[url(0)], NOW).await;
@@ -371,9 +506,10 @@ async fn is_told_apart_by_its_address(db: Database) {
     }
     assert_eq!(health(&story.ledger, 2).await, Health::Healthy);
     let row = row_of(&story.ledger, raw(1)).await;
-    let address = Some("1.2.3.4".to_owned());
+    let addresses = BTreeSet::from(["1.2.3.4".to_owned()]);
     for (provider, _) in providers(&story.ledger).await {
-        let probe = ProbeRecord { address: address.clone(), ..seen(row, provider, Verified, NOW) };
+        let probe =
+            ProbeRecord { addresses: addresses.clone(), ..seen(row, provider, Verified, NOW) };
         record(&story.ledger, &probe).await;
     }
     assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "it is one machine");

@@ -1,11 +1,13 @@
 //! A made-up chain told to a ledger, in short words.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::{Address, B256, U256, keccak256};
 use everhold::{
     chain::{BlockRef, TokenEvent, TokenEventKind},
     config::Standard,
     content::{Codec, ContentId, Digest},
-    health::{Holder, ReplicaState, Schedule, Verdict},
+    health::{ReplicaState, Schedule, Verdict},
     ledger::{
         Collection, Commit, DueProbe, Ledger, Millis, NewCollection, Node, NodeKind, ProbeRecord,
         Result, RowId,
@@ -292,7 +294,8 @@ pub(crate) async fn set_nodes(ledger: &Ledger, urls: &[&str]) -> Vec<RowId> {
         id: 0,
         url: (*url).to_owned(),
         kind: NodeKind::Aleph,
-        holder: Holder { operator: None, address: (*url).to_owned() },
+        operator: None,
+        address: (*url).to_owned(),
     };
     let nodes: Vec<_> = urls.iter().map(node).collect();
     let mut tx = ledger.write().await.unwrap();
@@ -343,7 +346,7 @@ pub(crate) fn seen(content: RowId, node: RowId, seen: ReplicaState, at: Millis) 
         computed: None,
         sha256: verified.then_some(RIGHT),
         detail: (!verified).then(|| format!("it is {seen}")),
-        address: None,
+        addresses: BTreeSet::new(),
         gives_blocks: false,
         at,
     }

@@ -1,5 +1,7 @@
 //! What probes saw: verdicts, their history and their evidence.
 
+use std::collections::BTreeSet;
+
 use everhold::{
     content::{Codec, ContentId, Digest},
     health::{
@@ -7,7 +9,7 @@ use everhold::{
         ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
         independent,
     },
-    ledger::{Judged, ProbeRecord, Replica, RowId},
+    ledger::{Judged, Ledger, MOST_ADDRESSES, Millis, ProbeRecord, Replica, RowId},
 };
 
 use crate::{
@@ -32,6 +34,9 @@ on_both_engines!(
     asks_soon_who_did_not_tell_whose_copy_it_is,
     judges_again_who_holds_no_copy_any_more,
     judges_again_at_once_what_is_proved_anew,
+    judges_again_who_came_to_where_another_is,
+    a_node_is_where_any_of_its_bytes_came_from,
+    who_shows_hundreds_of_addresses_harms_nobody_else,
     counts_those_once_whose_bytes_came_from_one_address,
     is_repaired_only_once_it_was_judged,
 );
@@ -137,7 +142,7 @@ async fn keeps_the_evidence_of_the_last_probe(db: Database) {
         computed: Some("Qm…".to_owned()),
         sha256: None,
         detail: Some("wrong: \u{202e}'; DROP TABLE tokens; --".to_owned()),
-        address: None,
+        addresses: BTreeSet::new(),
         gives_blocks: false,
         at: NOW,
     };
@@ -342,21 +347,22 @@ async fn judges_again_at_once_what_is_proved_anew(db: Database) {
     assert!(!is_judged(7 * HOUR).await);
 }
 
+/// Judges what is to be judged; gives the contents.
+async fn judge(ledger: &Ledger, at: Millis) -> Vec<RowId> {
+    let mut tx = ledger.write().await.unwrap();
+    let due = tx.due_assessments(at, 9).await.unwrap();
+    let rows: Vec<_> = due.iter().map(|one| one.content.row).collect();
+    let judged =
+        rows.iter().map(|row| Judged { content: *row, health: Some(Health::Healthy), next: None });
+    tx.write_assessments(&judged.collect::<Vec<_>>()).await.unwrap();
+    tx.commit().await.unwrap();
+    rows
+}
+
 async fn judges_again_who_holds_no_copy_any_more(db: Database) {
     let setting = setting(&db).await;
     take_all(&setting.story.ledger, NOW).await;
-    let due = async |at: i64| {
-        let mut tx = setting.story.ledger.write().await.unwrap();
-        let due = tx.due_assessments(NOW + at, 9).await.unwrap();
-        let judged = due.iter().map(|one| Judged {
-            content: one.content.row,
-            health: Some(Health::Healthy),
-            next: None,
-        });
-        tx.write_assessments(&judged.collect::<Vec<_>>()).await.unwrap();
-        tx.commit().await.unwrap();
-        due.len()
-    };
+    let due = async |at: i64| judge(&setting.story.ledger, NOW + at).await.len();
     setting.probe_held(Verified, Some(true), 0).await;
     assert_eq!(due(0).await, 1);
     setting.probe_held(Verified, Some(true), 1).await;
@@ -367,23 +373,113 @@ async fn judges_again_who_holds_no_copy_any_more(db: Database) {
     assert_eq!(due(3).await, 0);
 }
 
+/// Right bytes of a content come from a node at these addresses.
+async fn serve(ledger: &Ledger, content: RowId, node: RowId, addresses: &[&str], at: Millis) {
+    let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+    record(ledger, &ProbeRecord { addresses, ..seen(content, node, Verified, at) }).await;
+}
+
+/// How many nodes of a content are independent, where addresses count for two hours.
+async fn count(ledger: &Ledger, content: RowId, now: Millis) -> u32 {
+    let mut tx = ledger.read().await.unwrap();
+    let all = tx.replicas_of(content).await.unwrap();
+    independent(all.iter().map(|replica| &replica.view.holder), now - 2 * HOUR)
+}
+
 /// Whatever their names led to when they were configured.
 async fn counts_those_once_whose_bytes_came_from_one_address(db: Database) {
-    let setting = setting(&db).await;
-    let serve = async |node: usize, address: Option<&str>, state, at: i64| {
-        let probe = seen(setting.content, setting.nodes[node], state, NOW + at);
-        let probe = ProbeRecord { address: address.map(str::to_owned), ..probe };
-        record(&setting.story.ledger, &probe).await;
-        let mut tx = setting.story.ledger.read().await.unwrap();
-        let all = tx.replicas_of(setting.content).await.unwrap();
-        independent(all.iter().map(|replica| &replica.view.holder))
+    let it = setting(&db).await;
+    let ledger = &it.story.ledger;
+    let (one, other) = (it.nodes[0], it.nodes[1]);
+    let count = async |at| count(ledger, it.content, NOW + at).await;
+    assert_eq!(count(0).await, 2, "by their names");
+    serve(ledger, it.content, one, &["1.2.3.4"], NOW).await;
+    assert_eq!(count(0).await, 2);
+    serve(ledger, it.content, other, &["1.2.3.4"], NOW).await;
+    assert_eq!(count(0).await, 1);
+    let wrong = |state| ProbeRecord {
+        addresses: BTreeSet::from(["1.2.3.5".to_owned()]),
+        ..seen(it.content, other, state, NOW + 3 * HOUR)
     };
-    assert_eq!(serve(0, None, Verified, 0).await, 2, "by their names");
-    assert_eq!(serve(0, Some("1.2.3.4"), Verified, 1).await, 2);
-    assert_eq!(serve(1, Some("1.2.3.4"), Verified, 2).await, 1);
-    assert_eq!(serve(1, Some("1.2.3.5"), Corrupt, 3).await, 1, "wrong bytes say nothing of where");
-    assert_eq!(serve(1, None, Unreachable, 4).await, 1, "and nor does silence");
-    assert_eq!(serve(1, Some("1.2.3.5"), Verified, 5).await, 2);
+    for state in [Corrupt, Missing, Unreachable] {
+        record(ledger, &wrong(state)).await;
+        assert_eq!(count(3 * HOUR).await, 1, "{state} says nothing of where");
+    }
+    serve(ledger, it.content, other, &["1.2.3.5"], NOW + HOUR).await;
+    assert_eq!(count(HOUR).await, 1, "it may be the machine that it was");
+    assert_eq!(count(2 * HOUR + 40_000).await, 1, "to the minute");
+    assert_eq!(count(2 * HOUR + 40_001).await, 2, "nothing that counts came from there");
+    // It comes and goes.
+    serve(ledger, it.content, one, &["1.2.3.4", "1.2.3.5"], NOW + HOUR).await;
+    assert_eq!(count(2 * HOUR + 40_001).await, 1);
+}
+
+async fn a_node_is_where_any_of_its_bytes_came_from(db: Database) {
+    let mut it = setting(&db).await;
+    it.story.tell(mint(0, 2, 1, 2)).await;
+    let (ledger, content) = (&it.story.ledger, it.content);
+    let second = row_of(ledger, raw(2)).await;
+    serve(ledger, content, it.nodes[0], &["1.2.3.4"], NOW).await;
+    serve(ledger, content, it.nodes[1], &["1.2.3.5"], NOW).await;
+    assert_eq!(count(ledger, content, NOW).await, 2);
+    // One machine that has another address each time.
+    serve(ledger, second, it.nodes[0], &["1.2.3.5"], NOW + 1).await;
+    serve(ledger, second, it.nodes[1], &["1.2.3.6"], NOW + 1).await;
+    assert_eq!(count(ledger, content, NOW + 1).await, 1);
+    assert_eq!(count(ledger, second, NOW + 1).await, 1);
+    // Those that have several and none in common are two.
+    set_nodes(ledger, &["http://three", "http://four"]).await;
+    let nodes = ledger.read().await.unwrap().nodes().await.unwrap();
+    for (node, addresses) in nodes.iter().zip([["5.5.5.1", "5.5.5.2"], ["6.6.6.1", "6.6.6.2"]]) {
+        serve(ledger, content, node.id, &addresses, NOW + 1).await;
+    }
+    assert_eq!(count(ledger, content, NOW + 1).await, 2);
+}
+
+async fn judges_again_who_came_to_where_another_is(db: Database) {
+    let mut it = setting(&db).await;
+    it.story.tell(mint(0, 2, 1, 2)).await;
+    let (ledger, content) = (&it.story.ledger, it.content);
+    let second = row_of(ledger, raw(2)).await;
+    take_all(ledger, NOW).await;
+    for (node, address) in it.nodes.iter().zip(["1.2.3.4", "1.2.3.5"]) {
+        serve(ledger, content, *node, &[address], NOW).await;
+        serve(ledger, second, *node, &[address], NOW).await;
+    }
+    assert_eq!(judge(ledger, NOW).await.len(), 2);
+    serve(ledger, second, it.nodes[0], &["1.2.3.6"], NOW + 1).await;
+    assert!(judge(ledger, NOW + 1).await.is_empty(), "nobody else is there");
+    serve(ledger, second, it.nodes[0], &["1.2.3.5"], NOW + 2).await;
+    assert_eq!(judge(ledger, NOW + 2).await.len(), 2, "of the other content, too");
+    serve(ledger, second, it.nodes[0], &["1.2.3.5"], NOW + 3).await;
+    assert!(judge(ledger, NOW + 3).await.is_empty(), "that is known");
+}
+
+async fn who_shows_hundreds_of_addresses_harms_nobody_else(db: Database) {
+    let it = setting(&db).await;
+    let ledger = &it.story.ledger;
+    let urls = ["http://one", "http://two", "http://hostile", "http://hostile-2"];
+    let nodes = set_nodes(ledger, &urls).await;
+    serve(ledger, it.content, nodes[0], &["1.2.3.4"], NOW).await;
+    serve(ledger, it.content, nodes[1], &["1.2.3.5"], NOW).await;
+    for (number, last) in (0..=255).enumerate() {
+        let at = NOW + i64::try_from(number).unwrap();
+        let (own, other) = (format!("5.5.5.{last}"), format!("6.6.6.{last}"));
+        serve(ledger, it.content, nodes[2], &[&own, "1.2.3.4", "1.2.3.5"], at).await;
+        serve(ledger, it.content, nodes[3], &[&other], at).await;
+    }
+    let mut tx = ledger.read().await.unwrap();
+    let all = tx.replicas_of(it.content).await.unwrap();
+    drop(tx);
+    let hostile: Vec<_> = all.iter().filter(|one| one.node >= nodes[2]).collect();
+    assert!(hostile.iter().all(|one| one.view.holder.addresses.len() == MOST_ADDRESSES + 1));
+    let of = |nodes: &[RowId]| {
+        let these = all.iter().filter(|one| nodes.contains(&one.node));
+        independent(these.map(|one| &one.view.holder), NOW)
+    };
+    assert_eq!(of(&nodes[..2]), 2);
+    assert_eq!(of(&nodes[2..]), 1, "they may be one");
+    assert_eq!(of(&nodes), 3);
 }
 
 /// What is brought back before anybody was told of it is never told.
