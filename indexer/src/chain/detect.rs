@@ -120,12 +120,14 @@ impl Asked<'_> {
 
     async fn found(&self) -> Result<Detected> {
         // Whoever says yes to everything says nothing.
-        let keeps_to_it = self.supports(ERC165).await? == Some(true)
-            && self.supports(NOTHING).await? == Some(false);
-        if keeps_to_it {
-            let erc721 = self.supports(ERC721).await? == Some(true);
-            let erc1155 = self.supports(ERC1155).await? == Some(true);
-            match (erc721, erc1155) {
+        let (erc165, nothing, erc721, erc1155) = tokio::try_join!(
+            self.supports(ERC165),
+            self.supports(NOTHING),
+            self.supports(ERC721),
+            self.supports(ERC1155),
+        )?;
+        if (erc165, nothing) == (Some(true), Some(false)) {
+            match (erc721 == Some(true), erc1155 == Some(true)) {
                 (true, true) => return Err(CollectionError::Both(self.address)),
                 (true, false) => {
                     return match self.ours().await {
@@ -145,17 +147,22 @@ impl Asked<'_> {
 
     /// What it says as one of ours. What changes from block to block is not asked for.
     async fn ours(&self) -> Result<Detected> {
-        if self.supports(ERC721).await? != Some(true) {
+        let (erc721, codec, name, editable, first, owner) = tokio::try_join!(
+            self.supports(ERC721),
+            self.get(IEverhold::codecCall {}, Codec::from_multicodec),
+            self.get(IEverhold::nameCall {}, |name| name),
+            self.get(IEverhold::editableCall {}, |editable| editable),
+            self.get(IEverhold::firstTokenIdCall {}, |_| ()),
+            self.get(IEverhold::ownerCall {}, |_| ()),
+        )?;
+        if erc721 != Some(true) {
             return Err(CollectionError::NotErc721(self.address));
         }
-        let foreign = || CollectionError::NotEverhold(self.address);
-        let codec = self.get(IEverhold::codecCall {}, Codec::from_multicodec).await?.flatten();
-        let codec = codec.ok_or_else(foreign)?;
-        let name = self.get(IEverhold::nameCall {}, |name| name).await?.ok_or_else(foreign)?;
-        let editable = self.get(IEverhold::editableCall {}, |editable| editable).await?;
-        let editable = editable.ok_or_else(foreign)?;
-        self.get(IEverhold::firstTokenIdCall {}, |_| ()).await?.ok_or_else(foreign)?;
-        self.get(IEverhold::ownerCall {}, |_| ()).await?.ok_or_else(foreign)?;
+        let (Some(codec), Some(name), Some(editable), Some(()), Some(())) =
+            (codec.flatten(), name, editable, first, owner)
+        else {
+            return Err(CollectionError::NotEverhold(self.address));
+        };
         Ok(Detected { standard: Standard::Everhold, name, codec: Some(codec), editable })
     }
 

@@ -43,15 +43,18 @@ pub(super) async fn look(
     collections: &[CollectionConfig],
     factories: &[FactoryConfig],
 ) -> Result<Found, WatchError> {
+    let (found, owners) =
+        tokio::join!(look_at_collections(rpc, ledger, collections), owners_of(rpc, collections));
+    let factories = look_at_factories(rpc, ledger, factories).await?;
+    Ok(Found { collections: found?, owners, factories })
+}
+
+async fn owners_of(rpc: &Rpc, collections: &[CollectionConfig]) -> Vec<Option<Address>> {
     let mut owners = Vec::with_capacity(collections.len());
     for collection in collections {
         owners.push(chain::owner(rpc, collection.address).await);
     }
-    Ok(Found {
-        collections: look_at_collections(rpc, ledger, collections).await?,
-        owners,
-        factories: look_at_factories(rpc, ledger, factories).await?,
-    })
+    owners
 }
 
 /// Where a factory is.

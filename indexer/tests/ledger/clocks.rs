@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use everhold::{
     config::Standard,
     content::{Codec, ContentId, Metadata, MetadataLimits},
-    health::{Health, Holder, ReplicaState, Schedule},
+    health::{Health, ReplicaState, Schedule},
     ledger::{
         Announcement, Incident, Judged, Ledger, LongestWaits, Named, NewAlert, Node, NodeKind,
         ProbeRecord, SPOT_ABOVE, Subject, Transition,
