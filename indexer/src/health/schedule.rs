@@ -58,7 +58,8 @@ impl Schedule {
     }
 
     /// When the next probe is due after one that ended at `at` and left `verdict`. Always after
-    /// `at`, so that one round never probes a replica twice. `salt` tells replicas apart.
+    /// `at`, so that one round never probes a replica twice. Replicas of one `salt` that are probed
+    /// together stay together; others do not.
     pub fn next_probe(&self, verdict: Verdict, at: i64, salt: u64) -> i64 {
         let failures = verdict.failures.min(20);
         let backoff = self.retry.saturating_mul(1 << failures.saturating_sub(1));
@@ -87,9 +88,11 @@ impl Schedule {
     }
 }
 
-/// Anything from 0 to `most`, and another at another time or of another replica.
+/// Anything from 0 to `most`, another one of another salt, and now and then another of the same: those
+/// of one salt that come at about the same time keep what lies between them.
 fn up_to(most: i64, at: i64, salt: u64) -> i64 {
-    let mixed = mix(salt ^ mix(at.unsigned_abs()));
+    let about = at / most.max(1);
+    let mixed = mix(salt ^ mix(about.unsigned_abs()));
     let span = u64::try_from(most).unwrap_or(0).saturating_add(1);
     i64::try_from(mixed % span).unwrap_or(0)
 }

@@ -424,4 +424,37 @@ proptest! {
             None => prop_assert!(spot <= 0 || until <= spot),
         }
     }
+
+    /// What is well is probed again after `recheck`, or sooner by the jitter at most; neighbours that
+    /// were probed about the same time are so again.
+    #[test]
+    fn jitter_keeps_neighbours_together(
+        jitter in 0i64..DAY,
+        at in 0i64..1 << 45,
+        later in 0i64..10_000,
+        salt: u64,
+    ) {
+        let schedule = Schedule { recheck: DAY, retry: 1000, jitter, spot: 0 };
+        let well = Verdict { state: Some(ReplicaState::Verified), failures: 0 };
+        let next = schedule.next_probe(well, at, salt);
+        prop_assert!((DAY - jitter..=DAY).contains(&(next - at)));
+        let of_neighbour = schedule.next_probe(well, at + later, salt);
+        if jitter > 0 && at / jitter == (at + later) / jitter {
+            prop_assert_eq!(of_neighbour - next, later);
+        }
+    }
+}
+
+/// Replicas that were written down together do not stay together: an hour's share of a jitter of a day
+/// is an hour's share of the probes, about.
+#[test]
+fn jitter_spreads_what_came_together() {
+    let schedule = Schedule { recheck: 2 * DAY, retry: 1000, jitter: DAY, spot: 0 };
+    let well = Verdict { state: Some(ReplicaState::Verified), failures: 0 };
+    let mut hours = [0; 24];
+    for salt in 0..24_000 {
+        let next = schedule.next_probe(well, 5, salt) - DAY - 5;
+        hours[usize::try_from(next / (DAY / 24)).unwrap().min(23)] += 1;
+    }
+    assert!(hours.iter().all(|count| (850..1150).contains(count)), "{hours:?}");
 }
