@@ -3,11 +3,64 @@
 //! SQLite gets a tuple of parameters for each row; PostgreSQL an array for each column, whatever
 //! the number of rows, so that the text of a statement is always the same.
 
-/// Rows or keys in one statement of SQLite. It takes 32,766 parameters, and keeps the statement
-/// prepared for the same number of rows.
-pub(super) const CHUNK: usize = 256;
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+/// Rows in one statement of SQLite, at most. It takes 32,766 parameters.
+pub(super) const ROWS: usize = 1024;
+/// Rows in one where fewer are left. A statement is kept prepared for the same number of rows, and to
+/// prepare one for hundreds takes long.
+const FEWER: usize = 128;
+/// Keys in one statement of SQLite, at most.
+pub(super) const KEYS: usize = 2048;
 /// Rows or keys in one statement of PostgreSQL: some hundred kilobytes.
 pub(super) const ARRAYS: usize = 4096;
+
+/// Cuts rows into those of one statement of SQLite each.
+pub(super) fn statements<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let many = match rows.len() {
+            0 => return None,
+            ROWS.. => ROWS,
+            FEWER.. => FEWER,
+            few => few,
+        };
+        let (these, others) = rows.split_at(many);
+        rows = others;
+        Some(these)
+    })
+}
+
+/// From so many keys on, rows are gathered.
+pub(super) const MANY: usize = 128;
+/// How long they are left to come.
+const GATHERING: Duration = Duration::from_millis(1);
+
+/// Waits for a statement of SQLite that gives many rows. Its thread would wake the one that waits for
+/// each of them, and the two take turns by the row: so they are looked for now and then only, and many
+/// are there by then.
+pub(super) async fn gathered<T>(rows: impl Future<Output = T>) -> T {
+    let mut rows = pin!(rows);
+    loop {
+        if let Poll::Ready(rows) = rows.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return rows;
+        }
+        tokio::time::sleep(GATHERING).await;
+    }
+}
+
+/// Runs a statement of SQLite for so many keys, and gives its rows.
+macro_rules! rows_of {
+    ($keys:expr, $rows:expr) => {
+        match $keys {
+            $crate::ledger::bulk::MANY.. => $crate::ledger::bulk::gathered($rows).await?,
+            _ => $rows.await?,
+        }
+    };
+}
 
 /// `UNNEST` of so many parameters.
 pub(super) fn unnest(columns: usize) -> String {
@@ -44,14 +97,12 @@ macro_rules! insert_tuples {
             let values = $crate::ledger::bulk::values(columns, rows);
             std::sync::Arc::<str>::from([$head, &values, $tail].concat())
         };
-        let mut whole = None;
-        let mut chunks = $rows.chunks($crate::ledger::bulk::CHUNK).map(|chunk| {
-            let sql = match chunk.len() {
-                $crate::ledger::bulk::CHUNK => {
-                    std::sync::Arc::clone(whole.get_or_insert_with(|| statement(chunk.len())))
-                }
-                fewer => statement(fewer),
-            };
+        let mut last = (0, std::sync::Arc::from(""));
+        let mut chunks = $crate::ledger::bulk::statements(&$rows).map(|chunk| {
+            if last.0 != chunk.len() {
+                last = (chunk.len(), statement(chunk.len()));
+            }
+            let sql = std::sync::Arc::clone(&last.1);
             let mut arguments = sqlx::sqlite::SqliteArguments::default();
             arguments.reserve(chunk.len() * columns, 0);
             for $row in chunk {
@@ -94,7 +145,7 @@ macro_rules! fetch_in {
         let mut rows: Vec<$row> = Vec::new();
         match $tx {
             $crate::ledger::Tx::Sqlite(c) => {
-                for chunk in $keys.chunks($crate::ledger::bulk::CHUNK) {
+                for chunk in $keys.chunks($crate::ledger::bulk::KEYS) {
                     let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("");
                     $(query.push($text).push_bind($bind);)*
                     query.push($head).push(" (");
@@ -103,7 +154,8 @@ macro_rules! fetch_in {
                         keys.push_bind(key);
                     }
                     query.push(") ").push($tail);
-                    rows.extend(query.build_query_as::<$row>().fetch_all(&mut **c).await?);
+                    let found = query.build_query_as::<$row>().fetch_all(&mut **c);
+                    rows.extend($crate::ledger::bulk::rows_of!(chunk.len(), found));
                 }
             }
             $crate::ledger::Tx::Postgres(c) => {
@@ -157,7 +209,7 @@ macro_rules! fetch_pairs {
         let mut rows: Vec<$row> = Vec::new();
         match $tx {
             $crate::ledger::Tx::Sqlite(c) => {
-                for chunk in $keys.chunks($crate::ledger::bulk::CHUNK) {
+                for chunk in $keys.chunks($crate::ledger::bulk::KEYS) {
                     let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("WITH one (a, b) AS (");
                     query.push_values(chunk, |mut tuple, key| {
                         tuple.push_bind(key.0).push_bind(key.1);
@@ -174,7 +226,8 @@ macro_rules! fetch_pairs {
                         $second,
                         " = one.b"
                     ));
-                    rows.extend(query.build_query_as::<$row>().fetch_all(&mut **c).await?);
+                    let found = query.build_query_as::<$row>().fetch_all(&mut **c);
+                    rows.extend($crate::ledger::bulk::rows_of!(chunk.len(), found));
                 }
             }
             $crate::ledger::Tx::Postgres(c) => {
@@ -201,4 +254,21 @@ macro_rules! fetch_pairs {
         rows
     }};
 }
-pub(super) use {fetch_in, fetch_pairs, fetch_unique, insert_arrays, insert_rows, insert_tuples};
+pub(super) use {
+    fetch_in, fetch_pairs, fetch_unique, insert_arrays, insert_rows, insert_tuples, rows_of,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_into_few_lengths() {
+        let lengths = |count| statements(&vec![(); count]).map(<[()]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(0), [0; 0]);
+        assert_eq!(lengths(100), [100]);
+        assert_eq!(lengths(2 * ROWS + 2 * FEWER + 1), [ROWS, ROWS, FEWER, FEWER, 1]);
+        let numbers: Vec<_> = (0..5000).collect();
+        assert_eq!(statements(&numbers).collect::<Vec<_>>().concat(), numbers);
+    }
+}

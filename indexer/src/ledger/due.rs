@@ -3,7 +3,7 @@
 
 use super::{
     Millis, Result, RowId, Tx,
-    bulk::{CHUNK, fetch_in},
+    bulk::{KEYS, fetch_in},
     contents::{Known, content_id, known},
     execute, fetch,
 };
@@ -315,7 +315,7 @@ impl Tx {
     pub(super) async fn give_back(&mut self, keys: &[Key]) -> Result<()> {
         match self {
             Self::Sqlite(c) => {
-                for chunk in keys.chunks(CHUNK) {
+                for chunk in keys.chunks(KEYS) {
                     let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(
                         "DELETE FROM leases WHERE (content_id, node_id) IN (",
                     );

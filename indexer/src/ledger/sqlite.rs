@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{LedgerError, Result};
+use super::{LedgerError, Result, bulk::KEYS};
 
 /// Times that opening is tried: SQLite has no lock for changing its journal's mode or its tables,
 /// and another process that opens the same new file may be a little faster.
@@ -68,6 +68,7 @@ async fn try_open(url: &str) -> Result<sqlx::SqlitePool> {
         // Pages that one batch after another changes go into the file once; 64 MB of log, about.
         .pragma("wal_autocheckpoint", "8000")
         .busy_timeout(patience)
+        .row_buffer_size(KEYS)
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
