@@ -69,6 +69,7 @@ fn state(row: StateRow, rows: &mut Rows) -> Result<([u8; 32], Option<State>)> {
         }
         _ => None,
     };
+    let minted = (uint(block.unwrap_or(0)), hash_of(hash.unwrap_or_default())?);
     let state = State {
         owner: Address::try_from(owner.as_slice()).map_err(|_| corrupt())?,
         content,
@@ -77,14 +78,27 @@ fn state(row: StateRow, rows: &mut Rows) -> Result<([u8; 32], Option<State>)> {
             .transpose()?,
         revision: uint(revision.unwrap_or(0)),
         frozen: frozen == Some(1),
-        minted: (uint(block.unwrap_or(0)), hash_of(hash.unwrap_or_default())?),
-        content_set: match (set, set_hash) {
-            (Some(number), Some(hash)) => Some((uint(number), hash_of(hash)?)),
-            _ => None,
-        },
+        minted,
+        content_set: content_set(minted, set, set_hash.map(hash_of).transpose()?),
         content_time: time.map(uint),
     };
     Ok((id, Some(state)))
+}
+
+/// The block in which a content was set, from its columns: its hash is not written down again where it
+/// is the mint's.
+pub(super) fn content_set(
+    minted: (u64, B256),
+    number: Option<i64>,
+    hash: Option<B256>,
+) -> Option<(u64, B256)> {
+    Some((uint(number?), hash.unwrap_or(minted.1)))
+}
+
+/// The hash of that block, as it is written down.
+fn content_hash(state: &State) -> Option<Vec<u8>> {
+    let (_, hash) = state.content_set?;
+    (hash != state.minted.1).then(|| hash.to_vec())
 }
 
 impl Tx {
@@ -203,7 +217,7 @@ impl Tx {
                 row.1.as_ref().map(|it| int(it.minted.0)),
                 row.1.as_ref().map(|it| it.minted.1.to_vec()),
                 row.1.as_ref().and_then(|it| it.content_set).map(|set| int(set.0)),
-                row.1.as_ref().and_then(|it| it.content_set).map(|set| set.1.to_vec()),
+                row.1.as_ref().and_then(content_hash),
                 row.1.as_ref().and_then(|it| it.content_time).map(time),
                 row.1.as_ref().and_then(supply),
             ),
@@ -275,7 +289,7 @@ macro_rules! token_rows {
                 int(row.1.minted.0),
                 row.1.minted.1.as_slice(),
                 row.1.content_set.map(|set| int(set.0)),
-                row.1.content_set.map(|set| set.1.to_vec()),
+                content_hash(row.1),
                 row.1.content_time.map(time),
                 supply(row.1),
             )

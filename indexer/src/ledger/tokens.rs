@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256};
 
-use super::{LedgerError, Result, RowId, Tx, fetch, uint};
+use super::{LedgerError, Result, RowId, Tx, fetch, states::content_set, uint};
 
 /// A token as the chain has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ impl Token {
         let number = |bytes: &[u8]| U256::try_from_be_slice(bytes).ok_or_else(corrupt);
         let supply = supply.as_deref().map(number).transpose()?;
         let owner = Address::try_from(owner.as_slice()).map_err(|_| corrupt())?;
+        let minted = (uint(block), hash_of(&hash)?);
+        let set_hash = set_hash.as_deref().map(hash_of).transpose()?;
         Ok(Self {
             collection_id,
             token_id: number(&id)?,
@@ -78,11 +80,8 @@ impl Token {
             content_id,
             revision: uint(revision),
             frozen: frozen != 0,
-            minted: (uint(block), hash_of(&hash)?),
-            content_set: match (set, set_hash) {
-                (Some(number), Some(hash)) => Some((uint(number), hash_of(&hash)?)),
-                _ => None,
-            },
+            minted,
+            content_set: content_set(minted, set, set_hash),
         })
     }
 }
