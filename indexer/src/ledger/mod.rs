@@ -312,6 +312,16 @@ impl Ledger {
         })
     }
 
+    /// Brings what was written into SQLite's file from its log, beside whoever writes on: who commits
+    /// when the log is long, or closes the file, would else have all of that to do. PostgreSQL has a
+    /// process for it.
+    pub async fn checkpoint(&self) -> Result<()> {
+        if let Pool::Sqlite(pool) = &self.pool {
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(pool).await?;
+        }
+        Ok(())
+    }
+
     /// Closes the connections: what was written is on disk afterwards.
     pub async fn close(&self) {
         match &self.pool {

@@ -18,7 +18,7 @@ use crate::{
         BlockRef, Creation, MOST_ADDRESSES, RpcError, TokenEvent, TokenEventKind, Traces, View,
         Watched,
     },
-    ledger::{self, Collection, Commit, LedgerError},
+    ledger::{self, Collection, Commit, LedgerError, Tx},
 };
 
 /// What indexing did.
@@ -46,6 +46,36 @@ pub(super) struct Stretch {
     pub(super) collections: Vec<Collection>,
     pub(super) from: u64,
     pub(super) to: u64,
+}
+
+/// Blocks that a reorg may take back, as they were read.
+pub(super) struct Recent {
+    watched: Vec<Watched>,
+    from: u64,
+    /// Their headers, and those below that are to be remembered with them.
+    blocks: Vec<BlockRef>,
+    events: Vec<TokenEvent>,
+}
+
+/// What was read up to a block, with headers of recent blocks up to it.
+#[derive(Clone, Copy)]
+pub(super) struct Read<'a> {
+    pub(super) to: u64,
+    pub(super) blocks: &'a [BlockRef],
+    pub(super) events: &'a [TokenEvent],
+}
+
+impl Stretch {
+    pub(super) fn watched(&self) -> Vec<Watched> {
+        self.collections.iter().map(Collection::watched).collect()
+    }
+}
+
+impl Recent {
+    /// Whether it was read for these collections, from the same block on.
+    fn is_of(&self, stretch: &Stretch) -> bool {
+        self.from == stretch.from && self.watched == stretch.watched()
+    }
 }
 
 impl Watch {
@@ -84,6 +114,7 @@ impl Watch {
             return self.note_head(chain, &view.head).await;
         }
         let window_start = window_start(chain, &view);
+        let mut ahead = None;
         loop {
             let mut tx = self.ledger.read().await?;
             if tx.is_at(chain.id(), view.head.number).await? {
@@ -96,64 +127,81 @@ impl Watch {
                 return self.at_head(chain, &view.head, &collections).await;
             };
             if stretch.from < window_start {
-                self.backfill(chain, &view, stretch, window_start - 1, done).await?;
+                ahead = self.backfill(chain, &view, stretch, window_start - 1, done).await?;
             } else {
-                self.index_recent(chain, &view, &stretch, done).await?;
+                let recent = match ahead.take().filter(|ahead: &Recent| ahead.is_of(&stretch)) {
+                    Some(recent) => recent,
+                    None => self.read_recent(chain, &view, &stretch).await?,
+                };
+                self.write_recent(chain, &view, &stretch, &recent, done).await?;
             }
         }
     }
 
-    /// Reads blocks that a reorg may take back, with their headers, and writes them.
-    async fn index_recent(
+    /// Reads blocks that a reorg may take back, with their headers.
+    pub(super) async fn read_recent(
         &self,
         chain: &Chain,
         view: &View<'_>,
         stretch: &Stretch,
-        done: &mut Indexed,
-    ) -> Result<(), WatchError> {
-        let Stretch { collections, from, .. } = stretch;
-        let watched: Vec<_> = collections.iter().map(Collection::watched).collect();
+    ) -> Result<Recent, WatchError> {
+        let (watched, from) = (stretch.watched(), stretch.from);
         // Where none is remembered right below the stretch, those below it are remembered too: a
         // reorg may reach there.
         let known = self.ledger.read().await?.window(chain.id()).await?;
-        let below = known.iter().any(|block| block.number.checked_add(1) == Some(*from));
-        let lowest = if below { *from } else { window_start(chain, view) };
+        let below = known.iter().any(|block| block.number.checked_add(1) == Some(from));
+        let lowest = if below { from } else { window_start(chain, view) };
         // No more than one request brings: what was read is kept, whatever comes then.
         let (before, headers, mut events) = loop {
             let to = stretch.to.min(from.saturating_add(view.reach() - 1));
             let before = view.settled_block(to).await?;
             let below = recent_headers(view, lowest, to);
-            let (events, headers) = tokio::join!(view.events(&watched, *from, to), below);
+            let (events, headers) = tokio::join!(view.events(&watched, from, to), below);
             match events {
                 Ok(events) => break (before, headers?, events),
-                Err(error) if to > *from && error.may_be_too_much() => {}
+                Err(error) if to > from && error.may_be_too_much() => {}
                 Err(error) => return Err(error.into()),
             }
         };
-        let to = &before.number;
         // After the logs, since all others are linked to it.
-        let last = view.fresh_header(*to).await?.ok_or(RpcError::Changed)?;
+        let last = view.fresh_header(before.number).await?.ok_or(RpcError::Changed)?;
         let headers = [headers, vec![last]].concat();
         let blocks: Vec<_> = headers.iter().map(|(block, _)| *block).collect();
         check(&before, &blocks, &events)?;
         // Each of these is asked for by its hash.
-        complete(view, &watched, &headers, *from, &mut events).await?;
-        self.write(chain, view, collections, *to, &blocks, &events).await?;
+        complete(view, &watched, &headers, from, &mut events).await?;
+        Ok(Recent { watched, from, blocks, events })
+    }
+
+    async fn write_recent(
+        &self,
+        chain: &Chain,
+        view: &View<'_>,
+        stretch: &Stretch,
+        recent: &Recent,
+        done: &mut Indexed,
+    ) -> Result<(), WatchError> {
+        let Recent { from, blocks, events, .. } = recent;
+        let to = blocks.last().map_or(*from, |block| block.number);
+        let mut tx = self.ledger.write().await?;
+        let read = Read { to, blocks, events };
+        self.put(&mut tx, chain, view, &stretch.collections, read).await?;
+        settle(chain, tx, events).await?;
         done.events += events.len() as u64;
         debug!("blocks {from} to {to}: {} events", events.len());
         Ok(())
     }
 
-    /// Writes what was read, with its checkpoint.
-    pub(super) async fn write(
+    /// Puts what was read into a transaction, with its checkpoint.
+    pub(super) async fn put(
         &self,
+        tx: &mut Tx,
         chain: &Chain,
         view: &View<'_>,
         collections: &[Collection],
-        to: u64,
-        blocks: &[BlockRef],
-        events: &[TokenEvent],
+        read: Read<'_>,
     ) -> Result<(), WatchError> {
+        let Read { to, blocks, events } = read;
         let commit = Commit {
             chain_id: chain.id(),
             collections,
@@ -165,29 +213,37 @@ impl Watch {
             keep_history: self.settings.keep_history,
             now: ledger::now(),
         };
-        let mut tx = self.ledger.write().await?;
         tx.commit_blocks(&commit).await.map_err(|error| match error {
             LedgerError::Unlinked(_) => WatchError::Rpc(RpcError::Changed),
             other => other.into(),
         })?;
         tx.see_head(commit.chain_id, &view.head, commit.now).await?;
-        tx.commit().await?;
-        chain.told.head_is_written(Instant::now());
-        say_creations(events);
         Ok(())
     }
+}
+
+/// Commits what was put into a transaction, and tells what it brought.
+pub(super) async fn settle<'a>(
+    chain: &Chain,
+    tx: Tx,
+    events: impl IntoIterator<Item = &'a TokenEvent>,
+) -> Result<(), WatchError> {
+    tx.commit().await?;
+    chain.told.head_is_written(Instant::now());
+    say_creations(events);
+    Ok(())
 }
 
 /// Creations that are told one by one; of more at once, only their number is.
 const FEW: usize = 5;
 
 /// Says which collections were made.
-fn say_creations(events: &[TokenEvent]) {
+fn say_creations<'a>(events: impl IntoIterator<Item = &'a TokenEvent>) {
     let made = |event: &TokenEvent| match &event.kind {
         TokenEventKind::Created(made) => Some((event.block_number, made.clone())),
         _ => None,
     };
-    let made: Vec<_> = events.iter().filter_map(made).collect();
+    let made: Vec<_> = events.into_iter().filter_map(made).collect();
     if made.len() > FEW {
         info!("factory: {} collections were made", made.len());
         return;

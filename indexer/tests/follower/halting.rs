@@ -133,14 +133,15 @@ async fn halts_a_backfill_that_was_interrupted(db: Database) {
     let setting = Setting::of(&[collection.address]).await;
     let proxy = Proxy::start(&anvil.url).await;
     // The backfill gets through, the blocks of the window do not.
-    proxy.set(|faults| faults.logs_left = Some(3));
+    let window = anvil.head().await - 128;
+    proxy.set(|faults| faults.logs_up_to = Some(window));
     setting.round(&db, &[&proxy.url()]).await.unwrap_err();
     let before = seen_in(&db).await;
     let stopped = before.indexed[0].unwrap();
     assert!(stopped > 101 && stopped < anvil.head().await - 100, "{stopped}");
     assert_eq!(before.snapshot.tokens.len(), 1);
     anvil.reorg(anvil.head().await - 50).await;
-    proxy.set(|faults| faults.logs_left = None);
+    proxy.set(|faults| faults.logs_up_to = None);
     let round = setting.round(&db, &[&proxy.url()]).await.unwrap();
     assert_eq!(round.halted, 1, "it was read from blocks that are gone");
     assert_eq!(seen_in(&db).await, before);

@@ -26,7 +26,12 @@ use crate::{
     support::database::{Database, Engine, on_both_engines},
 };
 
-on_both_engines!(are_read_together, are_all_told_of_where_one_answer_lags, are_written_in_parts,);
+on_both_engines!(
+    are_read_together,
+    are_all_told_of_where_one_answer_lags,
+    are_written_in_parts,
+    keep_what_was_written_where_the_endpoint_fails,
+);
 
 /// A block: its header and its logs, as JSON-RPC gives them.
 #[derive(Clone)]
@@ -54,6 +59,10 @@ struct State {
     asked: Asked,
     /// The search of a range that is answered by a machine that has nothing yet, counted from now.
     mute: Option<u32>,
+    /// From this block on there are no logs of the first collection to be had.
+    broken_from: Option<u64>,
+    /// Blocks that it takes in one request for logs, at most.
+    longest: Option<u64>,
 }
 
 /// A chain on which a factory makes collections, each of which mints a token.
@@ -173,6 +182,21 @@ impl State {
         let request: Value = serde_json::from_slice(body).ok()?;
         self.asked.requests += 1;
         let (head, params) = (self.blocks.len() as u64 - 1, &request["params"]);
+        let last = number(&params[0]["toBlock"]);
+        let of_first =
+            || params[0]["address"].to_string().contains(&format!("{:#x}", collection(0)));
+        if self.broken_from.is_some_and(|from| last >= Some(from)) && of_first() {
+            return Some(Reply::new(500, "out of order"));
+        }
+        let from = number(&params[0]["fromBlock"]);
+        if let (Some(longest), Some(from), Some(last)) = (self.longest, from, last)
+            && last - from >= longest
+        {
+            let message = format!("eth_getLogs is limited to a {longest} block range");
+            let error = json!({ "code": -32602, "message": message });
+            let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "error": error });
+            return Some(Reply::new(200, answer.to_string()));
+        }
         let result = match request["method"].as_str()? {
             "eth_chainId" => json!("0x7a69"),
             "eth_getCode" => json!("0x60"),
@@ -320,6 +344,37 @@ async fn are_written_in_parts(db: Database) {
     let watch = start(&factory().await, &chain, &db).await;
     assert_eq!(watch.index_once().await.unwrap().events, 15_000);
     assert!(held(&watch).await == expected(5_000, 25, chain.head()));
+}
+
+/// Several transactions' worth of events, and then nothing more: what was written stays, with its
+/// checkpoint and no event of what is behind it.
+async fn keep_what_was_written_where_the_endpoint_fails(db: Database) {
+    const A_BLOCK: u64 = 200;
+    let chain = Chain::start().await;
+    chain.grow(&[create(0)]);
+    for block in 0..210 {
+        let tokens = block * A_BLOCK..(block + 1) * A_BLOCK;
+        chain.grow(&tokens.flat_map(|token| mint(0, token)).collect::<Vec<_>>());
+    }
+    (0..200).for_each(|_| chain.grow(&[]));
+    {
+        let mut state = chain.state.lock().unwrap();
+        (state.broken_from, state.longest) = (Some(200), Some(20));
+    }
+    let (setting, first) = (factory().await, 1 + 1);
+    let watch = start(&setting, &chain, &db).await;
+    watch.index_once().await.unwrap_err();
+    let all = held(&watch).await;
+    let [(address, 1, Some(indexed), tokens)] = all[..] else { panic!("{all:?}") };
+    assert_eq!(indexed, 180, "all that came");
+    assert_eq!(tokens as u64, (indexed - first + 1) * A_BLOCK);
+    // Another process goes on where this one ended.
+    drop(watch);
+    chain.state.lock().unwrap().broken_from = None;
+    let watch = start(&setting, &chain, &db).await;
+    watch.index_once().await.unwrap();
+    let tokens = usize::try_from(210 * A_BLOCK).unwrap();
+    assert_eq!(held(&watch).await, [(address, 1, Some(chain.head()), tokens)]);
 }
 
 /// Prints figures: `COUNTS=5000 cargo test -p everhold --test follower -- --ignored many::figures --nocapture`.

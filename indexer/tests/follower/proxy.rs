@@ -86,6 +86,8 @@ pub(crate) struct Faults {
     pub(crate) refusal: Option<&'static str>,
     /// It answers so many requests for logs, then none.
     pub(crate) logs_left: Option<u32>,
+    /// It gives logs of blocks up to this one, and hangs up where those of others are asked for.
+    pub(crate) logs_up_to: Option<u64>,
     /// Something that happens just before it answers so many requests for logs.
     pub(crate) before_logs: Option<(u32, Deed)>,
 }
@@ -288,6 +290,9 @@ impl Faults {
             *left = less;
         }
         let (from, to) = (number(&filter["fromBlock"]), number(&filter["toBlock"]));
+        if self.logs_up_to.is_some_and(|last| to > Some(last)) {
+            return Early::HangUp;
+        }
         if let (Some(from), Some(to)) = (from, to) {
             self.searched.push((from, to));
         }
