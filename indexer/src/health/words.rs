@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Health, Past, Policy, ReplicaState, ReplicaView, assess};
+use super::{Health, Past, Policy, ReplicaState, ReplicaView, assess, end_of_patience};
 use crate::config::Span;
 
 /// The verdict on a content at the time `now` in sentences: what counts, what does not and why, and
@@ -91,7 +91,13 @@ fn patience(
                 )
             }
             _ if replicas.is_empty() => "No node was asked yet.".to_owned(),
-            _ => "Nodes that were not asked yet could make up for what is missing.".to_owned(),
+            _ => {
+                let could = "Nodes that were not asked yet could make up for what is missing";
+                match end_of_patience(replicas, policy, past, now) {
+                    Some(end) => format!("{could}: they have {} more.", span(end - now)),
+                    None => format!("{could}."),
+                }
+            }
         }),
         Health::Degraded if past.was_healthy => {
             Some("It was healthy before: there is no grace for what is lost.".to_owned())
@@ -134,6 +140,7 @@ mod tests {
             verified_at: Some(verified_at),
             held: address == "a",
             gives_bytes: true,
+            in_use_since: None,
             holder,
         }
     }
@@ -150,7 +157,7 @@ mod tests {
             replica(Some(ReplicaState::Missing), "d", 0),
             replica(Some(ReplicaState::Claimed), "e", 0),
         ];
-        let past = Past { wanted_since: Some(0), was_healthy: true };
+        let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
         let said = explain(&replicas, &policy(), past, now);
         assert_eq!(
             said,
@@ -170,13 +177,21 @@ mod tests {
 
     #[test]
     fn says_what_is_waited_for() {
-        let past = Past { wanted_since: Some(0), was_healthy: false };
+        let past = Past { wanted_since: Some(0), was_healthy: false, ..Past::default() };
         let last = |replicas: &[ReplicaView], now| {
             explain(replicas, &policy(), past, now).last().unwrap().clone()
         };
         assert!(last(&[], 60_000).ends_with("the grace after a mint ends in 9m."));
         assert!(last(&[], HOUR).contains("Nobody is known"));
         let unasked = ["a", "b", "c"].map(|address| replica(None, address, 0));
-        assert!(last(&unasked, HOUR).contains("could make up"));
+        assert!(last(&unasked, HOUR).ends_with("could make up for what is missing."));
+        let past = Past { asked_since: Some(HOUR), ..past };
+        let said = explain(&unasked, &policy(), past, 2 * HOUR);
+        assert!(
+            said.last()
+                .unwrap()
+                .ends_with("could make up for what is missing: they have 1d23h more."),
+            "{said:?}"
+        );
     }
 }

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod alerts;
+mod asked;
 mod assessments;
 mod bulk;
 mod clocks;

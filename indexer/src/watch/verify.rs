@@ -254,6 +254,14 @@ impl Watch {
             .partition(|one| one.seen.left_alone.is_some() && !self.strangers.puts_off(one));
         self.record(&said).await?;
         self.announce(&said).await?;
+        // Where we ourselves had no turn for it, nobody refused anything.
+        let refused = later.iter().filter(|one| one.seen.http_status == Some(429));
+        let refused: Vec<RowId> = refused.map(|one| one.due.content).collect();
+        if !refused.is_empty() {
+            let mut tx = self.ledger.write().await?;
+            tx.note_refusals(&refused, ledger::now()).await?;
+            tx.commit().await?;
+        }
         let rest = |one: &Probed| one.seen.left_alone.unwrap_or_default();
         self.put_off(later.into_iter().map(|one| (&one.due, rest(one))).collect()).await
     }
