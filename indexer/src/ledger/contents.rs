@@ -21,6 +21,15 @@ pub struct Known {
     pub sha256: Option<Digest>,
 }
 
+/// A verified document.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'a> {
+    /// Plain sha-256 of its bytes, where that is known.
+    pub sha256: Option<Digest>,
+    /// What it refers to, or why it can't be read.
+    pub read: &'a Result<Metadata, String>,
+}
+
 /// A content in the ledger.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -280,16 +289,23 @@ impl Tx {
         parsed: &Result<Metadata, String>,
         now: Millis,
     ) -> Result<()> {
-        self.record_documents(&BTreeMap::from([(row, parsed)]), now).await
+        let document = Document { sha256: None, read: parsed };
+        self.record_documents(&BTreeMap::from([(row, document)]), now).await
     }
 
-    /// Writes down what verified documents refer to, or why they can't be read.
+    /// Writes down what verified documents refer to, or why they can't be read. Those whose bytes are denied
+    /// are left out: whose they are may not be known yet, and what they name would be wanted until it is.
     pub async fn record_documents(
         &mut self,
-        documents: &BTreeMap<RowId, &Result<Metadata, String>>,
+        documents: &BTreeMap<RowId, Document<'_>>,
         now: Millis,
     ) -> Result<()> {
         self.alone().await?;
+        let digests: BTreeSet<_> = documents.values().filter_map(|one| one.sha256).collect();
+        let denied = self.denied_among(&digests.into_iter().collect::<Vec<_>>()).await?;
+        let is_denied = |one: &Document<'_>| one.sha256.is_some_and(|it| denied.contains_key(&it));
+        let documents = documents.iter().filter(|(_, one)| !is_denied(one));
+        let documents: BTreeMap<RowId, _> = documents.map(|(row, one)| (*row, one.read)).collect();
         let read: Vec<_> = documents.iter().collect();
         insert_rows!(
             self,

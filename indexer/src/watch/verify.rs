@@ -14,7 +14,7 @@ use super::{Watch, WatchError, budget::ticks, desks::Desks, whereabouts::address
 use crate::{
     content::{Digest, Metadata, MetadataLimits},
     health::ReplicaState,
-    ledger::{self, DueProbe, Millis, ProbeRecord, RowId, Taking},
+    ledger::{self, Document, DueProbe, Millis, ProbeRecord, RowId, Taking},
     nodes::{ContentNode, NodeKind, Seen, probe},
 };
 
@@ -336,7 +336,10 @@ impl Watch {
     /// Writes down what probes saw. Metadata first: a process that dies between the two leaves
     /// its probes leased, and they are made again.
     pub(super) async fn record(&self, probed: &[&Probed]) -> Result<(), WatchError> {
-        let read = probed.iter().filter_map(|one| Some((one.due.content, one.metadata.as_ref()?)));
+        let read = probed.iter().filter_map(|one| {
+            let document = Document { sha256: one.seen.sha256, read: one.metadata.as_ref()? };
+            Some((one.due.content, document))
+        });
         // Several nodes gave the same bytes.
         let read: BTreeMap<_, _> = read.collect();
         if !read.is_empty() {
