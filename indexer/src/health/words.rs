@@ -24,12 +24,19 @@ pub fn explain(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) 
             subject(twice, "does", "do")
         ));
     }
-    if policy.min_held > 0 {
-        said.push(format!(
-            "{} of {} required are proved to be the node's own copy.",
-            assessment.held, policy.min_held
-        ));
-    }
+    said.push(match policy.min_held {
+        0 => format!(
+            "{} of those that count {} proved to be the node's own copy; none is required.",
+            assessment.held,
+            if assessment.held == 1 { "is" } else { "are" }
+        ),
+        needed => {
+            format!(
+                "{} of {needed} required are proved to be the node's own copy.",
+                assessment.held
+            )
+        }
+    });
     said.extend(uncounted(replicas, policy, now));
     said.extend(patience(assessment.health, replicas, policy, past, now));
     said
@@ -176,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn says_how_many_are_held_whether_or_not_any_must_be() {
+        let replicas = ["a", "b"].map(|at| replica(Some(ReplicaState::Verified), at, HOUR));
+        let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
+        let said = |min_held| {
+            let policy = Policy { min: 2, min_held, ..policy() };
+            explain(&replicas, &policy, past, HOUR)[1].clone()
+        };
+        let none = "1 of those that count is proved to be the node's own copy; none is required.";
+        assert_eq!(said(0), none);
+        assert_eq!(said(2), "1 of 2 required are proved to be the node's own copy.");
+    }
+
+    #[test]
     fn says_what_is_waited_for() {
         let past = Past { wanted_since: Some(0), was_healthy: false, ..Past::default() };
         let last = |replicas: &[ReplicaView], now| {
@@ -186,11 +206,9 @@ mod tests {
         let unasked = ["a", "b", "c"].map(|address| replica(None, address, 0));
         assert!(last(&unasked, HOUR).ends_with("could make up for what is missing."));
         let past = Past { asked_since: Some(HOUR), ..past };
-        let said = explain(&unasked, &policy(), past, 2 * HOUR);
+        let said = explain(&unasked, &policy(), past, 25 * HOUR);
         assert!(
-            said.last()
-                .unwrap()
-                .ends_with("could make up for what is missing: they have 1d23h more."),
+            said.last().unwrap().ends_with("could make up for what is missing: they have 1d more."),
             "{said:?}"
         );
     }
