@@ -483,11 +483,12 @@ fn rounds() {
                     verified_at: *verified_at,
                     held: true,
                     gives_bytes: true,
+                    in_use_since: None,
                     holder,
                 }
             };
             let views: Vec<_> = replicas.iter().enumerate().map(view).collect();
-            let past = Past { wanted_since: Some(0), was_healthy: true };
+            let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
             let health = assess(&views, &policy, past, now).health;
             alerts += u32::from(was_well && health.is_problem());
             was_well = matches!(health, Health::Healthy | Health::Pending);

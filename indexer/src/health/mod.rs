@@ -150,6 +150,8 @@ pub struct ReplicaView {
     pub held: bool,
     /// Whether the node gives content at all, and does not only say who has it.
     pub gives_bytes: bool,
+    /// Since when its node is one of those that are asked, where that is known.
+    pub in_use_since: Option<i64>,
     /// Whose node it is and where.
     pub holder: Holder,
 }
@@ -161,6 +163,9 @@ pub struct Past {
     pub wanted_since: Option<i64>,
     /// Whether it was healthy before: grace is for content on its way, not for content lost.
     pub was_healthy: bool,
+    /// When the first node that gives bytes was asked for it, after it was named; `None` while it waits
+    /// in our own queue.
+    pub asked_since: Option<i64>,
 }
 
 /// A content's health and what it rests on.
@@ -203,10 +208,10 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
         !past.was_healthy && past.wanted_since.is_none_or(|since| is_young(since, policy, now));
     // While nodes that were not asked yet, or did not fail often enough, may have it, nobody
     // knows: no alarm is raised for what was not looked at.
-    let unasked = |replica: &ReplicaView| replica.gives_bytes && replica.state.is_none();
-    let hopeful = |replica: &&ReplicaView| unasked(replica) || counts(replica);
+    let awaited = |replica: &ReplicaView| is_awaited(replica, policy, past, now);
+    let hopeful = |replica: &&ReplicaView| awaited(replica) || counts(replica);
     let hoped = replicas.iter().filter(hopeful).map(|replica| &replica.holder);
-    let open = replicas.iter().any(unasked) && independent(hoped, since) >= policy.min.max(1);
+    let open = replicas.iter().any(awaited) && independent(hoped, since) >= policy.min.max(1);
     let health = if all >= policy.min.max(1) && held >= policy.min_held {
         Health::Healthy
     } else if young || open {
@@ -222,6 +227,31 @@ pub fn assess(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -
         independent: all,
         held,
     }
+}
+
+/// Whether a node that has said nothing yet may still make up for what others lack. While nobody was
+/// asked, it is our own queue that takes so long, and there is no end to that. Once somebody was, the
+/// others have the time for which a proof counts: whoever can't be asked in it could not be kept fresh
+/// either, and would hide a loss for as long as it likes.
+fn is_awaited(replica: &ReplicaView, policy: &Policy, past: Past, now: i64) -> bool {
+    if !is_unasked(replica) {
+        return false;
+    }
+    let Some(asked) = past.asked_since else { return true };
+    let is_recent =
+        |since: i64| is_believed(since, now) && now.saturating_sub(since) < policy.max_age();
+    is_recent(asked) || replica.in_use_since.is_some_and(is_recent)
+}
+
+/// Until when those are waited for that were not asked yet; `None` where there is no end, or nobody is.
+fn end_of_patience(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) -> Option<i64> {
+    let ends = ends_of_patience(replicas, policy, past);
+    let believed = ends.filter(|[from, end]| *from <= now && now < *end);
+    believed.map(|[_, end]| end).max()
+}
+
+fn is_unasked(replica: &ReplicaView) -> bool {
+    replica.gives_bytes && replica.state.is_none()
 }
 
 /// How far ahead of our clock a time may be that is believed: clocks differ a little, and so do those of
@@ -244,8 +274,9 @@ fn is_young(since: i64, policy: &Policy, now: i64) -> bool {
     is_believed(since, now) && now.saturating_sub(since) < policy.grace
 }
 
-/// When time alone may next make another assessment of the same replicas: the grace ends, what was
-/// verified, or an address that nodes shared, is too old to count, or a time comes to be believed. `None`: never.
+/// When time alone may next make another assessment of the same replicas: the grace ends, or the patience
+/// with those that were not asked yet, what was verified, or an address that nodes shared, is too old to
+/// count, or a time comes to be believed. `None`: never.
 pub fn next_assessment(
     replicas: &[ReplicaView],
     policy: &Policy,
@@ -260,7 +291,21 @@ pub fn next_assessment(
     let ages = ages.map(|at| [believed(at), at.saturating_add(policy.max_age()).saturating_add(1)]);
     let moves = shared(replicas).filter_map(|address| address.seen_at);
     let moves = moves.map(|at| at.saturating_add(policy.max_age()).saturating_add(1));
-    grace.into_iter().chain(ages).flatten().chain(moves).filter(|at| *at > now).min()
+    let times = grace.into_iter().chain(ages).chain(ends_of_patience(replicas, policy, past));
+    times.flatten().chain(moves).filter(|at| *at > now).min()
+}
+
+/// When those that were not asked yet begin to be waited for, and when no more.
+fn ends_of_patience(
+    replicas: &[ReplicaView],
+    policy: &Policy,
+    past: Past,
+) -> impl Iterator<Item = [i64; 2]> {
+    let asked = past.asked_since.filter(|_| replicas.iter().any(is_unasked));
+    let unasked = replicas.iter().filter(move |one| asked.is_some() && is_unasked(one));
+    let since = asked.into_iter().chain(unasked.filter_map(|one| one.in_use_since));
+    let (ahead, patience) = (AHEAD, policy.max_age());
+    since.map(move |at| [at.saturating_sub(ahead), at.saturating_add(patience)])
 }
 
 /// Addresses of nodes with several that others have, too: in time, they may tell them apart.

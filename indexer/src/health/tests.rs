@@ -39,6 +39,7 @@ fn replica(state: ReplicaState, node: u8, verified_at: Option<i64>) -> ReplicaVi
         verified_at,
         held: true,
         gives_bytes: true,
+        in_use_since: None,
         holder: holder(None, node),
     }
 }
@@ -48,14 +49,16 @@ fn states() -> impl Strategy<Value = ReplicaState> {
 }
 
 fn replicas() -> impl Strategy<Value = Vec<ReplicaView>> {
-    let one = (prop::option::of(states()), prop::option::of(0..4 * DAY), any::<bool>(), holders())
-        .prop_map(|(state, verified_at, held, holder)| ReplicaView {
-            state,
-            verified_at,
-            held,
-            gives_bytes: true,
-            holder,
-        });
+    let time = || prop::option::of(0..4 * DAY);
+    let one = (prop::option::of(states()), time(), time(), any::<bool>(), holders());
+    let one = one.prop_map(|(state, verified_at, in_use_since, held, holder)| ReplicaView {
+        state,
+        verified_at,
+        held,
+        gives_bytes: true,
+        in_use_since,
+        holder,
+    });
     prop::collection::vec(one, 0..9)
 }
 
@@ -98,7 +101,7 @@ fn held_ones_count_among_those_that_are_independent() {
         ..replica(ReplicaState::Verified, 0, Some(DAY))
     };
     let replicas = [replica(1, 1, false), replica(2, 1, true), replica(2, 2, false)];
-    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
     let assess = |min| {
         let policy = Policy { min_held: 1, ..policy(min) };
         let seen = assess(&replicas, &policy, past, DAY);
@@ -151,7 +154,7 @@ fn an_address_counts_as_long_as_what_came_from_it() {
     let mut replicas = [of(1), of(2)];
     replicas[0].holder = wide(None, &[(1, 3 * DAY), (3, DAY)]);
     replicas[1].holder = wide(None, &[(3, 3 * DAY), (2, DAY)]);
-    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
     let count = |now| assess(&replicas, &policy(2), past, now).independent;
     assert_eq!((count(3 * DAY), count(3 * DAY + 1)), (1, 2));
     let next = |now| next_assessment(&replicas, &policy(2), past, now);
@@ -168,12 +171,12 @@ fn an_operator_is_the_same_however_it_is_spelled() {
 #[test]
 fn says_what_the_words_mean() {
     let three: Vec<_> = (0..3).map(|n| replica(ReplicaState::Verified, n, Some(DAY))).collect();
-    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
     let health = |replicas: &[ReplicaView], past| assess(replicas, &policy(3), past, DAY).health;
     assert_eq!(health(&three, past), Health::Healthy);
     assert_eq!(health(&three[..2], past), Health::Degraded);
     assert_eq!(health(&[], past), Health::Lost);
-    let young = Past { wanted_since: Some(DAY - 1), was_healthy: false };
+    let young = Past { wanted_since: Some(DAY - 1), was_healthy: false, ..Past::default() };
     assert_eq!(health(&[], young), Health::Pending);
     assert_eq!(health(&three, young), Health::Healthy);
     assert_eq!(health(&[], Past { was_healthy: true, ..young }), Health::Lost);
@@ -184,7 +187,7 @@ fn says_what_the_words_mean() {
 
 #[test]
 fn nothing_is_called_lost_before_it_was_looked_for() {
-    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
     let unasked = |node| ReplicaView { state: None, ..replica(ReplicaState::Missing, node, None) };
     let missing = |node| replica(ReplicaState::Missing, node, None);
     let health = |replicas: &[ReplicaView]| assess(replicas, &policy(2), past, DAY).health;
@@ -195,10 +198,60 @@ fn nothing_is_called_lost_before_it_was_looked_for() {
     assert_eq!(health(&[missing(1), missing(2), verified]), Health::Degraded);
 }
 
+/// A node that says little, or nothing, would keep what others lost from being told to anybody.
+#[test]
+fn who_can_not_be_asked_is_waited_for_as_long_as_a_proof_counts() {
+    let unasked = |node, in_use_since| ReplicaView {
+        state: None,
+        in_use_since,
+        ..replica(ReplicaState::Missing, node, None)
+    };
+    let missing = replica(ReplicaState::Missing, 3, None);
+    let health = |replicas: &[ReplicaView], asked_since, now| {
+        let past = Past { wanted_since: Some(0), was_healthy: true, asked_since };
+        let next = next_assessment(replicas, &policy(1), past, now);
+        (assess(replicas, &policy(1), past, now).health, next)
+    };
+    let old = [unasked(1, Some(0)), unasked(2, None), missing.clone()];
+    assert_eq!(health(&old, Some(DAY), 3 * DAY - 1), (Health::Pending, Some(3 * DAY)));
+    assert_eq!(health(&old, Some(DAY), 3 * DAY), (Health::Lost, None));
+    let of_us = health(&old, None, 9 * DAY);
+    assert_eq!(of_us, (Health::Pending, None), "nobody was asked: it waits in our own queue");
+    let new = [unasked(1, Some(2 * DAY)), missing];
+    assert_eq!(health(&new, Some(DAY), 4 * DAY - 1), (Health::Pending, Some(4 * DAY)));
+    assert_eq!(health(&new, Some(DAY), 4 * DAY), (Health::Lost, None), "it came later");
+    let ahead = health(&old, Some(4 * DAY), 3 * DAY);
+    assert_eq!(ahead, (Health::Lost, Some(4 * DAY - AHEAD)), "a clock was wrong");
+}
+
+proptest! {
+    #[test]
+    fn nobody_is_waited_for_for_ever(
+        replicas in replicas(),
+        min in 0u32..4,
+        asked in 0..4 * DAY,
+        now in 0..8 * DAY,
+    ) {
+        let past = Past { wanted_since: Some(0), was_healthy: true, asked_since: Some(asked) };
+        let seen = assess(&replicas, &policy(min), past, now);
+        let since = replicas.iter().filter_map(|one| one.in_use_since).chain([asked]);
+        let last = since.filter(|at| at - now <= AHEAD).max();
+        let is_over = last.is_none_or(|last| now - last >= policy(min).max_age());
+        prop_assert!(!is_over || seen.health != Health::Pending);
+        // And while it lasts, nothing is said of what nobody has looked for: at whatever time.
+        let unasked = Past { asked_since: None, ..past };
+        let seen = assess(&replicas, &policy(min), unasked, now);
+        let hoped = replicas.iter().filter(|one| one.state.is_none()).map(|one| &one.holder);
+        let could = independent(hoped, now - policy(min).max_age()) >= min.max(1);
+        let is_open = could && replicas.iter().any(|one| one.state.is_none());
+        prop_assert!(!is_open || !seen.health.is_problem());
+    }
+}
+
 #[test]
 fn old_verdicts_stop_counting() {
     let replicas = [replica(ReplicaState::Verified, 1, Some(0))];
-    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
     assert_eq!(assess(&replicas, &policy(1), past, 2 * DAY).health, Health::Healthy);
     assert_eq!(assess(&replicas, &policy(1), past, 2 * DAY + 1).health, Health::Lost);
 }
@@ -206,7 +259,7 @@ fn old_verdicts_stop_counting() {
 #[test]
 fn what_is_far_ahead_of_our_clock_is_not_believed() {
     let replicas = [replica(ReplicaState::Verified, 1, Some(DAY))];
-    let minted = |since| Past { wanted_since: Some(since), was_healthy: false };
+    let minted = |since| Past { wanted_since: Some(since), was_healthy: false, ..Past::default() };
     let health = |past, now| assess(&replicas, &policy(1), past, now).health;
     assert_eq!(health(minted(0), DAY - AHEAD), Health::Healthy, "clocks differ a little");
     assert_eq!(health(minted(0), DAY - AHEAD - 1), Health::Lost);
@@ -227,7 +280,7 @@ proptest! {
     ) {
         let policy = policy(1);
         let replicas: Vec<_> = replicas.into_iter().filter(|one| one.state.is_some()).collect();
-        let past = Past { wanted_since: Some(since), was_healthy };
+        let past = Past { wanted_since: Some(since), was_healthy, ..Past::default() };
         let seen = assess(&replicas, &policy, past, now);
         for one in &replicas {
             let alone = assess(std::slice::from_ref(one), &policy, past, now);
@@ -283,11 +336,12 @@ proptest! {
     fn only_verified_replicas_help(
         replicas in replicas(), now in 0..4 * DAY, min in 1u32..5, state in states()
     ) {
-        let past = Past { wanted_since: Some(0), was_healthy: true };
+        let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
         let before = assess(&replicas, &policy(min), past, now);
         let mut more = replicas.clone();
         more.push(ReplicaView {
             state: Some(state), verified_at: Some(now), held: true, gives_bytes: true,
+            in_use_since: None,
             holder: holder(Some(9), 99),
         });
         let after = assess(&more, &policy(min), past, now);
@@ -303,7 +357,7 @@ proptest! {
     fn counts_are_ordered_and_health_follows_them(
         replicas in replicas(), now in 0..4 * DAY, min in 1u32..5
     ) {
-        let past = Past { wanted_since: Some(0), was_healthy: true };
+        let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
         let seen = assess(&replicas, &policy(min), past, now);
         prop_assert!(seen.held <= seen.independent && seen.independent <= seen.verified);
         prop_assert_eq!(seen.health == Health::Healthy, seen.independent >= min);
@@ -349,11 +403,12 @@ proptest! {
         replicas in replicas(),
         min in 0u32..4,
         since in prop::option::of(0..2 * DAY),
+        asked_since in prop::option::of(0..4 * DAY),
         was_healthy in any::<bool>(),
         now in 0..4 * DAY,
         later in 0..4 * DAY,
     ) {
-        let past = Past { wanted_since: since, was_healthy };
+        let past = Past { wanted_since: since, was_healthy, asked_since };
         let policy = policy(min);
         let next = next_assessment(&replicas, &policy, past, now);
         let before = assess(&replicas, &policy, past, now);
@@ -368,7 +423,7 @@ proptest! {
 #[test]
 fn who_only_says_who_has_it_makes_up_for_nothing() {
     let router = ReplicaView { state: None, ..replica(ReplicaState::Claimed, 9, None) };
-    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
     let health = |replicas: &[ReplicaView]| assess(replicas, &policy(1), past, DAY).health;
     assert_eq!(health(std::slice::from_ref(&router)), Health::Pending, "it may have it");
     let router = ReplicaView { gives_bytes: false, ..router };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Health, Past, Policy, ReplicaState, ReplicaView, assess};
+use super::{Health, Past, Policy, ReplicaState, ReplicaView, assess, end_of_patience};
 use crate::config::Span;
 
 /// The verdict on a content at the time `now` in sentences: what counts, what does not and why, and
@@ -24,12 +24,19 @@ pub fn explain(replicas: &[ReplicaView], policy: &Policy, past: Past, now: i64) 
             subject(twice, "does", "do")
         ));
     }
-    if policy.min_held > 0 {
-        said.push(format!(
-            "{} of {} required are proved to be the node's own copy.",
-            assessment.held, policy.min_held
-        ));
-    }
+    said.push(match policy.min_held {
+        0 => format!(
+            "{} of those that count {} proved to be the node's own copy; none is required.",
+            assessment.held,
+            if assessment.held == 1 { "is" } else { "are" }
+        ),
+        needed => {
+            format!(
+                "{} of {needed} required are proved to be the node's own copy.",
+                assessment.held
+            )
+        }
+    });
     said.extend(uncounted(replicas, policy, now));
     said.extend(patience(assessment.health, replicas, policy, past, now));
     said
@@ -91,7 +98,13 @@ fn patience(
                 )
             }
             _ if replicas.is_empty() => "No node was asked yet.".to_owned(),
-            _ => "Nodes that were not asked yet could make up for what is missing.".to_owned(),
+            _ => {
+                let could = "Nodes that were not asked yet could make up for what is missing";
+                match end_of_patience(replicas, policy, past, now) {
+                    Some(end) => format!("{could}: they have {} more.", span(end - now)),
+                    None => format!("{could}."),
+                }
+            }
         }),
         Health::Degraded if past.was_healthy => {
             Some("It was healthy before: there is no grace for what is lost.".to_owned())
@@ -134,6 +147,7 @@ mod tests {
             verified_at: Some(verified_at),
             held: address == "a",
             gives_bytes: true,
+            in_use_since: None,
             holder,
         }
     }
@@ -150,7 +164,7 @@ mod tests {
             replica(Some(ReplicaState::Missing), "d", 0),
             replica(Some(ReplicaState::Claimed), "e", 0),
         ];
-        let past = Past { wanted_since: Some(0), was_healthy: true };
+        let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
         let said = explain(&replicas, &policy(), past, now);
         assert_eq!(
             said,
@@ -169,14 +183,33 @@ mod tests {
     }
 
     #[test]
+    fn says_how_many_are_held_whether_or_not_any_must_be() {
+        let replicas = ["a", "b"].map(|at| replica(Some(ReplicaState::Verified), at, HOUR));
+        let past = Past { wanted_since: Some(0), was_healthy: true, ..Past::default() };
+        let said = |min_held| {
+            let policy = Policy { min: 2, min_held, ..policy() };
+            explain(&replicas, &policy, past, HOUR)[1].clone()
+        };
+        let none = "1 of those that count is proved to be the node's own copy; none is required.";
+        assert_eq!(said(0), none);
+        assert_eq!(said(2), "1 of 2 required are proved to be the node's own copy.");
+    }
+
+    #[test]
     fn says_what_is_waited_for() {
-        let past = Past { wanted_since: Some(0), was_healthy: false };
+        let past = Past { wanted_since: Some(0), was_healthy: false, ..Past::default() };
         let last = |replicas: &[ReplicaView], now| {
             explain(replicas, &policy(), past, now).last().unwrap().clone()
         };
         assert!(last(&[], 60_000).ends_with("the grace after a mint ends in 9m."));
         assert!(last(&[], HOUR).contains("Nobody is known"));
         let unasked = ["a", "b", "c"].map(|address| replica(None, address, 0));
-        assert!(last(&unasked, HOUR).contains("could make up"));
+        assert!(last(&unasked, HOUR).ends_with("could make up for what is missing."));
+        let past = Past { asked_since: Some(HOUR), ..past };
+        let said = explain(&unasked, &policy(), past, 25 * HOUR);
+        assert!(
+            said.last().unwrap().ends_with("could make up for what is missing: they have 1d more."),
+            "{said:?}"
+        );
     }
 }

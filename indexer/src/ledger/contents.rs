@@ -21,6 +21,15 @@ pub struct Known {
     pub sha256: Option<Digest>,
 }
 
+/// A verified document.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'a> {
+    /// Plain sha-256 of its bytes, where that is known.
+    pub sha256: Option<Digest>,
+    /// What it refers to, or why it can't be read.
+    pub read: &'a Result<Metadata, String>,
+}
+
 /// A content in the ledger.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -36,14 +45,24 @@ pub struct Content {
     pub parse_error: Option<String>,
 }
 
-pub(super) type ContentRow =
-    (i64, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>, Option<i64>, i64, Option<String>);
+pub(super) type ContentRow = (
+    i64,
+    i64,
+    Vec<u8>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    i64,
+    Option<i64>,
+    Option<String>,
+);
 
 /// Contents as [`ContentRow`]s.
 macro_rules! content_columns {
     ($which:literal) => {
         concat!(
-            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error
+            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, asked_since,
+                parse_error
              FROM contents ",
             $which
         )
@@ -53,12 +72,13 @@ pub(super) use content_columns;
 
 impl Content {
     pub(super) fn from_row(row: ContentRow) -> Result<Self> {
-        let (id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error) = row;
+        let (id, codec, digest, size, sha256, wanted_since, was_healthy, asked_since, parse_error) =
+            row;
         Ok(Self {
             row: id,
             id: content_id(codec, &digest)?,
             known: known(size, sha256.as_deref())?,
-            past: Past { wanted_since, was_healthy: was_healthy != 0 },
+            past: Past { wanted_since, was_healthy: was_healthy != 0, asked_since },
             parse_error,
         })
     }
@@ -162,6 +182,7 @@ impl Tx {
             Option<Vec<u8>>,
             Option<i64>,
             i64,
+            Option<i64>,
             Option<String>,
             i64,
             i64,
@@ -170,16 +191,17 @@ impl Tx {
             self,
             Row,
             {}
-            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, parse_error, wanted,
-                denied
+            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, asked_since,
+                parse_error, wanted, denied
              FROM contents WHERE id IN",
             rows,
             ""
         );
         let content = |row: Row| {
-            let (id, codec, digest, size, sha256, since, was_healthy, error, wanted, denied) = row;
-            let content =
-                Content::from_row((id, codec, digest, size, sha256, since, was_healthy, error))?;
+            let (id, codec, digest, size, sha256, since, was_healthy, asked, error, wanted, denied) =
+                row;
+            let content = (id, codec, digest, size, sha256, since, was_healthy, asked, error);
+            let content = Content::from_row(content)?;
             Ok((id, Standing { content, wanted: wanted != 0, denied: denied != 0 }))
         };
         found.into_iter().map(content).collect()
@@ -211,7 +233,7 @@ impl Tx {
     /// Gives those that changed.
     async fn refresh(&mut self, ids: &[RowId], keep: bool, now: Millis) -> Result<Vec<RowId>> {
         let keep = i64::from(keep);
-        let wanted = fetch_in!(self, (i64,), {"UPDATE contents SET wanted = 1, was_healthy = 0, wanted_since = (
+        let wanted = fetch_in!(self, (i64,), {"UPDATE contents SET wanted = 1, was_healthy = 0, asked_since = NULL, wanted_since = (
                     SELECT CASE WHEN s.since < s.now THEN s.since ELSE s.now END FROM (SELECT
                         (SELECT COALESCE(
                             (SELECT MAX(t.content_time) * 1000 FROM tokens t
@@ -267,16 +289,23 @@ impl Tx {
         parsed: &Result<Metadata, String>,
         now: Millis,
     ) -> Result<()> {
-        self.record_documents(&BTreeMap::from([(row, parsed)]), now).await
+        let document = Document { sha256: None, read: parsed };
+        self.record_documents(&BTreeMap::from([(row, document)]), now).await
     }
 
-    /// Writes down what verified documents refer to, or why they can't be read.
+    /// Writes down what verified documents refer to, or why they can't be read. Those whose bytes are denied
+    /// are left out: whose they are may not be known yet, and what they name would be wanted until it is.
     pub async fn record_documents(
         &mut self,
-        documents: &BTreeMap<RowId, &Result<Metadata, String>>,
+        documents: &BTreeMap<RowId, Document<'_>>,
         now: Millis,
     ) -> Result<()> {
         self.alone().await?;
+        let digests: BTreeSet<_> = documents.values().filter_map(|one| one.sha256).collect();
+        let denied = self.denied_among(&digests.into_iter().collect::<Vec<_>>()).await?;
+        let is_denied = |one: &Document<'_>| one.sha256.is_some_and(|it| denied.contains_key(&it));
+        let documents = documents.iter().filter(|(_, one)| !is_denied(one));
+        let documents: BTreeMap<RowId, _> = documents.map(|(row, one)| (*row, one.read)).collect();
         let read: Vec<_> = documents.iter().collect();
         insert_rows!(
             self,

@@ -293,22 +293,21 @@ impl Tx {
         Ok(due)
     }
 
-    /// When the next probe is due of a replica whose verdict is in doubt, and that nobody has taken at
-    /// `now`.
-    pub async fn next_doubtful_probe(&mut self, now: Millis) -> Result<Option<Millis>> {
+    /// When the next probe is due, at each node, of a replica whose verdict is in doubt, and that nobody has
+    /// taken at `now`.
+    pub async fn next_doubtful_probes(&mut self, now: Millis) -> Result<Vec<(RowId, Millis)>> {
         Ok(fetch!(
-            fetch_one,
+            fetch_all,
             self,
-            (Option<i64>,),
+            (i64, i64),
             concat!(
-                "SELECT MIN(due_at) FROM replicas r WHERE ",
+                "SELECT node_id, MIN(due_at) FROM replicas r WHERE ",
                 in_doubt!(),
                 " AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
-                    AND l.content_id = r.content_id AND l.until > $1)"
+                    AND l.content_id = r.content_id AND l.until > $1) GROUP BY node_id"
             ),
             now,
-        )?
-        .0)
+        )?)
     }
 
     /// Gives back what was taken of these replicas.

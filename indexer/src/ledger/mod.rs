@@ -7,6 +7,7 @@
 
 mod addresses;
 mod alerts;
+mod asked;
 mod assessments;
 mod bulk;
 mod clocks;
@@ -53,7 +54,7 @@ pub use alerts::PendingAlert;
 pub use assessments::{DueAssessment, Judged};
 pub use clocks::LongestWaits;
 pub use collections::{Collection, NewCollection};
-pub use contents::{Content, Known, Standing};
+pub use contents::{Content, Document, Known, Standing};
 pub use denied::{DENIED, Denial, DenialSource};
 pub use due::{DueProbe, Taken, Taking};
 pub use factories::NewFactory;

@@ -44,6 +44,11 @@ impl NodeKind {
         !matches!(self, Self::Routing | Self::Pinning)
     }
 
+    /// Whether a content waits for its answer: nobody waits for those who only announced it.
+    pub fn is_waited_for(self) -> bool {
+        self.gives_bytes() && self != Self::Provider
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self> {
         Self::ALL
             .into_iter()
@@ -87,13 +92,16 @@ impl Tx {
         for node in nodes {
             execute!(
                 self,
-                "INSERT INTO nodes (url, kind, operator, address, active) VALUES ($1, $2, $3, $4, 1)
+                "INSERT INTO nodes (url, kind, operator, address, active, since)
+                 VALUES ($1, $2, $3, $4, 1, $5)
                  ON CONFLICT (url) DO UPDATE SET kind = excluded.kind,
-                    operator = excluded.operator, address = excluded.address, active = 1",
+                    operator = excluded.operator, address = excluded.address, active = 1,
+                    since = COALESCE(nodes.since, excluded.since)",
                 &node.url,
                 node.kind.as_str(),
                 node.operator.as_deref(),
                 &node.address,
+                super::now(),
             )?;
         }
         execute!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
-    LedgerError, Millis, Result, RowId, Tx,
+    LedgerError, Millis, NodeKind, Result, RowId, Tx,
     assessments::LOCK_CONTENTS,
     bulk::{fetch_in, fetch_pairs, insert_rows},
     int,
@@ -56,6 +56,17 @@ struct Probed {
     wanted: bool,
     codec: i64,
     sha256: Option<Vec<u8>>,
+    /// Whether some node was asked for it since it was named.
+    was_asked: bool,
+}
+
+/// What is new of a content by its probes.
+#[derive(Default)]
+struct Learned {
+    /// Its length and sha-256.
+    proved: Option<(Option<i64>, Digest)>,
+    /// When the first answer came.
+    asked: Option<Millis>,
 }
 
 /// What stands of a replica.
@@ -145,7 +156,9 @@ impl Tx {
     ) -> Result<HashMap<Key, Verdict>> {
         let contents = self.probed_contents(records).await?;
         let known = self.standing_of(records).await?;
-        let providers = self.providers_among(records).await?;
+        let kinds = self.kinds_among(records).await?;
+        let providers = kinds.iter().filter(|(_, kind)| **kind == NodeKind::Provider);
+        let providers: BTreeSet<RowId> = providers.map(|(node, _)| *node).collect();
         let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
             let Some(content) = contents.get(&record.content) else { continue };
@@ -168,8 +181,11 @@ impl Tx {
         let changed = outcomes.iter().filter(|one| one.is_judged_again());
         let mut changed: BTreeSet<_> = changed.map(|one| one.record.content).collect();
         changed.extend(moved);
+        let learned = learned(&outcomes, &contents, &kinds);
+        // From now on there is an end to waiting.
+        changed.extend(learned.iter().filter(|(_, new)| new.asked.is_some()).map(|(id, _)| *id));
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
-        self.learn(&outcomes, &contents).await?;
+        self.learn(&learned, &contents).await?;
         self.finish_repairs(&outcomes).await?;
         self.met_providers(&providers, &outcomes).await?;
         Ok(outcomes.iter().map(|one| ((one.record.content, one.record.node), one.after)).collect())
@@ -181,17 +197,18 @@ impl Tx {
     ) -> Result<HashMap<RowId, Probed>> {
         let mut ids: Vec<RowId> = records.iter().map(|record| record.content).collect();
         ids.dedup();
-        type Row = (i64, i64, i64, Option<Vec<u8>>);
+        type Row = (i64, i64, i64, Option<Vec<u8>>, Option<i64>);
         let rows = fetch_in!(
             self,
             Row,
             {}
-            "SELECT id, wanted, codec, sha256 FROM contents WHERE id IN",
+            "SELECT id, wanted, codec, sha256, asked_since FROM contents WHERE id IN",
             ids,
             ""
         );
-        let probed =
-            |(id, wanted, codec, sha256): Row| (id, Probed { wanted: wanted != 0, codec, sha256 });
+        let probed = |(id, wanted, codec, sha256, asked): Row| {
+            (id, Probed { wanted: wanted != 0, codec, sha256, was_asked: asked.is_some() })
+        };
         Ok(rows.into_iter().map(probed).collect())
     }
 
@@ -292,13 +309,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Which of the nodes of these records are providers.
-    async fn providers_among(&mut self, records: &[&ProbeRecord]) -> Result<BTreeSet<RowId>> {
+    /// What the nodes of these records are.
+    async fn kinds_among(&mut self, records: &[&ProbeRecord]) -> Result<HashMap<RowId, NodeKind>> {
         let nodes: BTreeSet<RowId> = records.iter().map(|record| record.node).collect();
         let nodes: Vec<RowId> = nodes.into_iter().collect();
-        let found = fetch_in!(self, (i64,), {} "SELECT id FROM nodes WHERE kind = 'provider' AND id IN",
-            nodes, "");
-        Ok(found.into_iter().map(|(id,)| id).collect())
+        let found =
+            fetch_in!(self, (i64, String), {} "SELECT id, kind FROM nodes WHERE id IN", nodes, "");
+        found.into_iter().map(|(id, kind)| Ok((id, NodeKind::parse(&kind)?))).collect()
     }
 
     /// Providers were asked, and some served what they had announced.
@@ -322,30 +339,31 @@ impl Tx {
     /// the DAG was cut, is asked again.
     async fn learn(
         &mut self,
-        outcomes: &[Outcome<'_>],
+        learned: &BTreeMap<RowId, Learned>,
         contents: &HashMap<RowId, Probed>,
     ) -> Result<()> {
-        let mut learned: BTreeMap<RowId, (Option<i64>, Digest)> = BTreeMap::new();
-        for Outcome { record, .. } in outcomes {
-            let is_new = contents.get(&record.content).is_some_and(|one| one.sha256.is_none());
-            if let (true, ReplicaState::Verified, Some(sha256)) =
-                (is_new, record.seen, record.sha256)
-            {
-                learned.entry(record.content).or_insert((record.bytes.map(int), sha256));
-            }
-        }
         let rows: Vec<_> = learned.iter().collect();
         self.lock_in_order(LOCK_CONTENTS, &learned.keys().copied().collect::<Vec<_>>()).await?;
         insert_rows!(
             self,
-            "WITH found (id, size, sha256) AS (",
+            "WITH found (id, size, sha256, asked) AS (",
             rows,
-            |row| (*row.0, row.1.0, row.1.1.0.as_slice()),
-            ") UPDATE contents SET size = found.size, sha256 = found.sha256 FROM found
-              WHERE contents.id = found.id AND contents.sha256 IS NULL"
+            |row| (
+                *row.0,
+                row.1.proved.as_ref().and_then(|proved| proved.0),
+                row.1.proved.as_ref().map(|proved| proved.1.0.as_slice()),
+                row.1.asked,
+            ),
+            ") UPDATE contents SET
+                size = CASE WHEN contents.sha256 IS NULL AND found.sha256 IS NOT NULL
+                    THEN found.size ELSE contents.size END,
+                sha256 = COALESCE(contents.sha256, found.sha256),
+                asked_since = COALESCE(contents.asked_since, found.asked)
+              FROM found WHERE contents.id = found.id"
         );
         let dag_pb = i64::from(Codec::DagPb.multicodec());
-        let cut = learned.keys().filter(|id| contents.get(id).is_some_and(|c| c.codec == dag_pb));
+        let proved = learned.iter().filter(|(_, new)| new.proved.is_some()).map(|(id, _)| id);
+        let cut = proved.filter(|id| contents.get(id).is_some_and(|c| c.codec == dag_pb));
         let cut: Vec<RowId> = cut.copied().collect();
         fetch_in!(
             self,
@@ -382,6 +400,29 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// What probes proved of contents of which it was not known, and which were asked for the first time.
+fn learned(
+    outcomes: &[Outcome<'_>],
+    contents: &HashMap<RowId, Probed>,
+    kinds: &HashMap<RowId, NodeKind>,
+) -> BTreeMap<RowId, Learned> {
+    let mut learned: BTreeMap<RowId, Learned> = BTreeMap::new();
+    for Outcome { record, after, .. } in outcomes {
+        let Some(content) = contents.get(&record.content) else { continue };
+        if let (None, ReplicaState::Verified, Some(sha256)) =
+            (&content.sha256, record.seen, record.sha256)
+        {
+            let new = learned.entry(record.content).or_default();
+            new.proved.get_or_insert((record.bytes.map(int), sha256));
+        }
+        let is_waited_for = kinds.get(&record.node).is_some_and(|kind| kind.is_waited_for());
+        if content.wanted && !content.was_asked && is_waited_for && after.state.is_some() {
+            learned.entry(record.content).or_default().asked.get_or_insert(record.at);
+        }
+    }
+    learned
 }
 
 fn outcome<'a>(

@@ -67,6 +67,7 @@ struct ReplicaRow {
     operator: Option<String>,
     address: String,
     kind: String,
+    in_use_since: Option<i64>,
 }
 
 fn state(text: &str) -> Result<ReplicaState> {
@@ -91,6 +92,7 @@ impl ReplicaRow {
                 verified_at: self.verified_at,
                 held: self.held == Some(1),
                 gives_bytes: NodeKind::parse(&self.kind)?.gives_bytes(),
+                in_use_since: self.in_use_since,
                 holder,
             },
             held: self.held.map(|held| held != 0),
@@ -110,7 +112,7 @@ macro_rules! replica_columns {
     () => {
         "r.state, r.held, r.bytes, r.http_status, r.computed, r.detail, r.checked_at, r.verified_at,
          r.spotted_at, COALESCE(r.failures, 0) AS failures, n.operator,
-         n.address, n.kind"
+         n.address, n.kind, n.since AS in_use_since"
     };
 }
 

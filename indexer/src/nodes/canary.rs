@@ -26,6 +26,10 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(60);
 /// Who looks nowhere else has no reason to take longer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Nor longer than this for a connection; and the head and the body of an answer have their own patience
+/// each. Who exceeds one of these is silent, and who exceeds all of it together may not have got the
+/// question: so that must not be over first.
+const ALTOGETHER: Duration = Duration::from_secs(5 + 3 + 3);
 /// Bytes of an answer that are read.
 const ANSWER: u64 = 16 << 10;
 
@@ -56,14 +60,14 @@ pub(super) enum Answered {
 impl Answered {
     /// Asks for what nobody has, and judges the answer by its status and text.
     pub(super) async fn of(request: Request, refused: impl Fn(u16, &str) -> bool) -> Self {
-        let request = request.limit(ANSWER).first_byte(PATIENCE).idle(PATIENCE).total(PATIENCE);
+        let request = request.limit(ANSWER).first_byte(PATIENCE).idle(PATIENCE).total(ALTOGETHER);
         match request.ask().await {
             Ok((status, body)) if refused(status, &String::from_utf8_lossy(&body)) => Self::Refused,
             Ok((429 | 500 | 502 | 503, _)) => Self::Nothing,
             Ok(_) | Err(FetchError::TooLarge { .. } | FetchError::Redirect { .. }) => {
                 Self::Otherwise
             }
-            // That it took too long altogether says less: there may have been no connection yet.
+            // That it took too long altogether says less: we may have had no turn for it.
             Err(FetchError::Idle { .. }) => Self::NotYet,
             Err(_) => Self::Nothing,
         }

@@ -44,6 +44,8 @@ pub struct OwnContent {
     pub verified: u32,
     /// How many of them are independent.
     pub independent: u32,
+    /// How many of these may be held by their nodes.
+    pub held: u32,
 }
 
 impl ContractUri {
@@ -65,6 +67,7 @@ impl ContractUri {
                 health: known.assessment.health,
                 verified: known.assessment.verified,
                 independent: known.assessment.independent,
+                held: known.assessment.held,
             })
         });
         Ok(Some(Self {

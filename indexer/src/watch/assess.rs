@@ -10,7 +10,7 @@ use super::{
     outbox::{end_over, enqueue, of_whom, opened, token_ids, told},
 };
 use crate::{
-    health::{Health, Past, ReplicaState, next_assessment},
+    health::{Health, Past, Policy, ReplicaState, next_assessment},
     ledger::{
         self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, NodeKind, RowId,
         Subject, Transition, Tx,
@@ -100,12 +100,12 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let mut open: HashMap<RowId, Incident> =
             incidents.into_iter().map(|one| (one.collection_id, one)).collect();
-        let required = self.settings.policy.min;
+        let policy = &self.settings.policy;
         let nodes = &around.nodes;
         for named in tx.named_by(content.content.row, MOST_TOKENS).await? {
             let Some(collection) = around.collections.get(&named.collection) else { continue };
             let incident = open.remove(&collection.id);
-            let story = Story { nodes, collection, content, named, required };
+            let story = Story { nodes, collection, content, named, policy };
             self.judge(tx, &story, incident, now).await?;
         }
         // While a collection is read again, nobody knows yet what its tokens name.
@@ -214,7 +214,7 @@ struct Story<'a> {
     collection: &'a Collection,
     content: &'a ContentPicture,
     named: NamedBy,
-    required: u32,
+    policy: &'a Policy,
 }
 
 impl Story<'_> {
@@ -247,9 +247,13 @@ impl Story<'_> {
     fn message(&self, transition: Transition, previous: Option<Health>) -> String {
         let assessment = &self.content.assessment;
         let of = of_whom(&self.named);
+        let held = match self.policy.min_held {
+            0 => format!("{} held", assessment.held),
+            needed => format!("{} of {needed} required held", assessment.held),
+        };
         let counts = format!(
-            "{} of {} required independent replicas verified",
-            assessment.independent, self.required
+            "{} of {} required independent replicas verified, {held}",
+            assessment.independent, self.policy.min,
         );
         let summary = self.summary();
         let detail = if summary.is_empty() { String::new() } else { format!("; {summary}") };
@@ -289,9 +293,11 @@ impl Story<'_> {
             "token_count": self.named.token_count,
             "health": assessment.health,
             "previous": previous,
-            "required": self.required,
+            "required": self.policy.min,
             "independent": assessment.independent,
             "verified": assessment.verified,
+            "required_held": self.policy.min_held,
+            "held": assessment.held,
             "replicas": self.evidence(),
         });
         told(incident, transition, more, &self.message(transition, previous), now)

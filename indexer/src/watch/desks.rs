@@ -306,7 +306,13 @@ impl Desks {
 
     /// Whether a node wants to be left alone.
     pub(super) fn is_resting(&self, node: RowId, now: Ticks) -> bool {
-        self.desks.get(&node).is_some_and(|desk| desk.resting > now)
+        !self.rest(node, now).is_zero()
+    }
+
+    /// For how much longer a node wants to be left alone.
+    pub(super) fn rest(&self, node: RowId, now: Ticks) -> Duration {
+        let left = self.desks.get(&node).map_or(0, |desk| desk.resting.saturating_sub(now));
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 
     /// Those that waited at desks of nodes that want to be left alone, and for how much longer: they are
@@ -456,6 +462,7 @@ mod tests {
         desks.saw(1, &alone, 500);
         desks.queue(vec![due(7, 1)], 500);
         assert!(desks.is_resting(1, 3499) && !desks.is_resting(1, 3500));
+        assert_eq!((desks.rest(1, 3000).as_millis(), desks.rest(2, 0).as_millis()), (500, 0));
         let away = desks.sent_away(1500);
         assert_eq!(
             away.iter().map(|(due, rest)| (due.content, rest.as_secs())).collect::<Vec<_>>(),

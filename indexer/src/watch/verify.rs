@@ -14,14 +14,15 @@ use super::{Watch, WatchError, budget::ticks, desks::Desks, whereabouts::address
 use crate::{
     content::{Digest, Metadata, MetadataLimits},
     health::ReplicaState,
-    ledger::{self, DueProbe, Millis, ProbeRecord, RowId, Taking},
+    ledger::{self, Document, DueProbe, Millis, ProbeRecord, RowId, Taking},
     nodes::{ContentNode, NodeKind, Seen, probe},
 };
 
 /// Nobody else takes a probe that was taken for this long, in milliseconds.
 pub(super) const LEASE: Millis = 20 * 60 * 1000;
-/// No retry of a failed probe is further off than this, in milliseconds.
-const LONGEST_DOUBT: u64 = 60_000;
+/// So long the retries of failed probes are waited for altogether: none of ours is further off, but
+/// nodes may want to be left alone for as long, and as often, as they like.
+const LONGEST_DOUBT: Duration = Duration::from_secs(60);
 /// Probes taken from the ledger at once.
 const BATCH: u32 = 1024;
 /// Probes written back at once, if they come so fast.
@@ -99,22 +100,34 @@ impl Watch {
         Ok(self.verify_due().await? + self.settle_doubts().await?)
     }
 
-    /// Waits for the retries of probes that failed, until no verdict is in doubt; gives the
-    /// number of probes.
+    /// Waits for the retries of probes that failed, until no verdict is in doubt that can be settled
+    /// soon; gives the number of probes.
     pub(super) async fn settle_doubts(&self) -> Result<u64, WatchError> {
-        let mut probes = 0;
-        loop {
-            let next = self.ledger.read().await?.next_doubtful_probe(ledger::now()).await?;
-            let Some(next) = next else { return Ok(probes) };
-            let wait = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
-            if wait > LONGEST_DOUBT {
-                // Another process has taken it.
-                return Ok(probes);
-            }
-            tokio::time::sleep(Duration::from_millis(wait)).await;
+        let (mut probes, mut patience) = (0, LONGEST_DOUBT);
+        while let Some(wait) = self.next_doubt().await? {
+            // Another process may have taken what was due: a round without a probe has cost something, too.
+            let Some(left) = patience.checked_sub(wait.max(LOOK)) else { break };
+            patience = left;
+            tokio::time::sleep(wait).await;
             let round = Round { cutoff: Some(ledger::now()), in_doubt_only: true };
             probes += self.verify_round(round).await?;
         }
+        Ok(probes)
+    }
+
+    /// How long until a probe can be made of a replica whose verdict is in doubt. Nodes that are not
+    /// configured here can't be asked at all, and those that want to be left alone not before that is over.
+    async fn next_doubt(&self) -> Result<Option<Duration>, WatchError> {
+        let doubts = self.ledger.read().await?.next_doubtful_probes(ledger::now()).await?;
+        let (nodes, now) = (self.nodes(), ledger::now());
+        let can_be_asked =
+            |row: RowId| nodes.contains_key(&row) || self.strangers.node(row).is_some();
+        let doubts = doubts.into_iter().filter(|(node, _)| can_be_asked(*node));
+        let waits = doubts.map(|(node, due)| {
+            let due = u64::try_from(due.saturating_sub(now)).unwrap_or(0);
+            Duration::from_millis(due).max(self.desks(|desks| desks.rest(node, ticks())))
+        });
+        Ok(waits.min())
     }
 
     /// Probes what is due, until nothing is. While some are under way, others are taken from the
@@ -254,6 +267,14 @@ impl Watch {
             .partition(|one| one.seen.left_alone.is_some() && !self.strangers.puts_off(one));
         self.record(&said).await?;
         self.announce(&said).await?;
+        // Where we ourselves had no turn for it, nobody refused anything.
+        let refused = later.iter().filter(|one| one.seen.http_status == Some(429));
+        let refused: Vec<RowId> = refused.map(|one| one.due.content).collect();
+        if !refused.is_empty() {
+            let mut tx = self.ledger.write().await?;
+            tx.note_refusals(&refused, ledger::now()).await?;
+            tx.commit().await?;
+        }
         let rest = |one: &Probed| one.seen.left_alone.unwrap_or_default();
         self.put_off(later.into_iter().map(|one| (&one.due, rest(one))).collect()).await
     }
@@ -315,7 +336,10 @@ impl Watch {
     /// Writes down what probes saw. Metadata first: a process that dies between the two leaves
     /// its probes leased, and they are made again.
     pub(super) async fn record(&self, probed: &[&Probed]) -> Result<(), WatchError> {
-        let read = probed.iter().filter_map(|one| Some((one.due.content, one.metadata.as_ref()?)));
+        let read = probed.iter().filter_map(|one| {
+            let document = Document { sha256: one.seen.sha256, read: one.metadata.as_ref()? };
+            Some((one.due.content, document))
+        });
         // Several nodes gave the same bytes.
         let read: BTreeMap<_, _> = read.collect();
         if !read.is_empty() {

@@ -77,6 +77,10 @@ async fn reads_what_others_say_of_themselves(db: Database) {
     let said = own(&watch).await.unwrap();
     assert_eq!((said.contents[0].role.as_str(), said.contents[0].cid.as_str()), ("image", CID));
     assert_eq!((said.health, said.uri_class.as_deref()), (Health::Lost, Some("on-chain")));
+    let counts = serde_json::to_value(&said.contents[0]).unwrap();
+    for count in ["verified", "independent", "held"] {
+        assert_eq!(counts[count], 0, "{count}: {counts}");
+    }
     let token = report(&watch, contract.address, 1).await;
     assert_eq!(token.health, Health::Healthy, "the token does not hang on it");
     assert_eq!(token.contract_uri.unwrap().uri, said.uri);

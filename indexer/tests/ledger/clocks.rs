@@ -1,7 +1,5 @@
 //! A clock that was ahead and is set right puts nothing off for ever.
 
-use std::collections::BTreeMap;
-
 use everhold::{
     config::Standard,
     content::{Codec, ContentId, Metadata, MetadataLimits},
@@ -155,7 +153,7 @@ async fn brings_back_uris_and_paths(db: Database) {
     story.tell(give(0, 2, 1)).await;
     let parent = row_of(&story.ledger, raw(9)).await;
     let mut tx = story.ledger.write().await.unwrap();
-    tx.record_documents(&BTreeMap::from([(parent, &document)]), NOW).await.unwrap();
+    tx.record_metadata(parent, &document, NOW).await.unwrap();
     tx.commit().await.unwrap();
     let take = async |now: i64| {
         let mut tx = story.ledger.write().await.unwrap();

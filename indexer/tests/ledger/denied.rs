@@ -1,11 +1,11 @@
 //! The deny list: what is on it is not wanted, whoever names it, and is again once it is off it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use everhold::{
     content::{Digest, Link, Metadata, Reference},
     health::{Health, Policy, ReplicaState},
-    ledger::{DenialSource, Millis},
+    ledger::{DenialSource, Document, Millis},
     picture::Picture,
     report::Status,
 };
@@ -26,6 +26,7 @@ on_both_engines!(
     what_is_denied_before_it_is_minted_is_never_due,
     what_a_denied_document_names_is_not_wanted_for_its_sake,
     a_file_is_denied_by_the_sha256_of_its_bytes,
+    what_a_document_names_is_never_wanted_that_is_denied_by_its_sha256,
     files_say_what_they_say_at_each_start,
     who_denied_it_decides_who_allows_it,
     tokens_are_counted_once_with_denied_ones,
@@ -170,6 +171,31 @@ async fn a_file_is_denied_by_the_sha256_of_its_bytes(db: Database) {
     drop(tx);
     allow(&story, &RIGHT).await;
     assert_wanted(&story, &[1, 2]).await;
+}
+
+/// Its sha-256 is learned with its bytes, and so is what it names: that must not be wanted for a moment.
+async fn what_a_document_names_is_never_wanted_that_is_denied_by_its_sha256(db: Database) {
+    let story = story(&db, &[1, 2]).await;
+    assert_eq!(deny(&story, &RIGHT).await, BTreeSet::new(), "nobody knows yet whose it is");
+    let link = |child: u8| Link::new("image".to_owned(), Reference::parse(&raw(child).uri()));
+    let naming = |child| Ok(Metadata { links: vec![link(child)], ..Metadata::default() });
+    let (bad, good) = (naming(10), naming(11));
+    let rows = [row_of(&story.ledger, raw(1)).await, row_of(&story.ledger, raw(2)).await];
+    let documents = BTreeMap::from([
+        (rows[0], Document { sha256: Some(RIGHT), read: &bad }),
+        (rows[1], Document { sha256: Some(digest(2)), read: &good }),
+    ]);
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.record_documents(&documents, NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_wanted(&story, &[1, 2, 11]).await;
+    record(&story.ledger, &seen(rows[0], 1, ReplicaState::Verified, NOW)).await;
+    assert_eq!(deny(&story, &RIGHT).await, BTreeSet::from([rows[0]]));
+    assert_wanted(&story, &[2, 11]).await;
+    // Off the list, it is to be read.
+    allow(&story, &RIGHT).await;
+    let taken = take_all(&story.ledger, NOW + HOUR).await;
+    assert!(taken.iter().any(|probe| probe.content == rows[0] && probe.parse), "{taken:?}");
 }
 
 async fn files_say_what_they_say_at_each_start(db: Database) {

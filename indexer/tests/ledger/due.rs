@@ -155,22 +155,22 @@ async fn waits_for_those_in_doubt_only(db: Database) {
     let all = take_all(&story.ledger, NOW).await;
     let next = |ledger: Ledger| async move {
         let mut tx = ledger.read().await.unwrap();
-        tx.next_doubtful_probe(NOW).await.unwrap()
+        tx.next_doubtful_probes(NOW).await.unwrap()
     };
-    assert_eq!(next(story.ledger.clone()).await, None);
+    assert_eq!(next(story.ledger.clone()).await, []);
     let doubt = seen(all[0].content, all[0].node, ReplicaState::Unreachable, NOW);
     record(&story.ledger, &doubt).await;
     let gone = seen(all[1].content, all[1].node, ReplicaState::Missing, NOW);
     record(&story.ledger, &gone).await;
-    let retry = next(story.ledger.clone()).await.unwrap();
-    assert_eq!(retry, NOW + SCHEDULE.retry);
+    let retry = next(story.ledger.clone()).await;
+    assert_eq!(retry, [(all[0].node, NOW + SCHEDULE.retry)], "each node has its own");
     let late = NOW + 100 * HOUR;
     let doubtful = take(&story.ledger, late, 100, true).await;
     assert_eq!(keys(&doubtful), keys(&all[..1]));
     record(&story.ledger, &doubt).await;
-    assert_eq!(next(story.ledger.clone()).await, Some(NOW + 2 * SCHEDULE.retry));
+    assert_eq!(next(story.ledger.clone()).await, [(all[0].node, NOW + 2 * SCHEDULE.retry)]);
     record(&story.ledger, &doubt).await;
-    assert_eq!(next(story.ledger.clone()).await, None, "three times is a verdict");
+    assert_eq!(next(story.ledger.clone()).await, [], "three times is a verdict");
     assert!(take(&story.ledger, late, 100, true).await.is_empty());
 }
 

@@ -14,8 +14,8 @@ use everhold::{
 
 use crate::{
     story::{
-        HOUR, NOW, Story, burn, contract, mint, mint_batch, raw, record, row_of, seen, set_nodes,
-        update,
+        HOUR, NOW, Story, burn, contract, mint, mint_batch, raw, record, row_of, schedule, seen,
+        set_nodes, update,
     },
     support::{
         database::{Database, on_both_engines},
@@ -30,6 +30,7 @@ on_both_engines!(
     changes_with_the_policy_and_no_probe,
     no_longer_counts_what_was_verified_long_ago,
     ends_grace_once_it_was_healthy,
+    waits_for_nodes_that_say_nothing_as_long_as_a_proof_counts,
     judges_shared_content_once,
     tells_a_token_with_its_evidence,
     knows_nothing_of_other_tokens,
@@ -191,6 +192,44 @@ async fn ends_grace_once_it_was_healthy(db: Database) {
     story.revert(0).await;
     story.tell(mint(0, 1, 1, 1)).await;
     assert_eq!(healths(&story, &policy, minted).await, [Health::Pending], "a new mint");
+}
+
+/// One node that wants to be left alone would else keep all that others lost from being told.
+async fn waits_for_nodes_that_say_nothing_as_long_as_a_proof_counts(db: Database) {
+    let mut story = begin(&db).await;
+    story.tell(mint_batch(0, 1, 1, &[1, 2, 3])).await;
+    schedule(&story.ledger).await;
+    let nodes = set_nodes(&story.ledger, &URLS).await;
+    let asked = row_of(&story.ledger, raw(1)).await;
+    let refused = row_of(&story.ledger, raw(2)).await;
+    record(&story.ledger, &seen(asked, nodes[0], Verified, NOW)).await;
+    record(&story.ledger, &seen(asked, nodes[1], Missing, NOW + 9)).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    for at in [NOW, NOW + HOUR] {
+        tx.note_refusals(&[refused, asked, refused], at).await.unwrap();
+    }
+    let replicas = tx.replicas_of(asked).await.unwrap();
+    assert!(replicas.iter().all(|one| one.view.in_use_since.is_some()), "{replicas:?}");
+    tx.commit().await.unwrap();
+    // That others answer again gives nobody more time.
+    record(&story.ledger, &seen(asked, nodes[0], Verified, NOW + HOUR)).await;
+    let at = async |story: &Story, now| healths(story, &POLICY, now).await;
+    let end = NOW + 2 * HOUR;
+    assert_eq!(at(&story, end - 1).await, [Health::Pending; 3]);
+    assert_eq!(at(&story, end).await, [Health::Degraded, Health::Lost, Health::Pending]);
+    assert_eq!(at(&story, NOW + 900 * HOUR).await[2], Health::Pending, "it waits in our own queue");
+
+    story.revert(0).await;
+    story.tell(mint(0, 1, 1, 1)).await;
+    assert_eq!(at(&story, end).await, [Health::Pending], "named anew, and nobody was asked since");
+    let mut tx = story.ledger.write().await.unwrap();
+    let judged = Judged { content: asked, health: Some(Health::Pending), next: None };
+    tx.write_assessments(&[judged]).await.unwrap();
+    tx.commit().await.unwrap();
+    record(&story.ledger, &seen(asked, nodes[1], Missing, end)).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    let due = tx.due_assessments(end, 10).await.unwrap();
+    assert!(due.iter().any(|one| one.content.row == asked), "an answer begins the time anew");
 }
 
 async fn judges_shared_content_once(db: Database) {

@@ -297,7 +297,7 @@ async fn asks_soon_who_did_not_tell_whose_copy_it_is(db: Database) {
     take_all(&it.story.ledger, NOW).await;
     let due = async |now| {
         let mut tx = it.story.ledger.write().await.unwrap();
-        let next = tx.next_doubtful_probe(now).await.unwrap();
+        let next = tx.next_doubtful_probes(now).await.unwrap().first().map(|(_, at)| *at);
         let taken = tx.take_due_probes(now, now + HOUR, 10, true).await.unwrap();
         tx.commit().await.unwrap();
         (next.map(|at| at - NOW), taken.len())

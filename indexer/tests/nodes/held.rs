@@ -2,13 +2,17 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use axum::{
+    Extension,
+    body::Body,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -19,7 +23,7 @@ use everhold::{
 
 use crate::{
     dag::File,
-    support::{Asked, Server, fetcher},
+    support::{Asked, Never, Server, fetcher},
 };
 
 const NOT_CACHED: StatusCode = StatusCode::PRECONDITION_FAILED;
@@ -188,6 +192,38 @@ async fn what_a_gateway_did_not_answer_is_told_apart_from_a_refusal() {
             assert_eq!((seen.state, seen.held, seen.is_untold), as_it_should, "{asks}: {status}");
         }
     }
+}
+
+/// As software does that never heard of the wish, and looks for what nobody has: it says nothing, or begins an
+/// answer and says no more.
+async fn who_hangs(silence: impl Fn() -> Response + Send + Sync + 'static) {
+    let file = File::raw(b"of anybody, after a while");
+    let (cid, setup) = (file.blocks[0].0.to_string(), Setup::new(file.clone(), 1));
+    let server = Server::start(move |asked| match asked.path.contains(&cid) {
+        true => setup.answer(asked),
+        false => silence(),
+    })
+    .await;
+    let gateway = Gateway::new(server.url.clone(), fetcher([server.url.clone()]));
+    let canaries = |asked: &[Asked]| {
+        asked.iter().filter(|asked| !asked.path.contains(&file.blocks[0].0.to_string())).count()
+    };
+    for is_untold in [true, true, false] {
+        let seen = ask(&gateway, &file).await;
+        let told = (seen.state, seen.held, seen.is_untold);
+        assert_eq!(told, (ReplicaState::Verified, None, is_untold), "{seen:?}");
+        assert_eq!(canaries(&server.asked()), 1);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+    assert_eq!(held(&gateway, &file).await, None);
+    assert_eq!(server.asked().len(), 1, "it is known, and asked for the file alone");
+}
+
+#[tokio::test]
+async fn who_hangs_three_times_where_nobody_has_it_looks_elsewhere() {
+    let never = || (Extension(Never), ()).into_response();
+    let half = || Body::from_stream(futures::stream::pending::<Result<Vec<u8>, Infallible>>());
+    tokio::join!(who_hangs(never), who_hangs(move || half().into_response()));
 }
 
 /// A block that is wrong is no block, whoever says that it is its own.

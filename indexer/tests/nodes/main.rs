@@ -8,5 +8,6 @@ mod daemons;
 mod dag;
 mod held;
 mod network;
+mod published;
 mod spot;
 mod support;

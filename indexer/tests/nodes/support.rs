@@ -31,6 +31,10 @@ impl Asked {
     }
 }
 
+/// An answer with this never comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Never;
+
 /// A server on loopback; it ends with this.
 pub(crate) struct Server {
     pub(crate) url: Url,
@@ -51,7 +55,12 @@ impl Server {
             let asked = Asked { method, path, headers };
             let response = answer(&asked);
             book.lock().unwrap().push(asked);
-            async move { response }
+            async move {
+                if response.extensions().get::<Never>().is_some() {
+                    std::future::pending::<()>().await;
+                }
+                response
+            }
         });
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;

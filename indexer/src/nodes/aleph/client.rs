@@ -244,7 +244,18 @@ impl Client {
     }
 
     /// Publishes a message; `Ok` says that the node did not refuse it, nothing more.
+    ///
+    /// A node that refused an upload without reading it closes that connection after its answer: what is
+    /// sent next may meet the end of it. A message is the same however often it comes, so that it is sent
+    /// once more then.
     pub async fn publish(&self, message: &Message) -> Result<(), AlephError> {
+        match self.publish_once(message).await {
+            Err(AlephError::Fetch(FetchError::Cut { .. })) => self.publish_once(message).await,
+            done => done,
+        }
+    }
+
+    async fn publish_once(&self, message: &Message) -> Result<(), AlephError> {
         let request = self
             .fetcher
             .post(self.endpoint("messages"))

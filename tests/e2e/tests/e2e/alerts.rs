@@ -87,7 +87,7 @@ async fn an_alert_says_what_the_documentation_says() -> Result<()> {
         let example = json!({"event": "", "at": "", "incident": "", "chain_id": 1, "collection": "",
             "content": {"id": "", "cid": "", "role": "", "size": 1}, "tokens": [""],
             "token_count": 1, "health": "", "previous": null, "required": 1, "independent": 1,
-            "verified": 1, "replicas": [{"node": "", "state": "", "checked_at": "",
+            "verified": 1, "held": 1, "required_held": 1, "replicas": [{"node": "", "state": "", "checked_at": "",
             "http_status": 1, "bytes": 1, "computed": null, "detail": null}], "message": "",
             "id": ""});
         assert_eq!(shape::lacks(body, &example), Vec::<String>::new(), "{body}");
@@ -103,6 +103,7 @@ async fn an_alert_says_what_the_documentation_says() -> Result<()> {
         (&json!("healthy"), &json!("degraded"))
     );
     assert_eq!((&opened["independent"], &recovered["independent"]), (&json!(1), &json!(2)));
+    assert_eq!((&opened["held"], &opened["required_held"]), (&json!(1), &json!(0)));
     let message = text(&opened["message"]);
     assert!(message.contains(&id) && message.contains(&node), "{message}");
     let missing = items(&opened["replicas"]).iter().find(|replica| replica["node"] == *node);
@@ -198,5 +199,32 @@ async fn an_incident_of_a_mint_that_a_reorg_took_back_is_closed() -> Result<()> 
     assert_eq!(body["incident"], alerts[0].body["incident"]);
     let incidents = &round["incidents"];
     assert!(incidents[0]["closed_at"].is_string(), "{incidents}");
+    Ok(())
+}
+
+/// Nodes can't prove that they hold files named by CIDs: that alone is told in numbers, too.
+#[tokio::test]
+async fn too_few_held_copies_are_told_as_such() -> Result<()> {
+    let receiver = AlertReceiver::start(SECRET).await?;
+    let alert = Alerting { url: receiver.url(), secret: SECRET.to_owned() };
+    let setup = Setup {
+        nodes: 2,
+        tokens: 1,
+        connected: true,
+        codec: "dag-pb",
+        alert: Some(alert),
+        ..Setup::default()
+    };
+    let world = World::healthy(setup).await?;
+    let one = [("EVERHOLD_REPLICAS_MIN_HELD", "1")];
+    world.everhold.run_with(["watch", "--once", "--no-repair"], &one).await?.gives(3)?;
+    let alerts = receiver.alerts();
+    assert!(!alerts.is_empty());
+    for Alert { body, .. } in &alerts {
+        assert_eq!((&body["health"], &body["independent"]), (&json!("degraded"), &json!(2)));
+        assert_eq!((&body["held"], &body["required_held"]), (&json!(0), &json!(1)));
+        let counts = "2 of 2 required independent replicas verified, 0 of 1 required held";
+        assert!(text(&body["message"]).contains(counts), "{body}");
+    }
     Ok(())
 }

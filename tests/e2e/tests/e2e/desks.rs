@@ -1,10 +1,15 @@
 //! Nodes that want to be left alone, or are down: they are asked no more than makes sense, and hold up
 //! no other.
 
+use std::sync::Mutex;
+
+use axum::{http::StatusCode, response::IntoResponse};
 use everhold_e2e::{
     Result, Setup, World,
+    content::cid_v1,
     ended::Ended,
     report::{self, content, history, items, replica, text},
+    web::Web,
 };
 use serde_json::{Value, json};
 
@@ -104,5 +109,32 @@ async fn a_budget_is_kept() -> Result<()> {
     assert!(run.took.as_millis() > 1_500, "{:?}: 24 probes, 20 of them saved", run.took);
     run.gives(0)?;
     assert_eq!(gets(&world).await?, 24);
+    Ok(())
+}
+
+/// A node fails at one content, and wants to be left alone for an hour where it is asked for the other: so the
+/// first waits for a retry that can't come.
+#[tokio::test]
+async fn a_single_round_ends_though_a_node_wants_to_be_left_alone_for_an_hour() -> Result<()> {
+    let mut world = World::healthy(Setup { nodes: 1, tokens: 1, ..Setup::default() }).await?;
+    let metadata = cid_v1("55", &world.id(1, "metadata").await?);
+    let image = cid_v1("55", &world.id(1, "image").await?);
+    let first = Mutex::new(None);
+    let gateway = Web::start(move |uri| {
+        let of = [&metadata, &image].into_iter().find(|cid| uri.path().contains(cid.as_str()));
+        // Of what nobody has, it says nothing either.
+        let Some(of) = of else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+        if first.lock().unwrap().get_or_insert_with(|| of.clone()) == of {
+            return StatusCode::BAD_GATEWAY.into_response();
+        }
+        (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3600")]).into_response()
+    })
+    .await?;
+    world.settings.more = format!("[ipfs]\ngateways = [{:?}]\n", gateway.url());
+    world.configure()?;
+    let run = world.once(&["--no-repair"]).await?;
+    assert!(run.took.as_secs() < 30, "{:?}", run.took);
+    run.gives(0)?;
+    assert!((3..60).contains(&gateway.asked()), "{} requests", gateway.asked());
     Ok(())
 }
