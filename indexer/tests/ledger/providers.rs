@@ -35,6 +35,7 @@ on_both_engines!(
     crowds_out_nobody,
     makes_room_by_sending_away_the_useless,
     is_told_apart_by_its_address,
+    adds_nothing_to_a_configured_machine,
     rests_while_a_content_is_not_wanted,
 );
 
@@ -513,6 +514,48 @@ async fn is_told_apart_by_its_address(db: Database) {
         record(&story.ledger, &probe).await;
     }
     assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "it is one machine");
+}
+
+/// Named by each address of a machine whose operator is known.
+async fn adds_nothing_to_a_configured_machine(db: Database) {
+    let (story, _) = story(&db, &[1]).await;
+    let gateway = Node {
+        id: 0,
+        url: "http://gw.example:8080".to_owned(),
+        kind: NodeKind::Gateway,
+        operator: Some("alice".to_owned()),
+        address: "1.2.3.4".to_owned(),
+    };
+    let router = Node {
+        url: ROUTER.to_owned(),
+        kind: NodeKind::Routing,
+        operator: None,
+        address: ROUTER.to_owned(),
+        ..gateway.clone()
+    };
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.set_nodes(&[gateway, router]).await.unwrap();
+    let known = tx.nodes().await.unwrap();
+    tx.commit().await.unwrap();
+    let of = |kind| known.iter().find(|one| one.kind == kind).unwrap().id;
+    let urls =
+        ["http://1.2.3.4:8080", "http://[2a01::1]:8080", "http://5.6.7.8"].map(str::to_owned);
+    announce(&story.ledger, 1, of(NodeKind::Routing), &urls, NOW).await;
+    let providers = providers(&story.ledger).await;
+    let provider = |url: &str| providers.iter().find(|one| one.1 == url).unwrap().0;
+    let row = row_of(&story.ledger, raw(1)).await;
+    let serve = async |node, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+        record(&story.ledger, &ProbeRecord { addresses, ..seen(row, node, Verified, NOW) }).await;
+    };
+    serve(of(NodeKind::Gateway), &["1.2.3.4", "2a01::/64"]).await;
+    serve(provider(&urls[0]), &["1.2.3.4"]).await;
+    serve(provider(&urls[1]), &["2a01::/64", "2a01::/48"]).await;
+    assert_eq!(health(&story.ledger, 1).await, Health::Healthy);
+    assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "one machine by three names");
+    serve(provider(&urls[2]), &["5.6.7.8"]).await;
+    assert_eq!(health(&story.ledger, 2).await, Health::Healthy, "and another");
+    assert_eq!(health(&story.ledger, 3).await, Health::Degraded);
 }
 
 async fn rests_while_a_content_is_not_wanted(db: Database) {
