@@ -9,6 +9,7 @@ mod addresses;
 mod alerts;
 mod assessments;
 mod bulk;
+mod claims;
 mod clocks;
 mod collections;
 mod content_rows;
