@@ -7,6 +7,10 @@ use std::{
 
 use super::matching::{Pair, most_held};
 
+/// Beside the last ones, the address of nodes that show more than are kept: one of them may be where
+/// another is, and nobody knows any more.
+pub const SEVERAL: &str = "several addresses";
+
 /// Whose node a replica is on, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
@@ -55,7 +59,8 @@ pub struct Independent {
 }
 
 /// The largest number of holders of whom no two share an operator, or an address from which bytes came
-/// since `since`. A stranger has the operators of all configured ones at whose addresses it is, too.
+/// since `since`. A stranger has the operators of all configured ones at whose addresses it is, too;
+/// one at [`SEVERAL`] is apart from no other stranger.
 pub fn independent<'a>(holders: impl Iterator<Item = &'a Holder>, since: i64) -> u32 {
     independent_and_held(holders.map(|holder| (holder, false)), since, 0).all
 }
@@ -87,17 +92,23 @@ struct Candidate {
     operators: BTreeSet<usize>,
     addresses: BTreeSet<usize>,
     is_stranger: bool,
+    /// A stranger with more addresses than are known.
+    is_crowded: bool,
     is_held: bool,
 }
 
 impl Candidate {
     fn is_apart_from(&self, other: &Self) -> bool {
-        self.operators.is_disjoint(&other.operators) && self.addresses.is_disjoint(&other.addresses)
+        let is_known =
+            !(self.is_crowded && other.is_stranger || other.is_crowded && self.is_stranger);
+        is_known
+            && self.operators.is_disjoint(&other.operators)
+            && self.addresses.is_disjoint(&other.addresses)
     }
 
     /// Whether it stands in the way of several in ways of their own, so that no matching knows it.
     fn is_wide(&self) -> bool {
-        self.addresses.len() > 1 || self.operators.len() > 1
+        self.is_crowded || self.addresses.len() > 1 || self.operators.len() > 1
     }
 }
 
@@ -121,8 +132,9 @@ fn candidates<'a>(holders: impl Iterator<Item = (&'a Holder, bool)>, since: i64)
             let next = addresses.len();
             *addresses.entry(name).or_insert(next)
         };
+        let is_crowded = is_stranger && at.contains(SEVERAL);
         let addresses = at.into_iter().map(&mut number).collect();
-        Candidate { operators, addresses, is_stranger, is_held }
+        Candidate { operators, addresses, is_stranger, is_crowded, is_held }
     });
     let mut all = all.collect::<Vec<_>>();
     adopt(&mut all);

@@ -14,8 +14,9 @@ fn holder(operator: Option<u8>, address: u8) -> Holder {
     Holder::at(operator.map(|o| o.to_string()), name(address))
 }
 
+/// The fifth is that of those with more than are known.
 fn name(address: u8) -> String {
-    format!("10.0.0.{address}")
+    if address == 5 { SEVERAL.to_owned() } else { format!("10.0.0.{address}") }
 }
 
 /// At several addresses, from which bytes came at these times.
@@ -28,6 +29,11 @@ fn wide(operator: Option<u8>, addresses: &[(u8, i64)]) -> Holder {
 fn stranger(addresses: &[u8]) -> Holder {
     let addresses: Vec<_> = addresses.iter().map(|address| (*address, DAY)).collect();
     Holder { is_stranger: true, ..wide(None, &addresses) }
+}
+
+/// Strangers, and those who are configured.
+fn split(all: Vec<Holder>) -> (Vec<Holder>, Vec<Holder>) {
+    all.into_iter().partition(|one| one.is_stranger)
 }
 
 fn holders() -> impl Strategy<Value = Holder> {
@@ -80,7 +86,11 @@ fn addresses(holder: &Holder, since: i64) -> Vec<&str> {
 /// The largest set without a shared operator or address, and the most held ones in one that is large
 /// enough, by trying all sets.
 fn independent_by_force(holders: &[(Holder, bool)], since: i64, wanted: u32) -> Independent {
+    let is_crowded = |one: &Holder| addresses(one, since).contains(&SEVERAL);
     let meet = |a: &Holder, b: &Holder| {
+        if a.is_stranger && b.is_stranger && (is_crowded(a) || is_crowded(b)) {
+            return true;
+        }
         let (at, others) = (addresses(a, since), addresses(b, since));
         at.iter().any(|address| others.contains(address))
     };
@@ -185,9 +195,27 @@ fn other_names_of_a_configured_machine_add_nothing() {
     }
     // Nor of the other machines of its operator.
     let two = [holder(Some(1), 1), holder(Some(1), 2), holder(Some(2), 3)];
-    let names = [stranger(&[1, 5]), stranger(&[2]), stranger(&[3])];
+    let names = [stranger(&[1, 8]), stranger(&[2]), stranger(&[3])];
     assert_eq!(of(&two, &names), found(2, 2));
     assert_eq!(of(&two, &[stranger(&[1, 2, 3]), stranger(&[3, 4])]), found(2, 1));
+}
+
+/// Where else it may be nobody knows: another stranger's address is that of its machine, perhaps.
+#[test]
+fn a_stranger_with_more_addresses_than_are_known_is_apart_from_none() {
+    let crowded = stranger(&[1, 2, 5]);
+    let all = [crowded.clone(), stranger(&[3]), stranger(&[4])];
+    assert_eq!(independent(all.iter(), 0), 2);
+    assert_eq!(independent(all[..2].iter(), 0), 1);
+    assert_eq!(independent([crowded.clone(), holder(None, 3)].iter(), 0), 2, "it is configured");
+    // Until that is too old to count.
+    let at = |addresses| Holder { is_stranger: true, ..wide(None, addresses) };
+    let of = |holder| ReplicaView { holder, ..replica(ReplicaState::Verified, 0, Some(3 * DAY)) };
+    let replicas = [of(at(&[(1, 3 * DAY), (5, DAY)])), of(at(&[(3, 3 * DAY)]))];
+    let past = Past { wanted_since: Some(0), was_healthy: true };
+    let count = |now| assess(&replicas, &policy(2), past, now).independent;
+    assert_eq!((count(3 * DAY), count(3 * DAY + 1)), (1, 2));
+    assert_eq!(next_assessment(&replicas, &policy(2), past, 3 * DAY - 1), Some(3 * DAY + 1));
 }
 
 #[test]
@@ -313,15 +341,21 @@ proptest! {
         prop_assert_eq!(independent_and_held(backwards, since, wanted), found);
     }
 
-    /// Whoever comes, and whatever addresses it shows, takes nothing from others.
+    /// Whoever comes, and whatever addresses it shows, takes nothing from others; but strangers at addresses
+    /// of a configured one are its operator's.
     #[test]
     fn nobody_takes_the_independence_of_others(
         before in prop::collection::vec(holders(), 0..8),
         others in prop::collection::vec(holders(), 0..3),
         since in 0..4 * DAY,
     ) {
-        let alone = independent(before.iter(), since);
-        prop_assert!(independent(before.iter().chain(&others), since) >= alone);
+        let is_less = |before: &[Holder], others: &[Holder]| {
+            independent(before.iter().chain(others), since) < independent(before.iter(), since)
+        };
+        let (strangers, _) = split(others.clone());
+        prop_assert!(!is_less(&before, &strangers));
+        let (_, configured) = split(before);
+        prop_assert!(!is_less(&configured, &others));
     }
 
     #[test]
