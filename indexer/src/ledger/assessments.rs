@@ -42,14 +42,17 @@ pub struct Judged {
 }
 
 impl Tx {
-    /// Has contents judged anew that have replicas: something of them changed.
+    /// Has contents judged anew that have replicas: something of them changed. They come after all that was
+    /// due before, however many they are.
     pub(super) async fn rejudge(&mut self, contents: &[RowId]) -> Result<()> {
         self.lock_in_order(LOCK_ASSESSMENTS, contents).await?;
+        let now = super::now();
         fetch_in!(
             self,
             (i64,),
-            {}
-            "UPDATE assessments SET due_at = 0 WHERE content_id IN",
+            {"UPDATE assessments SET due_at = CASE WHEN due_at < " => now,
+             " THEN due_at ELSE " => now}
+            " END WHERE content_id IN",
             contents,
             "RETURNING content_id"
         );
@@ -59,9 +62,10 @@ impl Tx {
     /// Has every content judged anew over which an incident is open.
     pub async fn rejudge_incidents(&mut self) -> Result<()> {
         self.alone().await?;
-        let update = "UPDATE assessments SET due_at = 0 WHERE content_id IN
+        let update = "UPDATE assessments SET due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END
+            WHERE content_id IN
             (SELECT content_id FROM incidents WHERE closed_at IS NULL AND content_id IS NOT NULL)";
-        execute!(self, update)?;
+        execute!(self, update, super::now())?;
         Ok(())
     }
 
