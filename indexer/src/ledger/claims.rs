@@ -49,10 +49,10 @@ pub(super) struct Settled<'a> {
     pub(super) surplus: Vec<Contender<'a>>,
 }
 
-/// The less, the better: a name that is the address itself is no alias of another's machine, and whoever
-/// is in many places may be a guest in this one. Then it goes by who served first from what they share,
-/// and not from anywhere.
-type Claim = (bool, bool, bool, Option<Millis>, RowId);
+/// The less, the better. Whoever serves the content comes before who only may. A name that is the address
+/// itself is no alias of another's machine, and whoever is in many places may be a guest in this one. Then
+/// it goes by who served first from what they share, and not from anywhere.
+type Claim = (bool, bool, bool, bool, Option<Millis>, RowId);
 
 impl<'a> Contender<'a> {
     /// From where its bytes came counts, and before, where its name leads if that is an address.
@@ -76,7 +76,8 @@ impl<'a> Contender<'a> {
         let shared = || self.held.addresses.iter().filter(|(address, _)| shared(address));
         let is_named = shared().any(|(address, _)| self.is_at(address));
         let since = shared().map(|(_, since)| *since).min();
-        (!is_named, self.is_wide(), since.is_none(), since, self.held.node)
+        let is_idle = self.held.serves != Some(true);
+        (is_idle, !is_named, self.is_wide(), since.is_none(), since, self.held.node)
     }
 
     /// Whether its name is this address.

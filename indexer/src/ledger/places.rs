@@ -287,6 +287,12 @@ mod tests {
         let all: Vec<_> = elders.into_iter().chain(honest).collect();
         let choice = choose(&all, &[], &(20..40).map(url).collect::<Vec<_>>());
         assert_eq!(choice.gone, [2], "one of them, rather than who is in one place");
+        // Nor is it kept out by who was only named.
+        let named = (1..=3)
+            .map(|last| Held { url: format!("http://7.0.7.{}", 100 + last), ..held(last, false) });
+        let all: Vec<_> = named.chain([at(9, &everywhere)]).collect();
+        let kept = keep(&all, &[]);
+        assert_eq!(kept.failed.iter().map(|one| one.node).collect::<Vec<_>>(), [2, 3]);
         // But of their like two are enough.
         let third = [served(3, 1, &["7.0.7.3"]), served(4, 1, &["7.0.7.4"])];
         let all = [&third[..], &all[..1]].concat();

@@ -515,6 +515,7 @@ async fn judges_in_the_order_in_which_it_fell_due(db: Database) {
     let first = async || {
         let mut tx = ledger.write().await.unwrap();
         let due = tx.due_assessments(NOW + 1, 1).await.unwrap();
+        tx.commit().await.unwrap();
         due.first().map(|one| one.content.row)
     };
     assert_eq!(first().await, Some(second));
