@@ -6,7 +6,7 @@ use super::{
     bulk::{fetch_in, insert_rows},
     execute, fetch,
 };
-use crate::health::Health;
+use crate::health::{AHEAD, Health};
 
 /// Rows of contents (`$1`), locked in one order.
 pub(super) const LOCK_CONTENTS: &str =
@@ -41,12 +41,17 @@ pub struct Judged {
     pub next: Option<Millis>,
 }
 
+/// Since when what changes now is due: a little before, since workers' clocks differ and may be set back.
+fn changed_at() -> Millis {
+    super::now().saturating_sub(AHEAD)
+}
+
 impl Tx {
     /// Has contents judged anew that have replicas: something of them changed. They come after all that was
-    /// due before, however many they are.
+    /// due long before, however many they are.
     pub(super) async fn rejudge(&mut self, contents: &[RowId]) -> Result<()> {
         self.lock_in_order(LOCK_ASSESSMENTS, contents).await?;
-        let now = super::now();
+        let now = changed_at();
         fetch_in!(
             self,
             (i64,),
@@ -65,7 +70,7 @@ impl Tx {
         let update = "UPDATE assessments SET due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END
             WHERE content_id IN
             (SELECT content_id FROM incidents WHERE closed_at IS NULL AND content_id IS NOT NULL)";
-        execute!(self, update, super::now())?;
+        execute!(self, update, changed_at())?;
         Ok(())
     }
 
