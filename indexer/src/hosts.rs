@@ -82,6 +82,18 @@ pub(crate) fn neighbourhood(ip: IpAddr) -> Option<String> {
     })
 }
 
+/// Whether a URL names this address, or one in this range, as addresses of nodes are kept.
+pub(crate) fn is_named_by(address: &str, url: &Url) -> bool {
+    match literal(url) {
+        Some(IpAddr::V4(ip)) => ip.to_string() == address,
+        Some(IpAddr::V6(ip)) => {
+            let bits = address.split_once('/').and_then(|(_, bits)| bits.parse().ok());
+            bits.is_some_and(|bits| (1..=128).contains(&bits) && range(ip, bits) == address)
+        }
+        None => false,
+    }
+}
+
 /// That of the address that a URL names, if it names one.
 pub(crate) fn neighbourhood_of(url: &Url) -> Option<String> {
     neighbourhood(literal(url)?)
@@ -126,6 +138,22 @@ mod tests {
             ("http://[fd00::1]:1", "http://[fd00::1]:2"),
         ] {
             assert_ne!(identity(&url(one)), identity(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_be_the_address() {
+        for (name, address, is_one) in [
+            ("http://1.2.3.4:80", "1.2.3.4", true),
+            ("http://[::ffff:1.2.3.4]", "1.2.3.4", true),
+            ("http://1.2.3.4:80", "1.2.3.5", false),
+            ("http://[2a01:4f8:1:2::9]:80", "2a01:4f8:1:2::/64", true),
+            ("http://[2a01:4f8:1:2::9]:80", "2a01:4f8:1::/48", true),
+            ("http://[2a01:4f8:1:2::9]:80", "2a01:4f8:1:3::/64", false),
+            ("http://[2a01:4f8:1:2::9]:80", "::/0", false),
+            ("http://a.example", "1.2.3.4", false),
+        ] {
+            assert_eq!(is_named_by(address, &url(name)), is_one, "{name} {address}");
         }
     }
 

@@ -7,11 +7,17 @@ use std::{
 
 use super::matching::{Pair, most_held};
 
+/// Beside the last ones, the address of nodes that show more than are kept: one of them may be where
+/// another is, and nobody knows any more.
+pub const SEVERAL: &str = "several addresses";
+
 /// Whose node a replica is on, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// Who runs the node, where known; nodes without an operator are told apart by address.
     pub operator: Option<String>,
+    /// Whether nobody configured it: others named it.
+    pub is_stranger: bool,
     /// From where its bytes came of late, whatever they were of; else where its name leads.
     pub addresses: Arc<[Address]>,
 }
@@ -26,10 +32,10 @@ pub struct Address {
 }
 
 impl Holder {
-    /// Of a node at one address, from which nothing came yet.
+    /// Of a configured node at one address, from which nothing came yet.
     pub fn at(operator: Option<String>, address: impl Into<String>) -> Self {
         let address = Address { name: address.into(), seen_at: None };
-        Self { operator, addresses: Arc::new([address]) }
+        Self { operator, is_stranger: false, addresses: Arc::new([address]) }
     }
 
     /// The addresses from which bytes came since then, and the last one in any case.
@@ -53,7 +59,8 @@ pub struct Independent {
 }
 
 /// The largest number of holders of whom no two share an operator, or an address from which bytes came
-/// since `since`.
+/// since `since`. A stranger has the operators of all configured ones at whose addresses it is, too;
+/// one at [`SEVERAL`] is apart from no other stranger.
 pub fn independent<'a>(holders: impl Iterator<Item = &'a Holder>, since: i64) -> u32 {
     independent_and_held(holders.map(|holder| (holder, false)), since, 0).all
 }
@@ -82,19 +89,26 @@ pub fn independent_and_held<'a>(
 /// A holder, with numbers for names.
 #[derive(Clone, Debug)]
 struct Candidate {
-    operator: usize,
+    operators: BTreeSet<usize>,
     addresses: BTreeSet<usize>,
+    is_stranger: bool,
+    /// A stranger with more addresses than are known.
+    is_crowded: bool,
     is_held: bool,
 }
 
 impl Candidate {
     fn is_apart_from(&self, other: &Self) -> bool {
-        self.operator != other.operator && self.addresses.is_disjoint(&other.addresses)
+        let is_known =
+            !(self.is_crowded && other.is_stranger || other.is_crowded && self.is_stranger);
+        is_known
+            && self.operators.is_disjoint(&other.operators)
+            && self.addresses.is_disjoint(&other.addresses)
     }
 
     /// Whether it stands in the way of several in ways of their own, so that no matching knows it.
     fn is_wide(&self) -> bool {
-        self.addresses.len() > 1
+        self.is_crowded || self.addresses.len() > 1 || self.operators.len() > 1
     }
 }
 
@@ -104,27 +118,42 @@ fn candidates<'a>(holders: impl Iterator<Item = (&'a Holder, bool)>, since: i64)
         // However it is spelled: accounts have two spellings, and people more.
         let operator = holder.operator.as_ref().map(|name| name.trim().to_lowercase());
         let addresses: BTreeSet<&str> = holder.addresses_since(since).collect();
-        (operator, addresses, is_held)
+        (operator, addresses, holder.is_stranger, is_held)
     };
     let mut named: Vec<_> = holders.map(of).collect();
     named.sort();
     let (mut operators, mut addresses) = (BTreeMap::new(), BTreeMap::new());
-    let all = named.into_iter().enumerate().map(|(index, (operator, at, is_held))| {
+    let all = named.into_iter().enumerate().map(|(index, (operator, at, is_stranger, is_held))| {
         // A node without a known operator is its own.
         let operator = operator.ok_or(index);
         let number = operators.len();
-        let operator = *operators.entry(operator).or_insert(number);
+        let operators = BTreeSet::from([*operators.entry(operator).or_insert(number)]);
         let mut number = |name| {
             let next = addresses.len();
             *addresses.entry(name).or_insert(next)
         };
-        Candidate { operator, addresses: at.into_iter().map(&mut number).collect(), is_held }
+        let is_crowded = is_stranger && at.contains(SEVERAL);
+        let addresses = at.into_iter().map(&mut number).collect();
+        Candidate { operators, addresses, is_stranger, is_crowded, is_held }
     });
-    all.collect()
+    let mut all = all.collect::<Vec<_>>();
+    adopt(&mut all);
+    all
+}
+
+/// Gives strangers the operators of the configured ones at whose addresses they are. Names cost nothing:
+/// else those for each address of one machine, together, would count in the place of the one that was
+/// configured. These lose nothing by it: none of them is in the way of more than it was.
+fn adopt(all: &mut [Candidate]) {
+    let configured: Vec<_> = all.iter().filter(|one| !one.is_stranger).cloned().collect();
+    for stranger in all.iter_mut().filter(|one| one.is_stranger) {
+        let at = configured.iter().filter(|one| !one.addresses.is_disjoint(&stranger.addresses));
+        stranger.operators.extend(at.flat_map(|one| &one.operators));
+    }
 }
 
 /// With as few candidates that are wide as can be, and sets of each size and number of held ones as
-/// before: an address that one alone has is of no account, and neither is a wide one in whose place
+/// before: an address or operator that one alone has is of no account, and neither is a wide one in whose place
 /// another may always stand. So one that shows others' addresses beside its own takes nothing away.
 fn simplified(mut all: Vec<Candidate>) -> Vec<Candidate> {
     loop {
@@ -151,17 +180,22 @@ fn may_stand_for(all: &[Candidate], one: usize, wide: usize) -> bool {
         })
 }
 
-/// Leaves of each candidate's addresses those that others have, too; else one.
+/// Leaves of each candidate's addresses and operators those that others have, too; else one.
 fn narrow(all: &mut [Candidate]) {
+    keep_shared(all, |one| &mut one.addresses);
+    keep_shared(all, |one| &mut one.operators);
+}
+
+fn keep_shared(all: &mut [Candidate], of: impl Fn(&mut Candidate) -> &mut BTreeSet<usize>) {
     let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
-    for address in all.iter().flat_map(|one| &one.addresses) {
-        *shared.entry(*address).or_default() += 1;
+    for number in all.iter_mut().flat_map(|one| of(one).iter()) {
+        *shared.entry(*number).or_default() += 1;
     }
-    for one in all {
-        let first = one.addresses.first().copied();
-        one.addresses.retain(|address| shared[address] > 1);
-        if one.addresses.is_empty() {
-            one.addresses.extend(first);
+    for own in all.iter_mut().map(of) {
+        let first = own.first().copied();
+        own.retain(|number| shared[number] > 1);
+        if own.is_empty() {
+            own.extend(first);
         }
     }
 }
@@ -237,8 +271,8 @@ impl<'a> Search<'a> {
     fn match_beside(&mut self, chosen: &[&Candidate]) {
         let free = self.narrow.iter().filter(|one| chosen.iter().all(|c| c.is_apart_from(one)));
         let pairs = free.filter_map(|one| {
-            let (operator, is_held) = (one.operator, one.is_held);
-            one.addresses.first().map(|address| Pair { operator, address: *address, is_held })
+            let (operator, address) = (*one.operators.first()?, *one.addresses.first()?);
+            Some(Pair { operator, address, is_held: one.is_held })
         });
         let matched = most_held(pairs);
         let mut held = most_held_of(chosen);

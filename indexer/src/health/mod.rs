@@ -16,7 +16,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use independence::{Address, Holder, Independent, independent, independent_and_held};
+pub use independence::{Address, Holder, Independent, SEVERAL, independent, independent_and_held};
 pub use schedule::{Priority, Schedule};
 pub use verdict::{FAILURES_THAT_COUNT, Holding, Verdict};
 pub use words::explain;
@@ -308,7 +308,7 @@ fn ends_of_patience(
     since.map(move |at| [at.saturating_sub(ahead), at.saturating_add(patience)])
 }
 
-/// Addresses of nodes with several that others have, too: in time, they may tell them apart.
+/// Addresses of nodes with several that others have, too, or may have: in time, they may tell them apart.
 fn shared(replicas: &[ReplicaView]) -> impl Iterator<Item = &Address> {
     let several = replicas.iter().enumerate().filter(|(_, one)| one.holder.addresses.len() > 1);
     several.flat_map(move |(index, one)| {
@@ -318,6 +318,7 @@ fn shared(replicas: &[ReplicaView]) -> impl Iterator<Item = &Address> {
                 .flat_map(|(_, other)| other.holder.addresses.iter())
                 .any(|a| a.name == address.name)
         };
-        one.holder.addresses.iter().filter(of_others)
+        let is_unknown = |address: &&Address| one.holder.is_stranger && address.name == SEVERAL;
+        one.holder.addresses.iter().filter(move |at| is_unknown(at) || of_others(at))
     })
 }

@@ -14,8 +14,9 @@ fn holder(operator: Option<u8>, address: u8) -> Holder {
     Holder::at(operator.map(|o| o.to_string()), name(address))
 }
 
+/// The fifth is that of those with more than are known.
 fn name(address: u8) -> String {
-    format!("10.0.0.{address}")
+    if address == 5 { SEVERAL.to_owned() } else { format!("10.0.0.{address}") }
 }
 
 /// At several addresses, from which bytes came at these times.
@@ -24,13 +25,28 @@ fn wide(operator: Option<u8>, addresses: &[(u8, i64)]) -> Holder {
     Holder { addresses: addresses.iter().map(address).collect(), ..holder(operator, 0) }
 }
 
+/// As [`wide`], of nobody who is known.
+fn stranger(addresses: &[u8]) -> Holder {
+    let addresses: Vec<_> = addresses.iter().map(|address| (*address, DAY)).collect();
+    Holder { is_stranger: true, ..wide(None, &addresses) }
+}
+
+/// Strangers, and those who are configured.
+fn split(all: Vec<Holder>) -> (Vec<Holder>, Vec<Holder>) {
+    all.into_iter().partition(|one| one.is_stranger)
+}
+
 fn holders() -> impl Strategy<Value = Holder> {
     let several = prop::collection::btree_map(0u8..6, 0..4 * DAY, 1..4);
     let several = several.prop_map(|all| all.into_iter().collect::<Vec<_>>());
-    prop_oneof![
+    let one = prop_oneof![
         (prop::option::of(0u8..4), 0u8..6).prop_map(|(operator, at)| holder(operator, at)),
         (prop::option::of(0u8..4), several).prop_map(|(operator, all)| wide(operator, &all)),
-    ]
+    ];
+    (one, any::<bool>()).prop_map(|(one, is_stranger)| {
+        let operator = one.operator.clone().filter(|_| !is_stranger);
+        Holder { operator, is_stranger, ..one }
+    })
 }
 
 fn replica(state: ReplicaState, node: u8, verified_at: Option<i64>) -> ReplicaView {
@@ -73,16 +89,33 @@ fn addresses(holder: &Holder, since: i64) -> Vec<&str> {
 /// The largest set without a shared operator or address, and the most held ones in one that is large
 /// enough, by trying all sets.
 fn independent_by_force(holders: &[(Holder, bool)], since: i64, wanted: u32) -> Independent {
-    let clash = |a: &Holder, b: &Holder| {
+    let is_crowded = |one: &Holder| addresses(one, since).contains(&SEVERAL);
+    let meet = |a: &Holder, b: &Holder| {
+        if a.is_stranger && b.is_stranger && (is_crowded(a) || is_crowded(b)) {
+            return true;
+        }
         let (at, others) = (addresses(a, since), addresses(b, since));
         at.iter().any(|address| others.contains(address))
-            || (a.operator.is_some() && a.operator == b.operator)
+    };
+    // Whose it is: by name, by number where nobody said, and of a stranger that of all whom it meets.
+    let operators = |index: usize| {
+        let one = &holders[index].0;
+        let configured =
+            holders.iter().enumerate().filter(|(other, (holder, _))| match one.is_stranger {
+                true => !holder.is_stranger && meet(one, holder),
+                false => *other == index,
+            });
+        let name = |(index, (holder, _)): (usize, &(Holder, bool))| {
+            holder.operator.clone().unwrap_or_else(|| format!("number {index}"))
+        };
+        configured.map(name).collect::<BTreeSet<_>>()
+    };
+    let clash = |a: usize, b: usize| {
+        meet(&holders[a].0, &holders[b].0) || !operators(a).is_disjoint(&operators(b))
     };
     let sets = (0u32..1 << holders.len()).filter_map(|set| {
         let chosen: Vec<_> = (0..holders.len()).filter(|i| set >> i & 1 == 1).collect();
-        let is_apart = chosen
-            .iter()
-            .all(|&i| chosen.iter().all(|&j| i >= j || !clash(&holders[i].0, &holders[j].0)));
+        let is_apart = chosen.iter().all(|&i| chosen.iter().all(|&j| i >= j || !clash(i, j)));
         let held = chosen.iter().filter(|&&i| holders[i].1).count() as u32;
         is_apart.then_some((chosen.len() as u32, held))
     });
@@ -146,6 +179,46 @@ fn one_that_shows_addresses_of_others_harms_itself_alone() {
     let hostile = [wide(None, &all), wide(None, &all[..3]), wide(Some(9), &all[1..4])];
     assert_eq!(independent(honest.iter().chain(&hostile), 0), 4);
     assert_eq!(independent(hostile.iter(), 0), 1);
+}
+
+/// Whoever names each address of a configured machine makes no more of it, and no less.
+#[test]
+fn other_names_of_a_configured_machine_add_nothing() {
+    let of = |configured: &[Holder], strangers: &[Holder]| {
+        let configured = configured.iter().map(|one| (one, false));
+        independent_and_held(configured.chain(strangers.iter().map(|one| (one, true))), 0, 1)
+    };
+    let found = |all, held| Independent { all, held };
+    for operator in [None, Some(1)] {
+        let machine = [wide(operator, &[(4, DAY), (6, DAY)])];
+        let names = [stranger(&[4]), stranger(&[6])];
+        assert_eq!(of(&machine, &names), found(1, 1), "{operator:?}");
+        assert_eq!(of(&[], &names), found(2, 2), "nobody says that they are one");
+        assert_eq!(of(&machine, &[&names[..], &[stranger(&[7])]].concat()), found(2, 2));
+    }
+    // Nor of the other machines of its operator.
+    let two = [holder(Some(1), 1), holder(Some(1), 2), holder(Some(2), 3)];
+    let names = [stranger(&[1, 8]), stranger(&[2]), stranger(&[3])];
+    assert_eq!(of(&two, &names), found(2, 2));
+    assert_eq!(of(&two, &[stranger(&[1, 2, 3]), stranger(&[3, 4])]), found(2, 1));
+}
+
+/// Where else it may be nobody knows: another stranger's address is that of its machine, perhaps.
+#[test]
+fn a_stranger_with_more_addresses_than_are_known_is_apart_from_none() {
+    let crowded = stranger(&[1, 2, 5]);
+    let all = [crowded.clone(), stranger(&[3]), stranger(&[4])];
+    assert_eq!(independent(all.iter(), 0), 2);
+    assert_eq!(independent(all[..2].iter(), 0), 1);
+    assert_eq!(independent([crowded.clone(), holder(None, 3)].iter(), 0), 2, "it is configured");
+    // Until that is too old to count.
+    let at = |addresses| Holder { is_stranger: true, ..wide(None, addresses) };
+    let of = |holder| ReplicaView { holder, ..replica(ReplicaState::Verified, 0, Some(3 * DAY)) };
+    let replicas = [of(at(&[(1, 3 * DAY), (5, DAY)])), of(at(&[(3, 3 * DAY)]))];
+    let past = Past { wanted_since: Some(0), was_healthy: true, asked_since: Some(0) };
+    let count = |now| assess(&replicas, &policy(2), past, now).independent;
+    assert_eq!((count(3 * DAY), count(3 * DAY + 1)), (1, 2));
+    assert_eq!(next_assessment(&replicas, &policy(2), past, 3 * DAY - 1), Some(3 * DAY + 1));
 }
 
 #[test]
@@ -321,15 +394,21 @@ proptest! {
         prop_assert_eq!(independent_and_held(backwards, since, wanted), found);
     }
 
-    /// Whoever comes, and whatever addresses it shows, takes nothing from others.
+    /// Whoever comes, and whatever addresses it shows, takes nothing from others; but strangers at addresses
+    /// of a configured one are its operator's.
     #[test]
     fn nobody_takes_the_independence_of_others(
         before in prop::collection::vec(holders(), 0..8),
         others in prop::collection::vec(holders(), 0..3),
         since in 0..4 * DAY,
     ) {
-        let alone = independent(before.iter(), since);
-        prop_assert!(independent(before.iter().chain(&others), since) >= alone);
+        let is_less = |before: &[Holder], others: &[Holder]| {
+            independent(before.iter().chain(others), since) < independent(before.iter(), since)
+        };
+        let (strangers, _) = split(others.clone());
+        prop_assert!(!is_less(&before, &strangers));
+        let (_, configured) = split(before);
+        prop_assert!(!is_less(&configured, &others));
     }
 
     #[test]

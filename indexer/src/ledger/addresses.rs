@@ -9,15 +9,21 @@ use std::{
 use super::{
     Millis, ProbeRecord, Result, RowId, Tx,
     bulk::{fetch_in, insert_rows},
-    execute, fetch,
+    execute,
 };
-use crate::health::{Address, ReplicaState};
+pub use crate::health::SEVERAL;
+use crate::{
+    health::{Address, ReplicaState, is_believed},
+    hosts::OF_A_STRANGER,
+};
 
 /// Addresses of a node that are kept.
 pub const MOST_ADDRESSES: usize = 32;
-/// Beside the last ones, the address of nodes that show more than are kept: one of them may be where
-/// another is, and nobody knows any more.
-pub const SEVERAL: &str = "several addresses";
+/// Of what PostgreSQL's advisory locks are: nodes whose addresses are written down, and addresses.
+const NODES: i32 = i32::from_be_bytes(*b"node");
+const ADDRESSES: i32 = i32::from_be_bytes(*b"addr");
+/// So many of each kind there are, each for many: the server has room for some thousands.
+const LOCKS: i32 = 256;
 /// That a node still serves from an address is written down so often, in milliseconds, and ahead: no
 /// proof is younger than what is written of where it came from.
 const SPAN: Millis = 60 * 1000;
@@ -34,31 +40,39 @@ struct News {
     fresh: Vec<String>,
 }
 
-/// What follows for a node at addresses that are known from bytes that came from these, at `at`.
+/// What follows for a node at addresses that are known from bytes that came from these, at `at`. Others
+/// are, or were, at the `shared` ones.
+///
+/// Where there are more than are kept, those stay by which it is known to be one with others: or showing
+/// more would part them again.
 fn news(
     known: &BTreeMap<String, Sighting>,
     seen: &BTreeSet<&str>,
+    shared: &BTreeSet<String>,
     at: Millis,
     max_age: Millis,
 ) -> News {
     let ends = at.saturating_add(SPAN - at.rem_euclid(SPAN));
     let mut news = News::default();
-    let mut all = known.clone();
-    for address in seen.iter().copied() {
-        see(&mut all, address, at, ends);
-    }
-    // What was written by a clock that was ahead would count for too long.
-    for (_, last) in all.values_mut() {
-        *last = (*last).min(ends);
-    }
     let counts = |last: Millis| at.saturating_sub(last) <= max_age;
+    let mut all = known.clone();
+    // What was written by a clock that was ahead would count for too long.
+    for (_, last) in all.values_mut().filter(|(_, last)| !is_believed(*last, ends)) {
+        *last = ends;
+    }
+    for address in seen.iter().copied() {
+        see(&mut all, address, at, ends, max_age);
+    }
     let mut kept: Vec<_> = all.iter().filter(|(name, _)| *name != SEVERAL).collect();
-    kept.sort_by_key(|(name, (_, last))| (std::cmp::Reverse(*last), *name));
+    kept.sort_by_key(|(name, (_, last))| {
+        let is_alone = !shared.contains(*name);
+        (!counts(*last), !is_of_a_stranger(name), is_alone, std::cmp::Reverse(*last), *name)
+    });
     let gone = kept.iter().skip(MOST_ADDRESSES);
     let is_crowded = gone.clone().any(|(_, (_, last))| counts(*last));
     let gone: Vec<String> = gone.map(|(name, _)| (*name).clone()).collect();
     if is_crowded {
-        see(&mut all, SEVERAL, at, ends);
+        see(&mut all, SEVERAL, at, ends, max_age);
     }
     all.retain(|name, _| !gone.contains(name));
     news.forget = gone.into_iter().filter(|name| known.contains_key(name)).collect();
@@ -69,9 +83,38 @@ fn news(
     news
 }
 
-fn see(all: &mut BTreeMap<String, Sighting>, address: &str, at: Millis, ends: Millis) {
-    let (_, last) = all.entry(address.to_owned()).or_insert((at, ends));
-    *last = ends;
+/// What came from there before, and too long ago to count, is over. One that is late takes nothing back.
+fn see(
+    all: &mut BTreeMap<String, Sighting>,
+    address: &str,
+    at: Millis,
+    ends: Millis,
+    max_age: Millis,
+) {
+    let (first, last) = all.entry(address.to_owned()).or_insert((at, ends));
+    if at.saturating_sub(*last) > max_age {
+        *first = at;
+    }
+    *last = ends.max(*last);
+}
+
+/// The range of which a stranger has all: it is one with every other there.
+fn is_of_a_stranger(address: &str) -> bool {
+    address.split_once('/').is_some_and(|(_, bits)| bits == OF_A_STRANGER.to_string())
+}
+
+/// When right bytes came from a node, and from where.
+type Seen<'a> = BTreeMap<RowId, (Millis, BTreeSet<&'a str>)>;
+
+fn seen_in(records: &[ProbeRecord]) -> Seen<'_> {
+    let mut seen = Seen::new();
+    let proofs = records.iter().filter(|one| one.seen == ReplicaState::Verified);
+    for one in proofs.filter(|one| !one.addresses.is_empty()) {
+        let (at, addresses) = seen.entry(one.node).or_insert((one.at, BTreeSet::new()));
+        *at = one.at.max(*at);
+        addresses.extend(one.addresses.iter().map(String::as_str));
+    }
+    seen
 }
 
 impl Tx {
@@ -110,28 +153,18 @@ impl Tx {
         records: &[ProbeRecord],
         max_age: Millis,
     ) -> Result<BTreeSet<RowId>> {
-        let mut seen: BTreeMap<RowId, (Millis, BTreeSet<&str>)> = BTreeMap::new();
-        for one in records.iter().filter(|one| one.seen == ReplicaState::Verified) {
-            if one.addresses.is_empty() {
-                continue;
-            }
-            let (at, addresses) = seen.entry(one.node).or_insert((one.at, BTreeSet::new()));
-            *at = one.at.max(*at);
-            addresses.extend(one.addresses.iter().map(String::as_str));
+        let mut seen = seen_in(records);
+        let mut news = self.news_of(&seen, max_age).await?;
+        seen.retain(|node, _| news.contains_key(node));
+        if seen.is_empty() {
+            return Ok(BTreeSet::new());
         }
-        let mut known: HashMap<RowId, BTreeMap<String, Sighting>> = HashMap::new();
-        let nodes = self.in_use_among(seen.keys().copied().collect()).await?;
-        for (node, address, first, last) in self.sightings(&nodes).await? {
-            known.entry(node).or_default().insert(address, (first, last));
+        if self.lock_addresses(news.keys().copied().collect()).await? {
+            // What another wrote meanwhile is known now.
+            news = self.news_of(&seen, max_age).await?;
         }
-        let here = seen.iter().filter(|(node, _)| nodes.contains(node));
-        let all = here.map(|(node, (at, addresses))| {
-            (*node, news(&known.remove(node).unwrap_or_default(), addresses, *at, max_age))
-        });
-        let all: Vec<(RowId, News)> = all.filter(|(_, news)| *news != News::default()).collect();
-        self.lock_addresses(all.iter().map(|(node, _)| *node).collect()).await?;
         let (mut write, mut fresh) = (Vec::new(), Vec::new());
-        for (node, news) in all {
+        for (node, news) in news {
             self.forget_addresses(node, &news.forget).await?;
             write.extend(news.write.into_iter().map(|(address, when)| (node, address, when)));
             fresh.push((node, news.fresh));
@@ -141,15 +174,45 @@ impl Tx {
             "INSERT INTO node_addresses (node_id, address, first_at, seen_at) ",
             write,
             |one| (one.0, one.1.as_str(), one.2.0, one.2.1),
-            " ON CONFLICT (node_id, address) DO UPDATE SET seen_at = excluded.seen_at"
+            " ON CONFLICT (node_id, address) DO UPDATE SET first_at = excluded.first_at,
+                seen_at = excluded.seen_at"
         );
+        self.wait_for_others_at(fresh.iter().flat_map(|(_, addresses)| addresses)).await?;
         let mut contents = BTreeSet::new();
         for (node, addresses) in fresh {
-            if !addresses.is_empty() && self.is_shared(node, &addresses).await? {
-                contents.extend(self.verified_at(node).await?);
+            let Some((at, _)) = seen.get(&node) else { continue };
+            if !self.shared_of(node, &addresses).await?.is_empty() {
+                let of_node = records.iter().filter(|one| one.node == node);
+                contents.extend(of_node.map(|one| one.content));
+                contents.extend(self.judged_by_move(node, *at).await?);
             }
         }
         Ok(contents)
+    }
+
+    /// What is to be written of nodes, where anything is.
+    async fn news_of(&mut self, seen: &Seen<'_>, max_age: Millis) -> Result<BTreeMap<RowId, News>> {
+        let nodes = self.in_use_among(seen.keys().copied().collect()).await?;
+        let mut known: HashMap<RowId, BTreeMap<String, Sighting>> = HashMap::new();
+        for (node, address, first, last) in self.sightings(&nodes).await? {
+            known.entry(node).or_default().insert(address, (first, last));
+        }
+        let mut all = BTreeMap::new();
+        for (node, (at, addresses)) in seen.iter().filter(|(node, _)| nodes.contains(node)) {
+            let known = known.remove(node).unwrap_or_default();
+            let names = known.keys().map(String::as_str).chain(addresses.iter().copied());
+            let names: BTreeSet<&str> = names.filter(|name| *name != SEVERAL).collect();
+            let mut shared = BTreeSet::new();
+            if names.len() > MOST_ADDRESSES {
+                let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+                shared = self.shared_of(*node, &names).await?;
+            }
+            let news = news(&known, addresses, &shared, *at, max_age);
+            if news != News::default() {
+                all.insert(*node, news);
+            }
+        }
+        Ok(all)
     }
 
     /// A row may be another's by now: of who left, nothing is written down.
@@ -159,12 +222,30 @@ impl Tx {
         Ok(found.into_iter().map(|(node,)| node).collect())
     }
 
-    /// In one order everywhere, so that two workers never wait for each other.
-    async fn lock_addresses(&mut self, nodes: Vec<RowId>) -> Result<()> {
-        if let (Self::Postgres(c), false) = (self, nodes.is_empty()) {
-            let lock = "SELECT node_id FROM node_addresses WHERE node_id = ANY ($1)
-                 ORDER BY node_id, address FOR UPDATE";
-            sqlx::query(lock).bind(nodes).fetch_all(&mut **c).await?;
+    /// Waits until nobody else writes of these nodes' addresses, where others may; gives whether they may.
+    async fn lock_addresses(&mut self, nodes: Vec<RowId>) -> Result<bool> {
+        let Self::Postgres(c) = self else { return Ok(false) };
+        // In one order everywhere, so that two workers never wait for each other.
+        let lock = "SELECT pg_advisory_xact_lock($1, key) FROM (SELECT DISTINCT
+                hashint8(node) & $3 AS key FROM UNNEST($2) AS one (node) ORDER BY key) AS keys";
+        sqlx::query(lock).bind(NODES).bind(nodes).bind(LOCKS - 1).execute(&mut **c).await?;
+        Ok(true)
+    }
+
+    /// Waits for those who come to the same addresses at the same time: of two, neither would see
+    /// what the other did not end yet, and the later one sees both.
+    async fn wait_for_others_at(&mut self, fresh: impl Iterator<Item = &String>) -> Result<()> {
+        let Self::Postgres(c) = self else { return Ok(()) };
+        let addresses: Vec<&str> = fresh.map(String::as_str).collect();
+        if !addresses.is_empty() {
+            let lock = "SELECT pg_advisory_xact_lock($1, key) FROM (SELECT DISTINCT
+                    hashtext(address) & $3 AS key FROM UNNEST($2) AS one (address) ORDER BY key) AS keys";
+            sqlx::query(lock)
+                .bind(ADDRESSES)
+                .bind(addresses)
+                .bind(LOCKS - 1)
+                .execute(&mut **c)
+                .await?;
         }
         Ok(())
     }
@@ -172,6 +253,7 @@ impl Tx {
     /// The row of a node becomes another's.
     pub(super) async fn forget_all_addresses(&mut self, node: RowId) -> Result<()> {
         execute!(self, "DELETE FROM node_addresses WHERE node_id = $1", node)?;
+        execute!(self, "DELETE FROM moves WHERE node_id = $1", node)?;
         Ok(())
     }
 
@@ -187,8 +269,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Whether another node is, or by its name may be, at one of these addresses.
-    async fn is_shared(&mut self, node: RowId, addresses: &[String]) -> Result<bool> {
+    /// At which of these addresses another node is, or by its name may be.
+    async fn shared_of(&mut self, node: RowId, addresses: &[String]) -> Result<BTreeSet<String>> {
         let seen = fetch_in!(
             self,
             (String,),
@@ -205,20 +287,7 @@ impl Tx {
             addresses,
             ""
         );
-        Ok(!seen.is_empty() || !named.is_empty())
-    }
-
-    /// Contents that are verified at a node and probed there.
-    async fn verified_at(&mut self, node: RowId) -> Result<BTreeSet<RowId>> {
-        let rows = fetch!(
-            fetch_all,
-            self,
-            (i64,),
-            "SELECT content_id FROM replicas WHERE node_id = $1 AND priority IN (0, 1, 2)
-               AND due_at IS NOT NULL AND state = 'verified'",
-            node,
-        )?;
-        Ok(rows.into_iter().map(|(content,)| content).collect())
+        Ok(seen.into_iter().chain(named).map(|(address,)| address).collect())
     }
 }
 
@@ -231,7 +300,16 @@ mod tests {
     const DAY: Millis = 24 * 60 * 60 * 1000;
 
     fn learn(known: &mut BTreeMap<String, Sighting>, seen: &[&str], at: Millis) -> News {
-        let news = news(known, &seen.iter().copied().collect(), at, 2 * DAY);
+        learn_beside(known, seen, &BTreeSet::new(), at)
+    }
+
+    fn learn_beside(
+        known: &mut BTreeMap<String, Sighting>,
+        seen: &[&str],
+        shared: &BTreeSet<String>,
+        at: Millis,
+    ) -> News {
+        let news = news(known, &seen.iter().copied().collect(), shared, at, 2 * DAY);
         known.extend(news.write.clone());
         known.retain(|address, _| !news.forget.contains(address));
         news
@@ -249,7 +327,9 @@ mod tests {
         assert_eq!(known["a"], (90_000, 180_000));
         let back = learn(&mut known, &["a"], 180_001 + 2 * DAY);
         assert_eq!(back.fresh, ["a"], "it did not count any more");
-        assert_eq!(known["a"].0, 90_000);
+        assert_eq!(known["a"].0, 180_001 + 2 * DAY, "what was before is over");
+        let late = learn(&mut known, &["a"], 120_000 + 2 * DAY);
+        assert_eq!(late, News::default(), "it takes nothing back");
     }
 
     #[test]
@@ -269,6 +349,28 @@ mod tests {
         let mut old: BTreeMap<_, _> = (0..MOST_ADDRESSES).map(|n| (name(n), (0, SPAN))).collect();
         learn(&mut old, &["9.9.9.9"], 3 * DAY);
         assert_eq!((old.len(), old.contains_key(SEVERAL)), (MOST_ADDRESSES, false));
+    }
+
+    #[test]
+    fn what_is_shared_stays_whatever_is_shown_beside_it() {
+        let shared = BTreeSet::from(["9.9.9.9".to_owned()]);
+        let mut known = BTreeMap::new();
+        learn_beside(&mut known, &["9.9.9.9", "9.9.9.8"], &shared, 0);
+        let many: Vec<_> = (0..64).map(|number| format!("1.2.3.{number}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        learn_beside(&mut known, &many, &shared, 2 * SPAN);
+        assert!(known.contains_key("9.9.9.9") && !known.contains_key("9.9.9.8"));
+        assert_eq!(known.len(), MOST_ADDRESSES + 1);
+        // As long as it counts.
+        learn_beside(&mut known, &many, &shared, 3 * DAY);
+        assert!(!known.contains_key("9.9.9.9"));
+        // In one minute, too, the range of a stranger.
+        let networks: Vec<_> = (1..=40).map(|at| format!("2a01:4f8:1:{at:x}::/64")).collect();
+        let mut seen: Vec<_> = networks.iter().map(String::as_str).collect();
+        seen.push("2a01:4f8:1::/48");
+        let mut known = BTreeMap::new();
+        learn(&mut known, &seen, 0);
+        assert!(known.contains_key("2a01:4f8:1::/48") && known.contains_key(SEVERAL));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     bulk::{fetch_in, insert_rows},
     execute, fetch,
 };
-use crate::health::Health;
+use crate::health::{AHEAD, Health};
 
 /// Rows of contents (`$1`), locked in one order.
 pub(super) const LOCK_CONTENTS: &str =
@@ -41,15 +41,23 @@ pub struct Judged {
     pub next: Option<Millis>,
 }
 
+/// Since when what changes now is due: a little before, since workers' clocks differ and may be set back.
+fn changed_at() -> Millis {
+    super::now().saturating_sub(AHEAD)
+}
+
 impl Tx {
-    /// Has contents judged anew that have replicas: something of them changed.
+    /// Has contents judged anew that have replicas: something of them changed. They come after all that was
+    /// due long before, however many they are.
     pub(super) async fn rejudge(&mut self, contents: &[RowId]) -> Result<()> {
         self.lock_in_order(LOCK_ASSESSMENTS, contents).await?;
+        let now = changed_at();
         fetch_in!(
             self,
             (i64,),
-            {}
-            "UPDATE assessments SET due_at = 0 WHERE content_id IN",
+            {"UPDATE assessments SET due_at = CASE WHEN due_at < " => now,
+             " THEN due_at ELSE " => now}
+            " END WHERE content_id IN",
             contents,
             "RETURNING content_id"
         );
@@ -59,9 +67,10 @@ impl Tx {
     /// Has every content judged anew over which an incident is open.
     pub async fn rejudge_incidents(&mut self) -> Result<()> {
         self.alone().await?;
-        let update = "UPDATE assessments SET due_at = 0 WHERE content_id IN
+        let update = "UPDATE assessments SET due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END
+            WHERE content_id IN
             (SELECT content_id FROM incidents WHERE closed_at IS NULL AND content_id IS NOT NULL)";
-        execute!(self, update)?;
+        execute!(self, update, changed_at())?;
         Ok(())
     }
 

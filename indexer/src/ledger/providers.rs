@@ -11,8 +11,9 @@ use super::{
     Millis, Result, RowId, Tx,
     addresses::SEVERAL,
     bulk::{fetch_in, insert_rows},
+    claims::{Held, OF_A_NEIGHBOURHOOD},
     execute, fetch, int,
-    places::{Choice, Held, OF_A_NEIGHBOURHOOD, choose},
+    places::{Choice, choose},
 };
 use crate::hosts::{identity, neighbourhood_of};
 
@@ -113,11 +114,13 @@ impl Tx {
             return Ok(());
         }
         let mut known = self.acquaintances(&urls, gone_before).await?;
-        let mut held = self.held_by(&said).await?;
+        let held = self.held_of(&said, gone_before).await?;
         let (mut named, mut gone) = (BTreeMap::new(), Vec::new());
         for (key, one) in &said {
-            let held = held.remove(key).unwrap_or_default();
-            let Choice { again, gone: leaving, new } = choose(&held, &known.candidates(one, &held));
+            let all = held.get(&key.0).map_or(&[][..], Vec::as_slice);
+            let (held, elsewhere) = by_router(all, key.1);
+            let candidates = known.candidates(one, &held);
+            let Choice { again, gone: leaving, new } = choose(&held, &elsewhere, &candidates);
             gone.extend(leaving.into_iter().map(|node| (key.0, node, key.1)));
             named.extend(again.into_iter().map(|node| ((key.0, node, key.1), one.at)));
             for url in new {
@@ -246,12 +249,14 @@ impl Tx {
         Ok((free + rows.len(), urls))
     }
 
-    /// Who has places, by content and router.
-    async fn held_by(
+    /// Who was named before, by content, and by which router. From where they served before
+    /// `gone_before` is of no account.
+    async fn held_of(
         &mut self,
         said: &BTreeMap<Key, Announcement>,
-    ) -> Result<HashMap<Key, Vec<Held>>> {
-        type Row = (i64, i64, i64, String, i64);
+        gone_before: Millis,
+    ) -> Result<HashMap<RowId, Vec<(RowId, Held)>>> {
+        type Row = (i64, i64, i64, String, Option<i64>);
         let contents: BTreeSet<RowId> = said.keys().map(|(content, _)| *content).collect();
         let contents: Vec<RowId> = contents.into_iter().collect();
         let rows = fetch_in!(
@@ -259,7 +264,8 @@ impl Tx {
             Row,
             {}
             "SELECT a.content_id, a.router_id, a.node_id, n.url, CAST(CASE
-                WHEN r.checked_at IS NOT NULL AND r.state <> 'verified' THEN 1 ELSE 0 END AS BIGINT)
+                WHEN r.checked_at IS NULL THEN NULL WHEN r.state = 'verified' THEN 1 ELSE 0
+                END AS BIGINT)
              FROM announcements a
              JOIN replicas r ON r.content_id = a.content_id AND r.node_id = a.node_id
              JOIN nodes n ON n.id = a.node_id
@@ -268,18 +274,17 @@ impl Tx {
             "ORDER BY a.node_id"
         );
         let nodes: BTreeSet<RowId> = rows.iter().map(|(_, _, node, ..)| *node).collect();
-        let mut seen: HashMap<RowId, (Vec<String>, Option<Millis>)> = HashMap::new();
-        let sightings = self.sightings(&nodes).await?;
-        for (node, address, first, _) in sightings.into_iter().filter(|one| one.1 != SEVERAL) {
-            let (addresses, since) = seen.entry(node).or_default();
-            addresses.push(address);
-            *since = since.map_or(Some(first), |since| Some(first.min(since)));
+        let mut seen: HashMap<RowId, BTreeMap<String, Millis>> = HashMap::new();
+        for (node, address, first, last) in self.sightings(&nodes).await? {
+            if address != SEVERAL && last >= gone_before {
+                seen.entry(node).or_default().insert(address, first);
+            }
         }
-        let mut held: HashMap<Key, Vec<Held>> = HashMap::new();
-        for (content, router, node, url, failed) in rows {
-            let (addresses, served_since) = seen.get(&node).cloned().unwrap_or_default();
-            let one = Held { node, url, has_failed: failed != 0, addresses, served_since };
-            held.entry((content, router)).or_default().push(one);
+        let mut held: HashMap<RowId, Vec<(RowId, Held)>> = HashMap::new();
+        for (content, router, node, url, serves) in rows {
+            let addresses = seen.get(&node).cloned().unwrap_or_default();
+            let serves = serves.map(|serves| serves != 0);
+            held.entry(content).or_default().push((router, Held { node, url, serves, addresses }));
         }
         Ok(held)
     }
@@ -419,6 +424,18 @@ impl Acquaintances {
             }
         }
     }
+}
+
+/// Those of a content whom a router named, and those that serve it and were named by others alone.
+fn by_router(all: &[(RowId, Held)], router: RowId) -> (Vec<Held>, Vec<Held>) {
+    let own: Vec<Held> =
+        all.iter().filter(|(of, _)| *of == router).map(|(_, held)| held.clone()).collect();
+    let is_other =
+        |held: &&Held| held.serves == Some(true) && own.iter().all(|one| one.node != held.node);
+    let others = all.iter().map(|(_, held)| held).filter(is_other);
+    let others: BTreeMap<RowId, &Held> = others.map(|held| (held.node, held)).collect();
+    let others = others.into_values().cloned().collect();
+    (own, others)
 }
 
 fn host(url: &str) -> Option<String> {

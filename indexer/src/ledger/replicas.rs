@@ -80,10 +80,12 @@ impl ReplicaRow {
     }
 
     fn into_replica(self, addresses: &Addresses) -> Result<Replica> {
-        let holder = match addresses.get(&self.node_id) {
-            Some(seen) => Holder { operator: self.operator, addresses: seen.clone() },
-            None => Holder::at(self.operator, self.address),
-        };
+        let kind = NodeKind::parse(&self.kind)?;
+        let mut holder = Holder::at(self.operator, self.address);
+        holder.is_stranger = kind == NodeKind::Provider;
+        if let Some(seen) = addresses.get(&self.node_id) {
+            holder.addresses = seen.clone();
+        }
         Ok(Replica {
             content: self.content_id,
             node: self.node_id,
@@ -91,7 +93,7 @@ impl ReplicaRow {
                 state: self.state.as_deref().map(state).transpose()?,
                 verified_at: self.verified_at,
                 held: self.held == Some(1),
-                gives_bytes: NodeKind::parse(&self.kind)?.gives_bytes(),
+                gives_bytes: kind.gives_bytes(),
                 in_use_since: self.in_use_since,
                 holder,
             },

@@ -31,6 +31,9 @@ impl Watch {
     /// transaction with the verdict.
     pub(super) async fn assess(&self) -> Result<(), WatchError> {
         let now = ledger::now();
+        let mut tx = self.ledger.write().await?;
+        tx.rejudge_moved(now).await?;
+        tx.commit().await?;
         while self.assess_some(now).await? {}
         if self.ledger.read().await?.has_unfound_paths().await? {
             let mut tx = self.ledger.write().await?;

@@ -1,16 +1,16 @@
 //! Several processes on one ledger: they wait for each other, and none fails or loses anything.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use everhold::{
     health::ReplicaState::{Missing, Verified},
-    ledger::Ledger,
+    ledger::{Judged, Ledger, ProbeRecord},
 };
 
 use crate::{
     story::{
-        CHAIN, NOW, SCHEDULE, Story, hash, mint, mint_batch, new_collection, raw, row_of, seen,
-        set_nodes, update,
+        CHAIN, NOW, SCHEDULE, Story, hash, mint, mint_batch, new_collection, raw, record, row_of,
+        seen, set_nodes, take_all, update,
     },
     support::{
         database::{Database, Engine, on_both_engines},
@@ -24,6 +24,7 @@ on_both_engines!(
     binds_twice_at_once,
     works_with_many_hands_at_once,
     reads_one_state,
+    sees_two_nodes_come_to_one_address_at_once,
 );
 
 /// Two processes on an empty database.
@@ -150,4 +151,50 @@ async fn reads_one_state(db: Database) {
     drop(tx);
     let mut tx = reader.read().await.unwrap();
     assert_eq!(tx.token_contents(row, None, 99).await.unwrap().len(), 2);
+}
+
+/// Each by another worker, with the bytes of another content: what both serve is judged anew.
+async fn sees_two_nodes_come_to_one_address_at_once(db: Database) {
+    let ledger = db.open().await;
+    let nodes = set_nodes(&ledger, &["http://one", "http://two"]).await;
+    let mut story = Story::simple(ledger.clone()).await;
+    story.tell(mint_batch(0, 1, 1, &[1, 2, 3])).await;
+    take_all(&ledger, NOW).await;
+    let mut rows = Vec::new();
+    for content in 1..=3 {
+        rows.push(row_of(&ledger, raw(content)).await);
+    }
+    let served = |content, node, address: String, at| ProbeRecord {
+        addresses: BTreeSet::from([address]),
+        ..seen(content, node, Verified, at)
+    };
+    for content in &rows {
+        for node in &nodes {
+            record(&ledger, &served(*content, *node, format!("1.2.3.{node}"), NOW)).await;
+        }
+    }
+    let judge = async || {
+        let mut tx = ledger.write().await.unwrap();
+        let due = tx.due_assessments(NOW + 9, 9).await.unwrap();
+        let due: Vec<_> = due.iter().map(|one| one.content.row).collect();
+        let judged: Vec<_> =
+            due.iter().map(|row| Judged { content: *row, health: None, next: None }).collect();
+        tx.write_assessments(&judged).await.unwrap();
+        tx.commit().await.unwrap();
+        due
+    };
+    assert_eq!(judge().await.len(), 3);
+    let come = |content, node| served(content, node, "9.9.9.9".to_owned(), NOW + 1);
+    let mut first = ledger.write().await.unwrap();
+    first.record_probe(&come(rows[1], nodes[0]), &SCHEDULE).await.unwrap();
+    let (second, probe) = (ledger.clone(), come(rows[2], nodes[1]));
+    let second = tokio::spawn(async move {
+        let mut tx = second.write().await?;
+        tx.record_probe(&probe, &SCHEDULE).await?;
+        tx.commit().await
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    first.commit().await.unwrap();
+    second.await.unwrap().unwrap();
+    assert!(judge().await.contains(&rows[0]), "neither brought bytes of it from there");
 }

@@ -35,6 +35,10 @@ on_both_engines!(
     crowds_out_nobody,
     makes_room_by_sending_away_the_useless,
     is_told_apart_by_its_address,
+    adds_nothing_to_a_configured_machine,
+    is_apart_from_no_other_with_more_addresses_than_are_kept,
+    loses_no_place_to_another_name_of_it,
+    has_one_place_whoever_names_it,
     rests_while_a_content_is_not_wanted,
 );
 
@@ -408,8 +412,28 @@ async fn keeps_its_place_before_later_neighbours(db: Database) {
     let others: Vec<_> = (0..32).map(|number| format!("http://6.{number}.1.1")).collect();
     announce(&story.ledger, 1, nodes[1], &[&names[..], &others[..]].concat(), NOW + 9).await;
     let after = providers(&story.ledger).await;
-    let left: Vec<_> = known.iter().filter(|one| after.contains(one)).collect();
-    assert_eq!(left, [known.last().unwrap()]);
+    assert!(known.iter().all(|one| after.contains(one)), "they serve");
+    assert_eq!(after.len(), 3 + MOST_OF_A_CONTENT - 1, "and have one place");
+    // Of a neighbourhood's places, those who served first from there have them, whoever came first.
+    announce(&story.ledger, 2, nodes[1], &names, NOW).await;
+    let row = row_of(&story.ledger, raw(2)).await;
+    for (later, (provider, _)) in known.iter().enumerate() {
+        let addresses = BTreeSet::from([format!("8.8.8.{later}")]);
+        let at = NOW + 100 - i64::try_from(later).unwrap();
+        let probe = ProbeRecord { addresses, ..seen(row, *provider, Verified, at) };
+        record(&story.ledger, &probe).await;
+    }
+    let later = NOW + 4 * HOUR;
+    let mut tx = story.ledger.write().await.unwrap();
+    let named = |url: &String| Named { url: url.clone(), address: url.clone() };
+    let named = others.iter().chain(&names).map(named).collect();
+    let said = Announcement { content: row, router: nodes[1], named, at: later };
+    // What was long ago is of no account.
+    tx.announce(&[said], NOW + 2 * HOUR).await.unwrap();
+    tx.commit().await.unwrap();
+    let replicas = replicas(&story.ledger, 2).await;
+    let left = known.iter().filter(|one| replicas.iter().any(|replica| replica.node == one.0));
+    assert_eq!(left.count(), 3, "nobody serves from there any more, as far as is known");
 }
 
 async fn crowds_out_nobody(db: Database) {
@@ -513,6 +537,133 @@ async fn is_told_apart_by_its_address(db: Database) {
         record(&story.ledger, &probe).await;
     }
     assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "it is one machine");
+}
+
+/// Named by each address of a machine whose operator is known.
+async fn adds_nothing_to_a_configured_machine(db: Database) {
+    let (story, _) = story(&db, &[1]).await;
+    let gateway = Node {
+        id: 0,
+        url: "http://gw.example:8080".to_owned(),
+        kind: NodeKind::Gateway,
+        operator: Some("alice".to_owned()),
+        address: "1.2.3.4".to_owned(),
+    };
+    let router = Node {
+        url: ROUTER.to_owned(),
+        kind: NodeKind::Routing,
+        operator: None,
+        address: ROUTER.to_owned(),
+        ..gateway.clone()
+    };
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.set_nodes(&[gateway, router]).await.unwrap();
+    let known = tx.nodes().await.unwrap();
+    tx.commit().await.unwrap();
+    let of = |kind| known.iter().find(|one| one.kind == kind).unwrap().id;
+    let urls =
+        ["http://1.2.3.4:8080", "http://[2a01::1]:8080", "http://5.6.7.8"].map(str::to_owned);
+    announce(&story.ledger, 1, of(NodeKind::Routing), &urls, NOW).await;
+    let providers = providers(&story.ledger).await;
+    let provider = |url: &str| providers.iter().find(|one| one.1 == url).unwrap().0;
+    let row = row_of(&story.ledger, raw(1)).await;
+    let serve = async |node, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+        record(&story.ledger, &ProbeRecord { addresses, ..seen(row, node, Verified, NOW) }).await;
+    };
+    serve(of(NodeKind::Gateway), &["1.2.3.4", "2a01::/64"]).await;
+    serve(provider(&urls[0]), &["1.2.3.4"]).await;
+    serve(provider(&urls[1]), &["2a01::/64", "2a01::/48"]).await;
+    assert_eq!(health(&story.ledger, 1).await, Health::Healthy);
+    assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "one machine by three names");
+    serve(provider(&urls[2]), &["5.6.7.8"]).await;
+    assert_eq!(health(&story.ledger, 2).await, Health::Healthy, "and another");
+    assert_eq!(health(&story.ledger, 3).await, Health::Degraded);
+}
+
+async fn is_apart_from_no_other_with_more_addresses_than_are_kept(db: Database) {
+    let (story, nodes) = story(&db, &[1]).await;
+    let names = ["http://a.example", "http://b.example", "http://c.example"].map(str::to_owned);
+    announce(&story.ledger, 1, nodes[1], &names, NOW).await;
+    let providers = providers(&story.ledger).await;
+    let provider = |url: &str| providers.iter().find(|one| one.1 == url).unwrap().0;
+    let row = row_of(&story.ledger, raw(1)).await;
+    let serve = async |node, addresses: BTreeSet<String>| {
+        record(&story.ledger, &ProbeRecord { addresses, ..seen(row, node, Verified, NOW) }).await;
+    };
+    let of = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<BTreeSet<_>>();
+    saw(&story.ledger, 1, nodes[0], Missing, NOW).await;
+    // In one network, and in one minute.
+    let mut many: BTreeSet<_> = (1..=33).map(|at| format!("2a01:4f8:1:{at:x}::/64")).collect();
+    many.insert("2a01:4f8:1::/48".to_owned());
+    serve(provider(&names[0]), many).await;
+    serve(provider(&names[1]), of(&["2a01:4f8:1:ffff::/64", "2a01:4f8:1::/48"])).await;
+    assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "it is one customer's");
+    serve(provider(&names[2]), of(&["5.6.7.8"])).await;
+    assert_eq!(health(&story.ledger, 2).await, Health::Healthy, "two of whom all is known");
+    assert_eq!(health(&story.ledger, 3).await, Health::Degraded);
+    saw(&story.ledger, 1, provider(&names[1]), Missing, NOW).await;
+    assert_eq!(health(&story.ledger, 2).await, Health::Degraded, "where else it is nobody knows");
+    saw(&story.ledger, 1, nodes[0], Verified, NOW).await;
+    assert_eq!(health(&story.ledger, 2).await, Health::Healthy, "a configured node is another");
+}
+
+/// Somebody served from elsewhere once, and lets a name lead to the machine of one that serves.
+async fn loses_no_place_to_another_name_of_it(db: Database) {
+    let (story, nodes) = story(&db, &[1]).await;
+    let row = row_of(&story.ledger, raw(1)).await;
+    let serve = async |node, address: &str, at| {
+        let addresses = BTreeSet::from([address.to_owned()]);
+        record(&story.ledger, &ProbeRecord { addresses, ..seen(row, node, Verified, at) }).await;
+    };
+    let find = async |url: &str| {
+        let all = providers(&story.ledger).await;
+        all.into_iter().find(|one| one.1 == url).map(|one| one.0)
+    };
+    let (alias, honest) = ("http://alias.example".to_owned(), "http://honest.example".to_owned());
+    announce(&story.ledger, 1, nodes[1], std::slice::from_ref(&alias), NOW).await;
+    serve(find(&alias).await.unwrap(), "6.6.6.6", NOW).await;
+    let both = [alias, honest];
+    announce(&story.ledger, 1, nodes[1], &both, NOW + 1).await;
+    let others: Vec<_> = (0..7).map(|number| format!("http://9.{number}.1.1")).collect();
+    announce(&story.ledger, 1, nodes[1], &others, NOW + 1).await;
+    for (number, url) in others.iter().enumerate().take(6) {
+        if let Some(node) = find(url).await {
+            serve(node, &format!("9.{number}.1.1"), NOW + 1).await;
+        }
+    }
+    serve(find(&both[1]).await.unwrap(), "8.8.8.8", NOW + 2).await;
+    serve(find(&both[0]).await.unwrap(), "8.8.8.8", NOW + 3).await;
+    for round in 0..8 {
+        let new: Vec<_> = (0..32).map(|at| format!("http://7.{at}.{round}.1")).collect();
+        announce(&story.ledger, 1, nodes[1], &new, NOW + 4 + round).await;
+        assert!(find(&both[1]).await.is_some(), "whoever serves stays");
+    }
+    // The alias is switched off, and the machine is there.
+    saw(&story.ledger, 1, find(&both[0]).await.unwrap(), Missing, NOW + 20).await;
+    let state = replicas(&story.ledger, 1).await;
+    let honest = find(&both[1]).await.unwrap();
+    assert!(state.iter().any(|one| one.node == honest && one.view.state == Some(Verified)));
+}
+
+/// Those of a neighbourhood have two places of a content, and not two for each router.
+async fn has_one_place_whoever_names_it(db: Database) {
+    let (story, nodes) = story(&db, &[1]).await;
+    let row = row_of(&story.ledger, raw(1)).await;
+    let near: Vec<_> = (1..=9).map(|last| format!("http://7.7.7.{last}")).collect();
+    announce(&story.ledger, 1, nodes[1], &near[..2], NOW).await;
+    for (last, (provider, _)) in providers(&story.ledger).await.iter().enumerate() {
+        let addresses = BTreeSet::from([format!("7.7.7.{}", last + 1)]);
+        record(&story.ledger, &ProbeRecord { addresses, ..seen(row, *provider, Verified, NOW) })
+            .await;
+    }
+    announce(&story.ledger, 1, nodes[2], &near[2..], NOW + 1).await;
+    assert_eq!(providers(&story.ledger).await.len(), 2, "another router makes no more of them");
+    announce(&story.ledger, 1, nodes[2], &[&near[..], &[url(9)]].concat(), NOW + 2).await;
+    assert_eq!(providers(&story.ledger).await.len(), 3);
+    // They stay with either.
+    configure(&story.ledger, &[ALL[0], ALL[2]]).await;
+    assert_eq!(providers(&story.ledger).await.len(), 3);
 }
 
 async fn rests_while_a_content_is_not_wanted(db: Database) {

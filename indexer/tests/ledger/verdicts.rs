@@ -9,7 +9,9 @@ use everhold::{
         ReplicaState::{self, Claimed, Corrupt, Missing, Unreachable, Verified},
         independent,
     },
-    ledger::{Judged, Ledger, MOST_ADDRESSES, Millis, ProbeRecord, Replica, RowId},
+    ledger::{
+        Judged, Ledger, MOST_ADDRESSES, MOVES_COUNT_EVERY, Millis, ProbeRecord, Replica, RowId,
+    },
 };
 
 use crate::{
@@ -35,6 +37,9 @@ on_both_engines!(
     judges_again_who_holds_no_copy_any_more,
     judges_again_at_once_what_is_proved_anew,
     judges_again_who_came_to_where_another_is,
+    judges_all_that_a_node_serves_again_once_an_hour,
+    judges_in_the_order_in_which_it_fell_due,
+    keeps_by_what_nodes_are_known_to_be_one,
     a_node_is_where_any_of_its_bytes_came_from,
     who_shows_hundreds_of_addresses_harms_nobody_else,
     counts_those_once_whose_bytes_came_from_one_address,
@@ -453,6 +458,85 @@ async fn judges_again_who_came_to_where_another_is(db: Database) {
     assert_eq!(judge(ledger, NOW + 2).await.len(), 2, "of the other content, too");
     serve(ledger, second, it.nodes[0], &["1.2.3.5"], NOW + 3).await;
     assert!(judge(ledger, NOW + 3).await.is_empty(), "that is known");
+}
+
+/// Who has others' addresses anew with each probe does not have all it serves judged with each.
+async fn judges_all_that_a_node_serves_again_once_an_hour(db: Database) {
+    let mut it = setting(&db).await;
+    it.story.tell(mint(0, 2, 1, 2)).await;
+    it.story.tell(mint(0, 3, 1, 3)).await;
+    let (ledger, content) = (&it.story.ledger, it.content);
+    let second = row_of(ledger, raw(2)).await;
+    take_all(ledger, NOW).await;
+    let others: Vec<_> = (0..9).map(|last| format!("1.2.3.{last}")).collect();
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    for row in [content, second] {
+        serve(ledger, row, it.nodes[0], &others, NOW).await;
+        serve(ledger, row, it.nodes[1], &["5.5.5.5"], NOW).await;
+    }
+    judge(ledger, NOW).await;
+    let judged = async |at| {
+        let mut tx = ledger.write().await.unwrap();
+        tx.rejudge_moved(NOW + at).await.unwrap();
+        tx.commit().await.unwrap();
+        judge(ledger, NOW + at).await
+    };
+    let come = async |address: usize, at| {
+        serve(ledger, second, it.nodes[1], &[others[address]], NOW + at).await;
+    };
+    come(0, 1).await;
+    assert_eq!(judged(1).await.len(), 2, "the first time, at once");
+    for address in 1..5 {
+        let at = 1 + i64::try_from(address).unwrap();
+        come(address, at).await;
+        assert_eq!(judged(at).await, [second], "what it serves there, and no more");
+    }
+    assert!(judged(MOVES_COUNT_EVERY).await.is_empty());
+    assert_eq!(judged(MOVES_COUNT_EVERY + 1).await.len(), 2, "it is made up for");
+    assert!(judged(MOVES_COUNT_EVERY + 2).await.is_empty(), "once");
+    assert!(judged(9 * MOVES_COUNT_EVERY).await.is_empty());
+    come(6, 9 * MOVES_COUNT_EVERY).await;
+    assert_eq!(judged(9 * MOVES_COUNT_EVERY).await.len(), 2, "and again at once");
+}
+
+/// However many are to be judged since something of them changed, those whose time came before come first.
+async fn judges_in_the_order_in_which_it_fell_due(db: Database) {
+    let mut it = setting(&db).await;
+    it.story.tell(mint(0, 2, 1, 2)).await;
+    let (ledger, content) = (&it.story.ledger, it.content);
+    let second = row_of(ledger, raw(2)).await;
+    take_all(ledger, NOW).await;
+    judge(ledger, NOW).await;
+    let mut tx = ledger.write().await.unwrap();
+    let overdue = Judged { content: second, health: Some(Health::Healthy), next: Some(1000) };
+    tx.write_assessments(&[overdue]).await.unwrap();
+    tx.commit().await.unwrap();
+    serve(ledger, content, it.nodes[0], &[], NOW + 1).await;
+    let first = async || {
+        let mut tx = ledger.write().await.unwrap();
+        let due = tx.due_assessments(NOW + 1, 1).await.unwrap();
+        tx.commit().await.unwrap();
+        due.first().map(|one| one.content.row)
+    };
+    assert_eq!(first().await, Some(second));
+    serve(ledger, second, it.nodes[0], &[], NOW + 1).await;
+    assert_eq!(first().await, Some(second), "it is no later by what changed since");
+    assert_eq!(judge(ledger, NOW + 1).await, [second, content]);
+}
+
+/// Whatever they show besides.
+async fn keeps_by_what_nodes_are_known_to_be_one(db: Database) {
+    let it = setting(&db).await;
+    let ledger = &it.story.ledger;
+    for node in &it.nodes {
+        serve(ledger, it.content, *node, &["1.2.3.4"], NOW).await;
+    }
+    let others: Vec<_> = (0..40).map(|last| format!("5.5.5.{last}")).collect();
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    serve(ledger, it.content, it.nodes[0], &others, NOW + HOUR).await;
+    serve(ledger, it.content, it.nodes[1], &["6.6.6.6"], NOW + HOUR).await;
+    assert_eq!(count(ledger, it.content, NOW + HOUR).await, 1);
+    assert_eq!(count(ledger, it.content, NOW + 3 * HOUR).await, 2, "it was too long ago");
 }
 
 async fn who_shows_hundreds_of_addresses_harms_nobody_else(db: Database) {
