@@ -112,7 +112,8 @@ impl Tx {
         // The table of leases is empty when statements are planned, and never large: its index is the
         // better way all the same, a thousand times in a statement. And a lease that a crash of the
         // server loses is taken again.
-        let set = "SELECT set_config('enable_seqscan', 'off', true),
+        let set =
+            "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
                           set_config('synchronous_commit', 'off', true)";
         sqlx::query(set).execute(&mut **c).await?;
         let ids: Vec<i64> = nodes.iter().map(|(node, _)| *node).collect();

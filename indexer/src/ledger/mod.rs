@@ -216,10 +216,13 @@ impl Tx {
     }
 
     /// Has statements go by indexes, for the rest of this transaction: they are about few rows of
-    /// large tables. PostgreSQL does not know how few, nor of a new table how large.
+    /// large tables. PostgreSQL does not know how few, nor of a new table how large. Where it has no index
+    /// all the same, it would take the plan for one that costs ten thousand million, and compile it.
     async fn plan_for_few(&mut self) -> Result<()> {
         if let Self::Postgres(tx) = self {
-            let set = sqlx::query("SET LOCAL enable_seqscan = off");
+            let set = sqlx::query(
+                "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)",
+            );
             set.execute(&mut **tx).await?;
         }
         Ok(())
