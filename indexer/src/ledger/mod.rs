@@ -174,7 +174,7 @@ impl Tx {
 
     /// Waits until no other transaction writes, and keeps others from writing until this one
     /// ends. Following the chain touches rows in an order of its own; with the workers' it could
-    /// deadlock. Not to be called once [`Tx::among_others`] was. SQLite has one writer at a time anyway.
+    /// deadlock. Not to be called once `among_others` was. SQLite has one writer at a time anyway.
     pub async fn alone(&mut self) -> Result<()> {
         if let Self::Postgres(tx) = self {
             let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITERS);
