@@ -34,10 +34,13 @@ impl Tx {
         Ok(BTreeSet::new())
     }
 
-    /// Has all judged anew that nodes serve which moved again since that was last done, where that is long
-    /// enough ago at `now`.
-    pub async fn rejudge_moved(&mut self, now: Millis) -> Result<()> {
-        let due = fetch!(
+    /// Whether there is anything for [`Tx::rejudge_moved`].
+    pub async fn has_moved(&mut self, now: Millis) -> Result<bool> {
+        Ok(!self.moved(now).await?.is_empty())
+    }
+
+    async fn moved(&mut self, now: Millis) -> Result<Vec<RowId>> {
+        let rows = fetch!(
             fetch_all,
             self,
             (i64,),
@@ -45,11 +48,18 @@ impl Tx {
             now.saturating_sub(MOVES_COUNT_EVERY),
             now.saturating_add(MOVES_COUNT_EVERY),
         )?;
+        Ok(rows.into_iter().map(|(node,)| node).collect())
+    }
+
+    /// Has all judged anew that nodes serve which moved again since that was last done, where that is long
+    /// enough ago at `now`.
+    pub async fn rejudge_moved(&mut self, now: Millis) -> Result<()> {
+        let due = self.moved(now).await?;
         if due.is_empty() {
             return Ok(());
         }
         self.alone().await?;
-        for (node,) in due {
+        for node in due {
             let update =
                 "UPDATE moves SET judged_at = $2, again = 0 WHERE node_id = $1 AND again = 1";
             // Another may have been faster.

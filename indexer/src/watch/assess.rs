@@ -12,8 +12,8 @@ use super::{
 use crate::{
     health::{Health, Past, Policy, ReplicaState, next_assessment},
     ledger::{
-        self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, NodeKind, RowId,
-        Subject, Transition, Tx,
+        self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
+        Transition, Tx,
     },
     picture::{ContentPicture, Pages},
     time_text,
@@ -31,9 +31,11 @@ impl Watch {
     /// transaction with the verdict.
     pub(super) async fn assess(&self) -> Result<(), WatchError> {
         let now = ledger::now();
-        let mut tx = self.ledger.write().await?;
-        tx.rejudge_moved(now).await?;
-        tx.commit().await?;
+        if self.ledger.read().await?.has_moved(now).await? {
+            let mut tx = self.ledger.write().await?;
+            tx.rejudge_moved(now).await?;
+            tx.commit().await?;
+        }
         while self.assess_some(now).await? {}
         if self.ledger.read().await?.has_unfound_paths().await? {
             let mut tx = self.ledger.write().await?;
@@ -238,9 +240,7 @@ impl Story<'_> {
         let unwell = self.content.replicas.iter().filter_map(|replica| {
             let state = replica.view.state?;
             let node = self.node(replica.node)?;
-            let counts = state != ReplicaState::Verified
-                && node.kind.gives_bytes()
-                && node.kind != NodeKind::Provider;
+            let counts = state != ReplicaState::Verified && node.kind.is_waited_for();
             counts.then(|| format!("{} {state}", node.url))
         });
         unwell.collect::<Vec<_>>().join(", ")
