@@ -24,6 +24,19 @@ pub(crate) fn identity(url: &Url) -> String {
     }
 }
 
+/// Who a URL's text leads to ([`identity`]); `None` where it is no URL.
+pub(crate) fn host_of(url: &str) -> Option<String> {
+    url.parse().ok().map(|url: Url| identity(&url))
+}
+
+/// The same, or the text itself, and the neighbourhood of the address that it names, if it names one.
+pub(crate) fn place_of(url: &str) -> (String, Option<String>) {
+    match url.parse::<Url>() {
+        Ok(url) => (identity(&url), neighbourhood_of(&url)),
+        Err(_) => (url.to_owned(), None),
+    }
+}
+
 /// The host, as [`identity`] has it, and the port.
 pub(crate) fn host_and_port(url: &Url) -> String {
     let port = url.port_or_known_default().unwrap_or_default();

@@ -8,7 +8,7 @@ use std::{
 use url::Url;
 
 use super::{Millis, RowId};
-use crate::hosts::{OF_A_STRANGER, identity, is_named_by, neighbourhood, neighbourhood_of};
+use crate::hosts::{OF_A_STRANGER, is_named_by, neighbourhood, place_of};
 
 /// Those of one content in one range of addresses that one customer may have.
 pub(super) const OF_A_NEIGHBOURHOOD: usize = 2;
@@ -58,9 +58,9 @@ impl<'a> Contender<'a> {
     /// From where its bytes came counts, and before, where its name leads if that is an address.
     pub(super) fn new(held: &'a Held, is_own: bool) -> Self {
         let url = Url::parse(&held.url).ok();
-        let host = url.as_ref().map_or_else(|| held.url.clone(), identity);
+        let (host, named) = place_of(&held.url);
         let neighbourhoods = match held.addresses.is_empty() {
-            true => url.as_ref().and_then(neighbourhood_of).into_iter().collect(),
+            true => named.into_iter().collect(),
             false => held.addresses.keys().filter_map(|at| range_around(at)).collect(),
         };
         Self { held, is_own, host, neighbourhoods, url }

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use url::Url;
-
 use super::{
     Millis, Node, Result, RowId, Tx,
     bulk::{fetch_in, fetch_pairs},
     execute, fetch,
 };
-use crate::hosts::identity;
+use crate::hosts::host_of;
 
 type Key = (RowId, RowId);
 
@@ -132,12 +130,11 @@ impl Tx {
     pub(super) async fn take_from_providers(&mut self, nodes: &[Node]) -> Result<()> {
         let rows = "SELECT id, url FROM nodes WHERE kind = 'provider'";
         let rows = fetch!(fetch_all, self, (i64, String), rows)?;
-        let host = |url: &str| url.parse().ok().map(|url: Url| identity(&url));
         let giving = nodes.iter().filter(|node| node.kind.gives_bytes());
-        let hosts: HashSet<String> = giving.filter_map(|node| host(&node.url)).collect();
+        let hosts: HashSet<String> = giving.filter_map(|node| host_of(&node.url)).collect();
         let taken = rows.into_iter().filter(|(_, url)| {
             nodes.iter().any(|node| node.url == *url)
-                || host(url).is_some_and(|host| hosts.contains(&host))
+                || host_of(url).is_some_and(|host| hosts.contains(&host))
         });
         self.send_away(&taken.map(|(id, _)| id).collect::<Vec<_>>()).await
     }

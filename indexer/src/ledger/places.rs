@@ -2,13 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use url::Url;
-
 use super::{
     RowId,
     claims::{Contender, Held, OF_A_NEIGHBOURHOOD, Settled, settle},
 };
-use crate::hosts::{identity, neighbourhood_of};
+use crate::hosts::place_of;
 
 /// Providers of one content that are asked because one router named them.
 pub const MOST_OF_A_CONTENT: usize = 8;
@@ -107,10 +105,8 @@ struct Place {
 impl Place {
     /// As far as a name tells.
     fn of_url(url: &str) -> Self {
-        let parsed = Url::parse(url).ok();
-        let host = parsed.as_ref().map_or_else(|| url.to_owned(), identity);
-        let neighbourhoods = parsed.as_ref().and_then(neighbourhood_of).into_iter().collect();
-        Self { host, neighbourhoods }
+        let (host, neighbourhood) = place_of(url);
+        Self { host, neighbourhoods: neighbourhood.into_iter().collect() }
     }
 
     fn of(held: &Held) -> Self {

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rand::seq::SliceRandom;
-use url::Url;
 
 pub use super::places::MOST_OF_A_CONTENT;
 use super::{
@@ -15,7 +14,7 @@ use super::{
     execute, fetch, int,
     places::{Choice, choose},
 };
-use crate::hosts::{identity, neighbourhood_of};
+use crate::hosts::{host_of, place_of};
 
 /// Providers in a ledger.
 pub const MOST_PROVIDERS: usize = 1000;
@@ -85,9 +84,8 @@ enum Trial {
 
 impl Trial {
     fn all_of(url: &str) -> Vec<Self> {
-        let Ok(url) = url.parse::<Url>() else { return vec![Self::Host(url.to_owned())] };
-        let neighbourhood = neighbourhood_of(&url).map(Self::Neighbourhood);
-        [Self::Host(identity(&url))].into_iter().chain(neighbourhood).collect()
+        let (host, neighbourhood) = place_of(url);
+        [Self::Host(host)].into_iter().chain(neighbourhood.map(Self::Neighbourhood)).collect()
     }
 
     fn most(&self) -> usize {
@@ -198,7 +196,7 @@ impl Tx {
     async fn configured_hosts(&mut self) -> Result<HashSet<String>> {
         let select = "SELECT url FROM nodes WHERE kind NOT IN ('provider', 'routing', 'pinning')";
         let rows = fetch!(fetch_all, self, (String,), select)?;
-        Ok(rows.into_iter().filter_map(|(url,)| host(&url)).collect())
+        Ok(rows.into_iter().filter_map(|(url,)| host_of(&url)).collect())
     }
 
     /// For how many contents those are to be asked who never served.
@@ -438,10 +436,6 @@ fn by_router(all: &[(RowId, Held)], router: RowId) -> (Vec<Held>, Vec<Held>) {
     (own, others)
 }
 
-fn host(url: &str) -> Option<String> {
-    url.parse().ok().map(|url: Url| identity(&url))
-}
-
 fn is_among(hosts: &HashSet<String>, url: &str) -> bool {
-    host(url).is_some_and(|host| hosts.contains(&host))
+    host_of(url).is_some_and(|host| hosts.contains(&host))
 }
