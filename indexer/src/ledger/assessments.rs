@@ -4,7 +4,7 @@
 use super::{
     Content, Incident, Millis, Replica, Result, RowId, Tx,
     bulk::{fetch_in, insert_rows},
-    execute, fetch,
+    fetch,
 };
 use crate::health::{AHEAD, Health};
 
@@ -41,17 +41,13 @@ pub struct Judged {
     pub next: Option<Millis>,
 }
 
-/// Since when what changes now is due: a little before, since workers' clocks differ and may be set back.
-fn changed_at() -> Millis {
-    super::now().saturating_sub(AHEAD)
-}
-
 impl Tx {
     /// Has contents judged anew that have replicas: something of them changed. They come after all that was
     /// due long before, however many they are.
     pub(super) async fn rejudge(&mut self, contents: &[RowId]) -> Result<()> {
         self.lock_in_order(LOCK_ASSESSMENTS, contents).await?;
-        let now = changed_at();
+        // A little before: workers' clocks differ, and may be set back.
+        let now = super::now().saturating_sub(AHEAD);
         fetch_in!(
             self,
             (i64,),
@@ -67,11 +63,10 @@ impl Tx {
     /// Has every content judged anew over which an incident is open.
     pub async fn rejudge_incidents(&mut self) -> Result<()> {
         self.alone().await?;
-        let update = "UPDATE assessments SET due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END
-            WHERE content_id IN
-            (SELECT content_id FROM incidents WHERE closed_at IS NULL AND content_id IS NOT NULL)";
-        execute!(self, update, changed_at())?;
-        Ok(())
+        let over = "SELECT DISTINCT content_id FROM incidents
+            WHERE closed_at IS NULL AND content_id IS NOT NULL ORDER BY content_id";
+        let over: Vec<(RowId,)> = fetch!(fetch_all, self, (i64,), over)?;
+        self.rejudge(&over.into_iter().map(|(content,)| content).collect::<Vec<_>>()).await
     }
 
     /// Locks rows of PostgreSQL, by one of the above, in one order everywhere, so that two workers that are about to

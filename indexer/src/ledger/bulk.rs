@@ -34,15 +34,18 @@ pub(super) fn statements<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// From so many keys on, rows are gathered.
-pub(super) const MANY: usize = 128;
+/// From so many keys on, rows are left to gather.
+const MANY: usize = 128;
 /// How long they are left to come.
 const GATHERING: Duration = Duration::from_millis(1);
 
-/// Waits for a statement of SQLite that gives many rows. Its thread would wake the one that waits for
-/// each of them, and the two take turns by the row: so they are looked for now and then only, and many
-/// are there by then.
-pub(super) async fn gathered<T>(rows: impl Future<Output = T>) -> T {
+/// Waits for the rows that a statement of SQLite gives for so many keys. Its thread would wake the one
+/// that waits for each of them, and the two take turns by the row: so many rows are looked for only now
+/// and then, and most are there by then.
+pub(super) async fn rows_of<T>(keys: usize, rows: impl Future<Output = T>) -> T {
+    if keys < MANY {
+        return rows.await;
+    }
     let mut rows = pin!(rows);
     loop {
         if let Poll::Ready(rows) = rows.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -50,16 +53,6 @@ pub(super) async fn gathered<T>(rows: impl Future<Output = T>) -> T {
         }
         tokio::time::sleep(GATHERING).await;
     }
-}
-
-/// Runs a statement of SQLite for so many keys, and gives its rows.
-macro_rules! rows_of {
-    ($keys:expr, $rows:expr) => {
-        match $keys {
-            $crate::ledger::bulk::MANY.. => $crate::ledger::bulk::gathered($rows).await?,
-            _ => $rows.await?,
-        }
-    };
 }
 
 /// `UNNEST` of so many parameters.
@@ -155,7 +148,7 @@ macro_rules! fetch_in {
                     }
                     query.push(") ").push($tail);
                     let found = query.build_query_as::<$row>().fetch_all(&mut **c);
-                    rows.extend($crate::ledger::bulk::rows_of!(chunk.len(), found));
+                    rows.extend($crate::ledger::bulk::rows_of(chunk.len(), found).await?);
                 }
             }
             $crate::ledger::Tx::Postgres(c) => {
@@ -227,7 +220,7 @@ macro_rules! fetch_pairs {
                         " = one.b"
                     ));
                     let found = query.build_query_as::<$row>().fetch_all(&mut **c);
-                    rows.extend($crate::ledger::bulk::rows_of!(chunk.len(), found));
+                    rows.extend($crate::ledger::bulk::rows_of(chunk.len(), found).await?);
                 }
             }
             $crate::ledger::Tx::Postgres(c) => {
@@ -254,9 +247,7 @@ macro_rules! fetch_pairs {
         rows
     }};
 }
-pub(super) use {
-    fetch_in, fetch_pairs, fetch_unique, insert_arrays, insert_rows, insert_tuples, rows_of,
-};
+pub(super) use {fetch_in, fetch_pairs, fetch_unique, insert_arrays, insert_rows, insert_tuples};
 
 #[cfg(test)]
 mod tests {

@@ -45,25 +45,35 @@ pub struct Content {
     pub parse_error: Option<String>,
 }
 
-pub(super) type ContentRow = (
-    i64,
-    i64,
-    Vec<u8>,
-    Option<i64>,
-    Option<Vec<u8>>,
-    Option<i64>,
-    i64,
-    Option<i64>,
-    Option<String>,
-);
+#[derive(sqlx::FromRow)]
+pub(super) struct ContentRow {
+    id: i64,
+    codec: i64,
+    digest: Vec<u8>,
+    size: Option<i64>,
+    sha256: Option<Vec<u8>>,
+    wanted_since: Option<i64>,
+    was_healthy: i64,
+    asked_since: Option<i64>,
+    parse_error: Option<String>,
+}
 
-/// Contents as [`ContentRow`]s.
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    #[sqlx(flatten)]
+    content: ContentRow,
+    wanted: i64,
+    denied: i64,
+}
+
+/// Contents as [`ContentRow`]s, with more columns if need be.
 macro_rules! content_columns {
-    ($which:literal) => {
+    ($which:literal $(, $more:literal)*) => {
         concat!(
             "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, asked_since,
-                parse_error
-             FROM contents ",
+                parse_error",
+            $(", ", $more,)*
+            " FROM contents ",
             $which
         )
     };
@@ -72,14 +82,14 @@ pub(super) use content_columns;
 
 impl Content {
     pub(super) fn from_row(row: ContentRow) -> Result<Self> {
-        let (id, codec, digest, size, sha256, wanted_since, was_healthy, asked_since, parse_error) =
-            row;
+        let was_healthy = row.was_healthy != 0;
+        let (wanted_since, asked_since) = (row.wanted_since, row.asked_since);
         Ok(Self {
-            row: id,
-            id: content_id(codec, &digest)?,
-            known: known(size, sha256.as_deref())?,
-            past: Past { wanted_since, was_healthy: was_healthy != 0, asked_since },
-            parse_error,
+            row: row.id,
+            id: content_id(row.codec, &row.digest)?,
+            known: known(row.size, row.sha256.as_deref())?,
+            past: Past { wanted_since, was_healthy, asked_since },
+            parse_error: row.parse_error,
         })
     }
 }
@@ -174,35 +184,18 @@ impl Tx {
 
     /// Contents by their rows, and how they stand.
     pub async fn contents_of_rows(&mut self, rows: &[RowId]) -> Result<HashMap<RowId, Standing>> {
-        type Row = (
-            i64,
-            i64,
-            Vec<u8>,
-            Option<i64>,
-            Option<Vec<u8>>,
-            Option<i64>,
-            i64,
-            Option<i64>,
-            Option<String>,
-            i64,
-            i64,
-        );
         let found = fetch_in!(
             self,
-            Row,
+            StandingRow,
             {}
-            "SELECT id, codec, digest, size, sha256, wanted_since, was_healthy, asked_since,
-                parse_error, wanted, denied
-             FROM contents WHERE id IN",
+            content_columns!("WHERE id IN", "wanted", "denied"),
             rows,
             ""
         );
-        let content = |row: Row| {
-            let (id, codec, digest, size, sha256, since, was_healthy, asked, error, wanted, denied) =
-                row;
-            let content = (id, codec, digest, size, sha256, since, was_healthy, asked, error);
+        let content = |StandingRow { content, wanted, denied }: StandingRow| {
+            let row = content.id;
             let content = Content::from_row(content)?;
-            Ok((id, Standing { content, wanted: wanted != 0, denied: denied != 0 }))
+            Ok((row, Standing { content, wanted: wanted != 0, denied: denied != 0 }))
         };
         found.into_iter().map(content).collect()
     }

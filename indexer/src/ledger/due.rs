@@ -5,7 +5,7 @@ use super::{
     Millis, Result, RowId, Tx,
     bulk::{KEYS, fetch_in},
     contents::{Known, content_id, known},
-    execute, fetch,
+    execute, fetch, for_few,
 };
 use crate::{content::ContentId, health::Priority};
 
@@ -112,9 +112,7 @@ impl Tx {
         // The table of leases is empty when statements are planned, and never large: its index is the
         // better way all the same, a thousand times in a statement. And a lease that a crash of the
         // server loses is taken again.
-        let set =
-            "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
-                          set_config('synchronous_commit', 'off', true)";
+        let set = concat!("SELECT ", for_few!(), ", set_config('synchronous_commit', 'off', true)");
         sqlx::query(set).execute(&mut **c).await?;
         let ids: Vec<i64> = nodes.iter().map(|(node, _)| *node).collect();
         let mine = sqlx::query_as::<_, (i64,)>(

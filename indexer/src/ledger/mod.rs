@@ -215,14 +215,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Has statements go by indexes, for the rest of this transaction: they are about few rows of
-    /// large tables. PostgreSQL does not know how few, nor of a new table how large. Where it has no index
-    /// all the same, it would take the plan for one that costs ten thousand million, and compile it.
+    /// Has statements go by indexes, for the rest of this transaction ([`for_few`]).
     async fn plan_for_few(&mut self) -> Result<()> {
         if let Self::Postgres(tx) = self {
-            let set = sqlx::query(
-                "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)",
-            );
+            let set = sqlx::query(concat!("SELECT ", for_few!()));
             set.execute(&mut **tx).await?;
         }
         Ok(())
@@ -235,6 +231,15 @@ impl Tx {
             Self::Postgres(_) => postgres,
         }
     }
+}
+
+/// Settings of PostgreSQL for the rest of a transaction in which statements are about few rows of large
+/// tables: they go by indexes. It does not know how few, nor of a new table how large. Where it has no
+/// index all the same, it would take the plan for one that costs ten thousand million, and compile it.
+macro_rules! for_few {
+    () => {
+        "set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
+    };
 }
 
 /// Runs a statement; gives the number of rows it touched.
@@ -262,7 +267,7 @@ macro_rules! fetch {
         }
     }};
 }
-use {execute, fetch};
+use {execute, fetch, for_few};
 
 impl Ledger {
     /// Opens the database and brings its tables up to date. An SQLite file is made if absent.

@@ -144,7 +144,7 @@ impl Batches<'_> {
                 Some(Ok(Following::Batch(there))) if written.len() < TOGETHER => batch = there,
                 following => {
                     settle(chain, tx, written.iter().flat_map(|batch| &batch.events)).await?;
-                    written.iter().for_each(|batch| batch.count(done));
+                    written.iter().for_each(|batch| done.count(batch.from, batch.read()));
                     let following = match following {
                         Some(following) => following,
                         None => next.await,
@@ -171,11 +171,6 @@ impl Batches<'_> {
 impl Batch {
     fn read(&self) -> Read<'_> {
         Read { to: self.last.number, blocks: from_ref(&self.last), events: &self.events }
-    }
-
-    fn count(&self, done: &mut Indexed) {
-        done.events += self.events.len() as u64;
-        debug!("blocks {} to {}: {} events", self.from, self.last.number, self.events.len());
     }
 }
 

@@ -65,6 +65,14 @@ pub(super) struct Read<'a> {
     pub(super) events: &'a [TokenEvent],
 }
 
+impl Indexed {
+    /// Blocks from this one on were written.
+    pub(super) fn count(&mut self, from: u64, read: Read<'_>) {
+        self.events += read.events.len() as u64;
+        debug!("blocks {from} to {}: {} events", read.to, read.events.len());
+    }
+}
+
 impl Stretch {
     pub(super) fn watched(&self) -> Vec<Watched> {
         self.collections.iter().map(Collection::watched).collect()
@@ -187,8 +195,7 @@ impl Watch {
         let read = Read { to, blocks, events };
         self.put(&mut tx, chain, view, &stretch.collections, read).await?;
         settle(chain, tx, events).await?;
-        done.events += events.len() as u64;
-        debug!("blocks {from} to {to}: {} events", events.len());
+        done.count(*from, read);
         Ok(())
     }
 

@@ -41,7 +41,7 @@ pub fn shortage(config: &Config) -> Option<String> {
 /// Why these nodes, configured and found, can't satisfy the policy, if they can't. Providers come and
 /// go by others' words, each for some contents, and are none of them.
 pub fn short_of(nodes: &[Node], min: u32) -> Option<String> {
-    let counts = |node: &&Node| node.kind.gives_bytes() && node.kind != NodeKind::Provider;
+    let counts = |node: &&Node| node.kind.is_waited_for();
     let holder = |node: &Node| Holder::at(node.operator.clone(), node.address.clone());
     let holders: Vec<_> = nodes.iter().filter(counts).map(holder).collect();
     let count = independent(holders.iter(), 0);
