@@ -184,6 +184,7 @@ fn verified(due: &DueProbe, at: i64) -> ProbeRecord {
         detail: None,
         addresses: [format!("10.0.0.{}", due.node)].into(),
         gives_blocks: false,
+        began: at,
         at,
     }
 }

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod check;
 pub mod cli;
 pub mod config;
+mod crash;
 pub mod deny;
 pub mod hash;
 pub mod health;
@@ -22,6 +23,7 @@ pub mod nodes;
 pub mod picture;
 pub mod provenance;
 pub mod publish;
+pub mod repair;
 pub mod report;
 pub mod watch;
 

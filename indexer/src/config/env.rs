@@ -40,6 +40,7 @@ const SETTINGS: &[(&str, Setter)] = &[
         c.aleph.payment = word(v, &[("credit", Payment::Credit), ("hold", Payment::Hold)])?;
         Ok(())
     }),
+    ("EVERHOLD_ALEPH_CREDITS_PER_MIB_HOUR", |c, v| set(&mut c.aleph.credits_per_mib_hour, v)),
     ("EVERHOLD_ALEPH_PROVENANCE", |c, v| set(&mut c.aleph.provenance, v)),
     ("EVERHOLD_IPFS_GATEWAYS", |c, v| set_list(&mut c.ipfs.gateways, v)),
     ("EVERHOLD_IPFS_KUBO", |c, v| set_list(&mut c.ipfs.kubo, v)),
@@ -67,7 +68,48 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_REPAIR_KEYSTORE", |c, v| set_some(&mut c.repair.keystore, v)),
     ("EVERHOLD_REPAIR_PRIVATE_KEY_FILE", |c, v| set_some(&mut c.repair.private_key_file, v)),
     ("EVERHOLD_REPAIR_PASSWORD_FILE", |c, v| set_some(&mut c.repair.password_file, v)),
+    ("EVERHOLD_REPAIR_ACCOUNT", |c, v| set_some(&mut c.repair.account, v)),
     ("EVERHOLD_REPAIR_WAIT", |c, v| set(&mut c.repair.wait, v)),
+    ("EVERHOLD_REPAIR_PIN_WAIT", |c, v| set(&mut c.repair.pin_wait, v)),
+    ("EVERHOLD_REPAIR_MAX_SIZE", |c, v| set(&mut c.repair.max_size, v)),
+    ("EVERHOLD_REPAIR_DRY_RUN", |c, v| set(&mut c.repair.dry_run, v)),
+    ("EVERHOLD_REPAIR_CREDITS_LAST", |c, v| set(&mut c.repair.credits_last, v)),
+    ("EVERHOLD_REPAIR_BUDGET_ACTIONS", |c, v| set_some(&mut c.repair.budget.actions, v)),
+    ("EVERHOLD_REPAIR_BUDGET_BYTES", |c, v| set_some(&mut c.repair.budget.bytes, v)),
+    ("EVERHOLD_REPAIR_BUDGET_CREDITS", |c, v| set_some(&mut c.repair.budget.credits, v)),
+    ("EVERHOLD_REPAIR_BUDGET_RECURRING", |c, v| set_some(&mut c.repair.budget.recurring, v)),
+    ("EVERHOLD_REPAIR_BUDGET_COLLECTION_ACTIONS", |c, v| {
+        set_some(&mut c.repair.budget.collection.actions, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_COLLECTION_BYTES", |c, v| {
+        set_some(&mut c.repair.budget.collection.bytes, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_COLLECTION_CREDITS", |c, v| {
+        set_some(&mut c.repair.budget.collection.credits, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_COLLECTION_RECURRING", |c, v| {
+        set_some(&mut c.repair.budget.collection.recurring, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_TOKEN_ACTIONS", |c, v| {
+        set_some(&mut c.repair.budget.token.actions, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_TOKEN_BYTES", |c, v| set_some(&mut c.repair.budget.token.bytes, v)),
+    ("EVERHOLD_REPAIR_BUDGET_TOKEN_CREDITS", |c, v| {
+        set_some(&mut c.repair.budget.token.credits, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_TOKEN_RECURRING", |c, v| {
+        set_some(&mut c.repair.budget.token.recurring, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_OWNER_ACTIONS", |c, v| {
+        set_some(&mut c.repair.budget.owner.actions, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_OWNER_BYTES", |c, v| set_some(&mut c.repair.budget.owner.bytes, v)),
+    ("EVERHOLD_REPAIR_BUDGET_OWNER_CREDITS", |c, v| {
+        set_some(&mut c.repair.budget.owner.credits, v)
+    }),
+    ("EVERHOLD_REPAIR_BUDGET_OWNER_RECURRING", |c, v| {
+        set_some(&mut c.repair.budget.owner.recurring, v)
+    }),
     ("EVERHOLD_DENY_FILES", |c, v| set_list(&mut c.deny.files, v)),
     ("EVERHOLD_ALERT_WEBHOOK", |c, v| set_webhook(&mut c.alert, v)),
     ("EVERHOLD_ALERT_SECRET_FILE", |c, v| {

@@ -25,6 +25,8 @@ pub struct AlephConfig {
     pub channel: String,
     /// How STORE messages are paid.
     pub payment: Payment,
+    /// What a MiB on aleph costs, in credits an hour (the network's price of storage).
+    pub credits_per_mib_hour: f64,
     /// How often nodes are asked which STORE messages keep each content. `0s`: every round.
     pub provenance: Span,
 }
@@ -39,6 +41,7 @@ impl Default for AlephConfig {
             private_hosts: Vec::new(),
             channel: "EVERHOLD".to_owned(),
             payment: Payment::Credit,
+            credits_per_mib_hour: 0.1797,
             provenance: Span::secs(86_400),
         }
     }
@@ -70,6 +73,17 @@ pub enum Payment {
     Credit,
     /// ALEPH tokens held.
     Hold,
+}
+
+/// From then on the network takes no new STORE that is not paid by credits: 2027-01-01, in seconds since
+/// 1970 (pyaleph, `CREDIT_ONLY_CUTOFF_TIMESTAMP`).
+const CREDITS_ONLY: f64 = 1_798_761_600.0;
+
+impl Payment {
+    /// How a STORE of this time (seconds since 1970) can be paid, where this is how it should be.
+    pub fn in_force(self, time: f64) -> Self {
+        if time >= CREDITS_ONLY { Self::Credit } else { self }
+    }
 }
 
 /// A node: a URL, or a URL and who runs it.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use alloy::primitives::Address;
+use serde::{Deserialize, Deserializer, de};
 
 use super::Span;
+use crate::repair::{Budget, Caps, Credits};
 
 /// `[replicas]`: the policy.
 #[derive(Clone, Debug, Deserialize)]
@@ -90,8 +92,21 @@ pub struct RepairConfig {
     pub private_key_file: Option<PathBuf>,
     /// File that holds the keystore's password.
     pub password_file: Option<PathBuf>,
+    /// On whose behalf STOREs are signed: the account that pays, which lets the key sign for it by its
+    /// `security` aggregate. Absent: the key's own.
+    pub account: Option<Address>,
     /// How long a node gets to fetch before it is sent the bytes.
     pub wait: Span,
+    /// How long a pinning service gets until others serve what it was told to pin.
+    pub pin_wait: Span,
+    /// Larger content is not repaired, in bytes.
+    pub max_size: u64,
+    /// Whether it is only said what would be done.
+    pub dry_run: bool,
+    /// How long the account's credits must last, or an incident is opened.
+    pub credits_last: Span,
+    /// How much may be spent.
+    pub budget: BudgetConfig,
 }
 
 impl Default for RepairConfig {
@@ -101,7 +116,76 @@ impl Default for RepairConfig {
             keystore: None,
             private_key_file: None,
             password_file: None,
+            account: None,
             wait: Span::secs(30),
+            pin_wait: Span::secs(6 * 3600),
+            max_size: 1 << 30,
+            dry_run: false,
+            credits_last: Span::secs(7 * 86_400),
+            budget: BudgetConfig::default(),
         }
     }
+}
+
+/// `[repair.budget]`: caps on everything together, and on what is done for each collection, token and
+/// owner. What is left out is not capped; 0 is nothing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetConfig {
+    /// Actions in any hour.
+    pub actions: Option<u64>,
+    /// Bytes sent in any hour.
+    pub bytes: Option<u64>,
+    /// Credits an hour that the STOREs signed in any hour may cost.
+    #[serde(deserialize_with = "credits")]
+    pub credits: Option<Credits>,
+    /// Credits an hour that all STOREs signed here may cost together.
+    #[serde(deserialize_with = "credits")]
+    pub recurring: Option<Credits>,
+    /// The same of each collection.
+    pub collection: CapsConfig,
+    /// The same of each token.
+    pub token: CapsConfig,
+    /// The same of each owner, over all their tokens.
+    pub owner: CapsConfig,
+}
+
+impl BudgetConfig {
+    /// The budgets, with nothing spent.
+    pub fn unspent(&self) -> Budget {
+        let Self { actions, bytes, credits, recurring, .. } = *self;
+        let all = Caps { actions, bytes, credits, recurring };
+        Budget::new(all, self.collection.caps(), self.token.caps(), self.owner.caps())
+    }
+}
+
+/// `[repair.budget.collection]`, `.token` and `.owner`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CapsConfig {
+    /// Actions in any hour.
+    pub actions: Option<u64>,
+    /// Bytes sent in any hour.
+    pub bytes: Option<u64>,
+    /// Credits an hour that the STOREs signed in any hour may cost.
+    #[serde(deserialize_with = "credits")]
+    pub credits: Option<Credits>,
+    /// Credits an hour that all STOREs signed here may cost together.
+    #[serde(deserialize_with = "credits")]
+    pub recurring: Option<Credits>,
+}
+
+impl CapsConfig {
+    /// The caps.
+    pub fn caps(&self) -> Caps {
+        let Self { actions, bytes, credits, recurring } = *self;
+        Caps { actions, bytes, credits, recurring }
+    }
+}
+
+/// An amount of credits: a number that is not below zero.
+fn credits<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
+    let number = f64::deserialize(from)?;
+    let amount = Credits::from_number(number);
+    amount.map(Some).ok_or_else(|| de::Error::custom(format!("{number} is no amount of credits")))
 }

@@ -36,6 +36,7 @@ refresh = "6h"                          # how often the list is read
 private_hosts = []                      # URLs of nodes of the list that may be on private addresses
 channel = "EVERHOLD"
 payment = "credit"                      # or "hold" (refused by the network from 2027-01-01 on)
+credits_per_mib_hour = 0.1797           # the network's price: what a STORE costs, of at least 25 MiB
 provenance = "24h"                      # how often nodes are asked which STOREs keep each content; "0s": every round
 
 [ipfs]
@@ -71,7 +72,24 @@ spot_check = "6h"                       # how often a few blocks of large files 
 enabled = true
 # keystore = "repair-key.json"          # or private_key_file: signs and pays for STORE messages
 # password_file = "repair-key.password" # or EVERHOLD_KEYSTORE_PASSWORD
+# account = "0x…"                       # pays instead of the key, which it lets sign for it: `everhold delegate`
 wait = "30s"                            # how long a node gets to fetch before it is sent the bytes
+pin_wait = "6h"                         # how long a pinning service gets until its pin is seen to help
+max_size = 1073741824                   # bytes; larger content is not repaired
+dry_run = false                         # or true: it is only said what would be done, and what it would cost
+credits_last = "168h"                   # the account's credits must last as long, or people are told
+
+[repair.budget]                         # what is left out is not capped; 0 is nothing
+# actions = 5000                        # in any hour
+# bytes = 10737418240                   # sent in any hour
+# credits = 450.0                       # an hour, of STOREs signed in any hour: one costs at least 4.4925
+# recurring = 4500.0                    # an hour, of all STOREs signed here
+
+# The same for each collection, each token, and each owner over all their tokens.
+# [repair.budget.collection]
+# [repair.budget.token]
+# [repair.budget.owner]
+# bytes = 1073741824
 
 [deny]
 files = []                              # with an id (64 hex digits or a CID) and a reason a line: never fetched or stored

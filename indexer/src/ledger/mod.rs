@@ -44,10 +44,11 @@ mod states;
 mod store_checks;
 mod stores;
 mod tokens;
+mod turn;
 mod uris;
 mod views;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 
@@ -71,12 +72,13 @@ pub use odd::OddLogs;
 pub use paths::{DuePath, PathOf};
 pub use probes::ProbeRecord;
 pub use providers::{Announcement, MOST_OF_A_CONTENT, MOST_PROVIDERS, Named};
-pub use repairs::{Repair, RepairState};
+pub use repairs::{KeptMessage, NewMessage, NewRepair, Repair, RepairState, SentRepair, Undone};
 pub use replicas::{Replica, StateChange};
 pub use spots::{DueSpot, SPOT_ABOVE, SpotRecord, SpotResult};
 pub use store_checks::DueStores;
 pub use stores::{Grant, Store, StoreAt, StoresAt, StoresSeen};
 pub use tokens::{Burn, Token};
+pub use turn::Turn;
 pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
 pub use views::{LinkRow, OwnContents, TokenContents, UriView};
 
@@ -128,6 +130,14 @@ pub enum LedgerError {
     /// The blocks to be written do not follow those in the ledger.
     #[error("block {0} does not follow what the ledger holds: the chain changed meanwhile")]
     Unlinked(u64),
+    /// The file by which processes take turns.
+    #[error("can't lock {}, by which processes take turns at repairs: {source}", path.display())]
+    Lock {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A value read from the database makes no sense.
     #[error("the ledger holds a value that makes no sense: {0}")]
     Corrupt(String),
@@ -140,6 +150,8 @@ pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pool: Pool,
+    /// Of SQLite: the file by which processes take turns; none of a database in memory.
+    lock: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -273,8 +285,10 @@ impl Ledger {
     /// Opens the database and brings its tables up to date. An SQLite file is made if absent.
     pub async fn open(url: &str) -> Result<Self> {
         let failed = |source| LedgerError::Open { url: without_password(url), source };
+        let mut lock = None;
         let pool = if url.starts_with("sqlite:") {
             let pool = sqlite::open(url).await?;
+            lock = sqlite::lock_path(url);
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             // One connection by itself first: a pool says only that time ran out, not why.
@@ -288,7 +302,7 @@ impl Ledger {
         } else {
             return Err(LedgerError::UnknownEngine(without_password(url)));
         };
-        Ok(Self { pool })
+        Ok(Self { pool, lock })
     }
 
     /// As [`Ledger::open`], but makes no SQLite file.

@@ -7,12 +7,13 @@ use super::{
     assessments::LOCK_CONTENTS,
     bulk::{fetch_in, fetch_pairs, insert_rows},
     int,
+    repairs::Proof,
     spots::is_worth_spot_checks,
     text,
 };
 use crate::{
     content::{Codec, Digest},
-    health::{Holding, ReplicaState, Schedule, Verdict},
+    health::{FAILURES_THAT_COUNT, Holding, ReplicaState, Schedule, Verdict},
 };
 
 /// Changes of state kept for each replica.
@@ -45,6 +46,8 @@ pub struct ProbeRecord {
     pub addresses: BTreeSet<String>,
     /// Whether the node gives blocks, so that it can be spot checked.
     pub gives_blocks: bool,
+    /// When it began.
+    pub began: Millis,
     /// When it ended.
     pub at: Millis,
 }
@@ -186,7 +189,7 @@ impl Tx {
         changed.extend(learned.iter().filter(|(_, new)| new.asked.is_some()).map(|(id, _)| *id));
         self.rejudge(&changed.into_iter().collect::<Vec<_>>()).await?;
         self.learn(&learned, &contents).await?;
-        self.finish_repairs(&outcomes).await?;
+        self.prove(&outcomes).await?;
         self.met_providers(&providers, &outcomes).await?;
         Ok(outcomes.iter().map(|one| ((one.record.content, one.record.node), one.after)).collect())
     }
@@ -378,28 +381,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Probes saw the right bytes: what was sent to these replicas has worked.
-    async fn finish_repairs(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
-        let verified = outcomes.iter().filter(|one| one.record.seen == ReplicaState::Verified);
-        let verified: HashMap<Key, Millis> =
-            verified.map(|one| ((one.record.content, one.record.node), one.record.at)).collect();
-        let contents: BTreeSet<RowId> = verified.keys().map(|(content, _)| *content).collect();
-        let contents: Vec<RowId> = contents.into_iter().collect();
-        let open = fetch_in!(
-            self,
-            (i64, i64, i64),
-            {}
-            "SELECT id, content_id, node_id FROM repairs
-             WHERE state IN ('planned', 'sent') AND content_id IN",
-            contents,
-            ""
-        );
-        for (id, content, node) in open {
-            if let Some(at) = verified.get(&(content, node)) {
-                self.finish_repair(id, *at).await?;
-            }
-        }
-        Ok(())
+    /// What was sent to these replicas has worked, or has not.
+    async fn prove(&mut self, outcomes: &[Outcome<'_>]) -> Result<()> {
+        let proof = |one: &Outcome<'_>| {
+            let record = one.record;
+            let wrong = match record.seen {
+                ReplicaState::Verified => None,
+                ReplicaState::Unreachable if one.after.failures < FAILURES_THAT_COUNT => {
+                    return None;
+                }
+                seen => Some(record.detail.clone().unwrap_or_else(|| format!("it is {seen}"))),
+            };
+            let key = (record.content, record.node);
+            Some((key, Proof { began: record.began, at: record.at, wrong }))
+        };
+        self.prove_repairs(&outcomes.iter().filter_map(proof).collect()).await
     }
 }
 

@@ -1,11 +1,28 @@
-//! Repairs, and the STORE messages they signed.
+//! Repairs: what was done about replicas, at what cost, and what became of it.
 
-use super::{LedgerError, Millis, Result, RowId, Tx, execute, fetch, text};
-use crate::health::is_believed;
+mod attempts;
+mod messages;
+mod payers;
+mod proof;
+mod spending;
+
+use alloy::primitives::{Address, U256};
+
+pub use messages::{KeptMessage, NewMessage};
+pub(super) use proof::Proof;
+
+use super::{
+    LedgerError, Millis, Result, RowId, Tx,
+    bulk::{fetch_in, insert_rows},
+    execute, fetch, int, text, uint,
+};
+use crate::repair::{Action, Cost, Credits, Payer};
 
 /// How far a repair has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepairState {
+    /// A budget has no room for it now.
+    Waiting,
     /// Decided and written down; not known to have reached the node.
     Planned,
     /// The node answered that it took it. This proves nothing.
@@ -20,6 +37,7 @@ impl RepairState {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Planned => "planned",
             Self::Sent => "sent",
             Self::Done => "done",
@@ -28,175 +46,336 @@ impl RepairState {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        [Self::Planned, Self::Sent, Self::Done, Self::Failed]
+        [Self::Waiting, Self::Planned, Self::Sent, Self::Done, Self::Failed]
             .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or_else(|| LedgerError::Corrupt(format!("repair state `{text}`")))
     }
 }
 
+/// What stands in the place of an action where all was tried, or nothing could be.
+const NONE: &str = "none";
+
 /// A repair in the ledger.
 #[derive(Clone, Debug)]
 pub struct Repair {
     /// Its key.
     pub id: RowId,
+    /// The content.
+    pub content: RowId,
     /// The node's URL.
     pub node: String,
-    /// What was done: `upload`, `upload-with-store`, `store`.
+    /// What was done: the word of an [`Action`], or `none` where nothing could be.
     pub action: String,
     /// How far it has come.
     pub state: RepairState,
-    /// The STORE message it sent, if any.
+    /// The STORE message it sent, or the pinning service's name of the request, if any.
     pub message_hash: Option<String>,
     /// What the node said, or why it failed.
     pub detail: Option<String>,
+    /// What it takes.
+    pub cost: Cost,
+    /// On whose account it goes, where there are such.
+    pub payer: Option<Payer>,
     /// When it was decided.
     pub started_at: Millis,
+    /// When the node answered that it took it.
+    pub sent_at: Option<Millis>,
     /// When a probe proved or disproved it.
     pub finished_at: Option<Millis>,
 }
 
-type RepairRow = (i64, String, String, String, Option<String>, Option<String>, i64, Option<i64>);
+/// A repair that is decided, to be written down before anything is sent.
+#[derive(Clone, Debug)]
+pub struct NewRepair {
+    /// The content.
+    pub content: RowId,
+    /// The node.
+    pub node: RowId,
+    /// What is done.
+    pub action: Action,
+    /// The STORE message that goes with it.
+    pub message_hash: Option<String>,
+    /// What it takes.
+    pub cost: Cost,
+    /// On whose account it goes.
+    pub payer: Option<Payer>,
+}
+
+/// What a node answered to a repair, in its favour.
+#[derive(Clone, Debug)]
+pub struct SentRepair {
+    /// Which.
+    pub repair: RowId,
+    /// What is said of it, if it is not proved.
+    pub detail: Option<String>,
+    /// The name by which a pinning service knows the request.
+    pub request: Option<String>,
+    /// When it answered.
+    pub sent_at: Millis,
+    /// A probe that begins before this and sees nothing right says nothing yet.
+    pub prove_by: Millis,
+}
+
+/// Something that can't be done now, or at all.
+#[derive(Clone, Debug)]
+pub struct Undone {
+    /// The content.
+    pub content: RowId,
+    /// The node.
+    pub node: RowId,
+    /// What would be done, if a budget had room for it; `None`: nothing could be, or all was in vain.
+    pub action: Option<Action>,
+    /// Why not.
+    pub detail: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct RepairRow {
+    id: i64,
+    content_id: i64,
+    url: String,
+    action: String,
+    state: String,
+    message_hash: Option<String>,
+    detail: Option<String>,
+    bytes: i64,
+    credits: i64,
+    collection_id: Option<i64>,
+    token_id: Option<Vec<u8>>,
+    owner: Option<Vec<u8>>,
+    started_at: i64,
+    sent_at: Option<i64>,
+    finished_at: Option<i64>,
+}
+
+macro_rules! select_repairs {
+    ($which:literal) => {
+        concat!(
+            "SELECT r.id, r.content_id, n.url, r.action, r.state, r.message_hash, r.detail, r.bytes,
+                r.credits, r.collection_id, r.token_id, r.owner, r.started_at, r.sent_at, r.finished_at
+             FROM repairs r JOIN nodes n ON n.id = r.node_id ",
+            $which
+        )
+    };
+}
+
+/// The payer of three columns.
+fn payer(
+    collection: Option<i64>,
+    token: Option<&[u8]>,
+    owner: Option<&[u8]>,
+) -> Result<Option<Payer>> {
+    let Some(collection) = collection else { return Ok(None) };
+    let corrupt = |what: &str| LedgerError::Corrupt(format!("the {what} of a repair"));
+    let token = token.map(|bytes| {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| corrupt("token"))?;
+        Ok::<_, LedgerError>(U256::from_be_bytes(bytes))
+    });
+    let owner = owner.map(|bytes| Address::try_from(bytes).map_err(|_| corrupt("owner")));
+    Ok(Some(Payer { collection, token: token.transpose()?, owner: owner.transpose()? }))
+}
+
+/// The columns of a payer.
+fn columns(payer: Option<&Payer>) -> (Option<RowId>, Option<Vec<u8>>, Option<Vec<u8>>) {
+    let token = payer.and_then(|one| one.token).map(|id| id.to_be_bytes::<32>().to_vec());
+    let owner = payer.and_then(|one| one.owner).map(|owner| owner.to_vec());
+    (payer.map(|one| one.collection), token, owner)
+}
+
+impl RepairRow {
+    fn into_repair(self) -> Result<Repair> {
+        Ok(Repair {
+            payer: payer(self.collection_id, self.token_id.as_deref(), self.owner.as_deref())?,
+            state: RepairState::parse(&self.state)?,
+            id: self.id,
+            content: self.content_id,
+            node: self.url,
+            action: self.action,
+            message_hash: self.message_hash,
+            detail: self.detail,
+            cost: Cost { bytes: uint(self.bytes), credits: Credits(uint(self.credits)) },
+            started_at: self.started_at,
+            sent_at: self.sent_at,
+            finished_at: self.finished_at,
+        })
+    }
+}
 
 impl Tx {
-    /// Writes a repair down before anything is sent.
-    pub async fn plan_repair(
+    /// Writes repairs down before anything is sent; gives their rows, in the same order. `None` where
+    /// one is under way at the replica: there is one at a time.
+    pub async fn plan_repairs(
         &mut self,
-        content: RowId,
-        node: RowId,
-        action: &str,
-        message_hash: Option<&str>,
+        repairs: &[NewRepair],
         now: Millis,
-    ) -> Result<RowId> {
-        let (id,) = fetch!(
-            fetch_one,
-            self,
-            (i64,),
-            "INSERT INTO repairs (content_id, node_id, action, state, message_hash, started_at)
-             VALUES ($1, $2, $3, 'planned', $4, $5) RETURNING id",
-            content,
-            node,
-            action,
-            message_hash,
-            now,
-        )?;
-        Ok(id)
+    ) -> Result<Vec<Option<RowId>>> {
+        let mut rows = Vec::with_capacity(repairs.len());
+        for one in repairs {
+            self.give_up_planned(one.content, one.node, now).await?;
+            let waiting = "DELETE FROM repairs
+                           WHERE content_id = $1 AND node_id = $2 AND state = 'waiting'";
+            execute!(self, waiting, one.content, one.node)?;
+            let (collection, token, owner) = columns(one.payer.as_ref());
+            let row = fetch!(
+                fetch_optional,
+                self,
+                (i64,),
+                "INSERT INTO repairs (content_id, node_id, action, state, message_hash, started_at,
+                    bytes, credits, collection_id, token_id, owner)
+                 VALUES ($1, $2, $3, 'planned', $4, $5, $6, $7, $8, $9, $10)
+                 ON CONFLICT DO NOTHING RETURNING id",
+                one.content,
+                one.node,
+                one.action.as_str(),
+                one.message_hash.as_deref(),
+                now,
+                int(one.cost.bytes),
+                int(one.cost.credits.0),
+                collection,
+                token,
+                owner,
+            )?;
+            rows.push(row.map(|(id,)| id));
+        }
+        Ok(rows)
     }
 
-    /// Writes down what became of a repair, unless a probe has settled it already.
-    pub async fn update_repair(
-        &mut self,
-        id: RowId,
-        state: RepairState,
-        detail: Option<&str>,
-        now: Millis,
-    ) -> Result<()> {
-        let finished = (state == RepairState::Failed).then_some(now);
-        execute!(
-            self,
-            "UPDATE repairs SET state = $2, detail = $3, finished_at = $4
-             WHERE id = $1 AND state <> 'done'",
-            id,
-            state.as_str(),
-            detail.map(text),
-            finished,
-        )?;
+    /// Something else is done than what a process planned that ended before it did it.
+    async fn give_up_planned(&mut self, content: RowId, node: RowId, now: Millis) -> Result<()> {
+        let update = "UPDATE repairs SET state = 'failed', finished_at = $3,
+                detail = 'it was planned, and not done'
+             WHERE content_id = $1 AND node_id = $2 AND state = 'planned'";
+        execute!(self, update, content, node, now)?;
         Ok(())
     }
 
-    /// A probe saw the right bytes: what was sent to this replica has worked.
-    pub(super) async fn finish_repair(&mut self, id: RowId, now: Millis) -> Result<()> {
-        let update = "UPDATE repairs SET state = 'done', finished_at = $2 WHERE id = $1";
-        execute!(self, update, id, now)?;
+    /// Writes down that nodes took repairs, unless a probe has settled them already.
+    pub async fn repairs_sent(&mut self, sent: &[SentRepair]) -> Result<()> {
+        insert_rows!(
+            self,
+            "WITH sent (id, detail, request, sent_at, prove_by) AS (",
+            sent,
+            |one| (
+                one.repair,
+                one.detail.as_deref().map(text),
+                one.request.as_deref().map(text),
+                one.sent_at,
+                one.prove_by,
+            ),
+            ") UPDATE repairs SET state = 'sent', detail = sent.detail, sent_at = sent.sent_at,
+                    prove_by = sent.prove_by,
+                    message_hash = COALESCE(sent.request, repairs.message_hash)
+               FROM sent WHERE repairs.id = sent.id AND repairs.state = 'planned'"
+        );
         Ok(())
     }
 
-    /// How many repairs of a replica have failed since the last that worked, and when the last
-    /// one was begun: what backoff is reckoned from. There is none from one of a time to come.
-    pub async fn failed_repairs(
-        &mut self,
-        content: RowId,
-        node: RowId,
-        now: Millis,
-    ) -> Result<(i64, Option<Millis>)> {
-        let (failed, last) = fetch!(
-            fetch_one,
+    /// Writes down that repairs failed, and why, unless a probe has settled them already.
+    pub async fn repairs_failed(&mut self, failed: &[(RowId, String)], now: Millis) -> Result<()> {
+        insert_rows!(
             self,
-            (i64, Option<i64>),
-            "SELECT COUNT(*), (SELECT started_at FROM repairs
-                WHERE content_id = $1 AND node_id = $2 ORDER BY id DESC LIMIT 1) FROM repairs
-             WHERE content_id = $1 AND node_id = $2 AND state <> 'done' AND id > COALESCE(
-                (SELECT MAX(id) FROM repairs
-                 WHERE content_id = $1 AND node_id = $2 AND state = 'done'), 0)",
-            content,
-            node,
-        )?;
-        Ok((failed, last.filter(|at| failed > 0 && is_believed(*at, now))))
+            "WITH failed (id, detail, at) AS (",
+            failed,
+            |one| (one.0, text(&one.1), now),
+            ") UPDATE repairs SET state = 'failed', detail = failed.detail, finished_at = failed.at
+               FROM failed WHERE repairs.id = failed.id AND repairs.state IN ('planned', 'sent')"
+        );
+        Ok(())
+    }
+
+    /// Writes down what is not done, and why. What waits for a budget stands once for each replica.
+    pub async fn note_undone(&mut self, undone: &[Undone], now: Millis) -> Result<()> {
+        for one in undone {
+            let detail = text(&one.detail);
+            let Some(action) = one.action else {
+                self.give_up_planned(one.content, one.node, now).await?;
+                let none = "INSERT INTO repairs
+                    (content_id, node_id, action, state, detail, started_at, finished_at)
+                    VALUES ($1, $2, $3, 'failed', $4, $5, $5)";
+                execute!(self, none, one.content, one.node, NONE, detail, now)?;
+                continue;
+            };
+            let known = "UPDATE repairs SET action = $3, detail = $4
+                         WHERE content_id = $1 AND node_id = $2 AND state = 'waiting'";
+            let word = action.as_str();
+            if execute!(self, known, one.content, one.node, word, &detail)? == 0 {
+                let new = "INSERT INTO repairs
+                    (content_id, node_id, action, state, detail, started_at)
+                    VALUES ($1, $2, $3, 'waiting', $4, $5)";
+                execute!(self, new, one.content, one.node, word, &detail, now)?;
+            }
+        }
+        Ok(())
     }
 
     /// The repairs of a content begun at `since` or later, oldest first.
     pub async fn repairs_since(&mut self, content: RowId, since: Millis) -> Result<Vec<Repair>> {
-        let rows = fetch!(
-            fetch_all,
-            self,
-            RepairRow,
-            "SELECT r.id, n.url, r.action, r.state, r.message_hash, r.detail, r.started_at,
-                    r.finished_at
-             FROM repairs r JOIN nodes n ON n.id = r.node_id
-             WHERE r.content_id = $1 AND r.started_at >= $2 ORDER BY r.id",
-            content,
-            since,
-        )?;
-        rows.into_iter()
-            .map(|(id, node, action, state, message_hash, detail, started_at, finished_at)| {
-                let state = RepairState::parse(&state)?;
-                Ok(Repair {
-                    id,
-                    node,
-                    action,
-                    state,
-                    message_hash,
-                    detail,
-                    started_at,
-                    finished_at,
-                })
-            })
-            .collect()
+        let select =
+            select_repairs!("WHERE r.content_id = $1 AND r.started_at >= $2 ORDER BY r.id");
+        let rows = fetch!(fetch_all, self, RepairRow, select, content, since)?;
+        rows.into_iter().map(RepairRow::into_repair).collect()
     }
 
-    /// Keeps a signed message, before it is sent.
-    pub async fn keep_message(
-        &mut self,
-        content: RowId,
-        item_hash: &str,
-        sender: &str,
-        envelope: &str,
-        now: Millis,
-    ) -> Result<()> {
+    /// The last repairs of all begun at `since` or later, up to `most`, oldest first.
+    pub async fn all_repairs(&mut self, since: Millis, most: u32) -> Result<Vec<Repair>> {
+        let select = select_repairs!(
+            "WHERE r.started_at >= $1 ORDER BY r.started_at DESC, r.id DESC LIMIT $2"
+        );
+        let rows = fetch!(fetch_all, self, RepairRow, select, since, i64::from(most))?;
+        let repairs: Result<Vec<_>> = rows.into_iter().map(RepairRow::into_repair).collect();
+        repairs.map(|mut repairs| {
+            repairs.reverse();
+            repairs
+        })
+    }
+
+    /// How many repairs wait for a budget.
+    pub async fn waiting_repairs(&mut self) -> Result<u64> {
+        let select = "SELECT COUNT(*) FROM repairs WHERE state = 'waiting'";
+        Ok(uint(fetch!(fetch_one, self, (i64,), select)?.0))
+    }
+
+    /// How many repairs were begun at `since` or later that something was sent for, and how many of
+    /// them a probe has proved.
+    pub async fn repair_tally(&mut self, since: Millis) -> Result<(u64, u64)> {
+        let (tried, proved) = fetch!(
+            fetch_one,
+            self,
+            (i64, i64),
+            "SELECT COUNT(*), COUNT(CASE WHEN state = 'done' THEN 1 END) FROM repairs
+             WHERE started_at >= $1 AND action <> 'none' AND state <> 'waiting'",
+            since,
+        )?;
+        Ok((uint(tried), uint(proved)))
+    }
+
+    /// Forgets what waited for a budget at replicas that need nothing any more.
+    pub async fn drop_waiting(&mut self) -> Result<()> {
         execute!(
             self,
-            "INSERT INTO messages (item_hash, content_id, sender, envelope, created_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            item_hash,
-            content,
-            sender,
-            envelope,
-            now,
+            "DELETE FROM repairs WHERE state = 'waiting' AND NOT EXISTS (
+                SELECT 1 FROM replicas p
+                WHERE p.content_id = repairs.content_id AND p.node_id = repairs.node_id
+                  AND p.due_at IS NOT NULL AND p.state IN ('missing', 'corrupt', 'unreachable'))"
         )?;
         Ok(())
     }
 
-    /// The newest message kept for a content by this sender.
-    pub async fn kept_message(&mut self, content: RowId, sender: &str) -> Result<Option<String>> {
-        let row = fetch!(
-            fetch_optional,
+    /// Makes the replicas of these pairs of content and node due, at the time beside each.
+    pub async fn probe_again(&mut self, pairs: &[(RowId, RowId, Millis)]) -> Result<()> {
+        self.among_others().await?;
+        let mut pairs = pairs.to_vec();
+        // In one order everywhere, so that two workers never wait for each other.
+        pairs.sort_unstable();
+        insert_rows!(
             self,
-            (String,),
-            "SELECT envelope FROM messages WHERE content_id = $1 AND sender = $2
-             ORDER BY created_at DESC LIMIT 1",
-            content,
-            sender,
-        )?;
-        Ok(row.map(|(envelope,)| envelope))
+            "WITH one (content, node, at) AS (",
+            pairs,
+            |pair| (pair.0, pair.1, pair.2),
+            ") UPDATE replicas SET due_at = one.at, priority = 0 FROM one
+               WHERE content_id = one.content AND node_id = one.node AND due_at IS NOT NULL"
+        );
+        Ok(())
     }
 }

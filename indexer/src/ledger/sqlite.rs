@@ -1,6 +1,6 @@
 //! Opening an SQLite file.
 
-use std::{str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection,
@@ -37,6 +37,17 @@ pub(super) fn options(url: &str) -> Result<(SqliteConnectOptions, Duration), sql
     let url =
         if others.is_empty() { file.to_owned() } else { format!("{file}?{}", others.join("&")) };
     Ok((SqliteConnectOptions::from_str(&url)?, patience))
+}
+
+/// The file beside the database by which processes take turns; `None` of one in memory.
+pub(super) fn lock_path(url: &str) -> Option<PathBuf> {
+    let (options, _) = options(url).ok()?;
+    let mut name = options.get_filename().file_name()?.to_owned();
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return None;
+    }
+    name.push(".repair-lock");
+    Some(options.get_filename().with_file_name(name))
 }
 
 pub(super) async fn open(url: &str) -> Result<sqlx::SqlitePool> {
@@ -97,6 +108,8 @@ mod tests {
         assert_eq!((both.get_filename().to_str(), patience_of_both.as_millis()), (Some("a.db"), 0));
         let refused = patience("sqlite://a.db?busy_timeout=long").unwrap_err().to_string();
         assert!(refused.contains("milliseconds, not `long`"), "{refused}");
+        assert_eq!(lock_path("sqlite:///x/a.db").unwrap().to_str(), Some("/x/a.db.repair-lock"));
+        assert_eq!(lock_path("sqlite::memory:"), None);
         assert!(patience("sqlite://a.db?busy=1").is_err(), "others are still refused");
     }
 }

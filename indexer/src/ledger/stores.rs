@@ -194,7 +194,7 @@ impl Tx {
             (i64, String),
             {"SELECT content_id, envelope FROM (SELECT content_id, envelope, ROW_NUMBER() OVER
                 (PARTITION BY content_id ORDER BY created_at DESC, item_hash) AS place
-                FROM messages) AS placed WHERE place <= " => MOST_SIGNED}
+                FROM messages WHERE kind = 'STORE') AS placed WHERE place <= " => MOST_SIGNED}
             " AND content_id IN",
             contents,
             "ORDER BY content_id, place"

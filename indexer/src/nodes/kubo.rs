@@ -15,6 +15,9 @@ use crate::content::{Cid, ContentId, Providers, Shape};
 /// `exchange/offline`).
 const OFFLINE: &str = "block was not found locally (offline)";
 
+/// Bytes of an answer that only says what was done.
+const LONGEST_ANSWER: u64 = 256 << 10;
+
 /// Providers that it is to find, at most.
 const PROVIDERS: &str = "100";
 
@@ -51,6 +54,18 @@ impl Kubo {
             opened => opened?,
         };
         routing::read(body, Shape::Kubo).await
+    }
+
+    /// Has the node fetch a DAG from its peers, if it has it not, and keep it (`pin/add`). It answers when
+    /// it has; `Ok` proves nothing.
+    ///
+    /// # Errors
+    /// [`FetchError`], where it refused or found no peer that has it in time.
+    pub async fn pin(&self, id: &ContentId) -> Result<(), FetchError> {
+        let mut url = join(&self.url, "api/v0/pin/add");
+        url.query_pairs_mut().append_pair("arg", &id.cid()).append_pair("recursive", "true");
+        let mut body = self.fetcher.post(url).limit(LONGEST_ANSWER).open().await?;
+        body.collect().await.map(|_| ())
     }
 
     fn offline(&self, method: &str, cid: &str) -> Request {

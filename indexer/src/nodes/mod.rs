@@ -28,7 +28,7 @@ pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
 pub use kubo::Kubo;
 pub use network::{Network, NetworkError, PassedOver, agreed};
-pub use pinning::Pinning;
+pub use pinning::{PinRequest, Pinning};
 pub use probe::{probe, probe_into};
 pub use resolve::{PathError, Resolver};
 pub use routing::Routing;
@@ -103,8 +103,20 @@ pub struct Configured {
     pub node: Arc<dyn ContentNode>,
     /// The same node's aleph interface, if it has one.
     pub aleph: Option<aleph::Client>,
+    /// The same node's RPC, if it is a Kubo node that may be pinned on.
+    pub kubo: Option<Kubo>,
+    /// The same as a pinning service, if it is one.
+    pub pinning: Option<Pinning>,
     /// Who runs it, where the configuration says so.
     pub operator: Option<String>,
+}
+
+impl Configured {
+    /// An aleph node.
+    pub fn aleph(client: aleph::Client, operator: Option<String>) -> Self {
+        let aleph = Some(client.clone());
+        Self { node: Arc::new(client), aleph, kubo: None, pinning: None, operator }
+    }
 }
 
 /// The nodes of the configuration, in its order.
@@ -114,15 +126,13 @@ pub struct Configured {
 pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>, ConfigError> {
     let aleph = config.aleph.named().iter().map(|node| {
         let client = aleph::Client::new(node.url.clone(), fetcher.clone());
-        Configured {
-            node: Arc::new(client.clone()),
-            aleph: Some(client),
-            operator: node.operator.clone(),
-        }
+        Configured::aleph(client, node.operator.clone())
     });
     let other = |node: Arc<dyn ContentNode>, from: &NodeConfig| Configured {
         node,
         aleph: None,
+        kubo: None,
+        pinning: None,
         operator: from.operator.clone(),
     };
     let gateways = config
@@ -130,11 +140,10 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>,
         .gateways
         .iter()
         .map(|node| other(Arc::new(Gateway::new(node.url.clone(), fetcher.clone())), node));
-    let kubo = config
-        .ipfs
-        .kubo
-        .iter()
-        .map(|node| other(Arc::new(Kubo::new(node.url.clone(), fetcher.clone())), node));
+    let kubo = config.ipfs.kubo.iter().map(|node| {
+        let kubo = Kubo::new(node.url.clone(), fetcher.clone());
+        Configured { kubo: Some(kubo.clone()), ..other(Arc::new(kubo), node) }
+    });
     let routing = config
         .ipfs
         .routing
@@ -149,8 +158,13 @@ pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Vec<Configured>,
     let mut all: Vec<_> = aleph.chain(gateways).chain(kubo).chain(routing).collect();
     for service in &config.pinning {
         let node = Pinning::new(service.url.clone(), service.token()?, fetcher.clone());
-        let operator = service.operator.clone();
-        all.push(Configured { node: Arc::new(node), aleph: None, operator });
+        all.push(Configured {
+            node: Arc::new(node.clone()),
+            aleph: None,
+            kubo: None,
+            pinning: Some(node),
+            operator: service.operator.clone(),
+        });
     }
     Ok(all)
 }

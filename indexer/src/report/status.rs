@@ -194,16 +194,23 @@ pub struct IncidentStatus {
 pub struct RepairStatus {
     /// The node.
     pub node: String,
-    /// `upload`, `upload-with-store` or `new-store`.
+    /// The word of an [action](crate::repair::Action), or `none` where nothing could be done.
     pub action: String,
-    /// `planned`, `sent`, `done` (a later probe saw the right bytes) or `failed`.
+    /// `waiting` (for a budget), `planned`, `sent`, `done` (a later probe saw the right bytes) or
+    /// `failed`.
     pub state: &'static str,
-    /// The STORE message sent with it.
+    /// The STORE message sent with it, or the pinning service's name of the request.
     pub message: Option<String>,
+    /// Bytes that are sent.
+    pub bytes: u64,
+    /// What it adds to the bill, in credits an hour.
+    pub credits_per_hour: f64,
     /// What the node said, or why it failed.
     pub detail: Option<String>,
     /// When it was decided.
     pub started_at: String,
+    /// When the node answered that it took it.
+    pub sent_at: Option<String>,
     /// When a probe settled it.
     pub finished_at: Option<String>,
 }
@@ -215,8 +222,11 @@ impl From<Repair> for RepairStatus {
             action: repair.action,
             state: repair.state.as_str(),
             message: repair.message_hash,
+            bytes: repair.cost.bytes,
+            credits_per_hour: repair.cost.credits.as_number(),
             detail: repair.detail,
             started_at: time_text(repair.started_at),
+            sent_at: repair.sent_at.map(time_text),
             finished_at: repair.finished_at.map(time_text),
         }
     }

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use alloy::signers::local::PrivateKeySigner;
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use futures::future::join_all;
+use tokio::time::Instant;
 use tracing::warn;
 use url::Url;
 
@@ -22,6 +23,7 @@ use super::{
     halt,
     providers::Strangers,
     refusals::Refusals,
+    repair,
     shortage::{short_of, shortage},
     whereabouts::holders,
 };
@@ -32,6 +34,7 @@ use crate::{
     health::{Policy, Schedule},
     ledger::{self, Ledger, LedgerError, RowId},
     nodes::{self, FetchError, Fetcher, Resolver},
+    repair::{Budget, Credits},
 };
 
 /// What can stop the indexer or one of its rounds.
@@ -106,6 +109,18 @@ pub struct Settings {
     pub channel: String,
     /// How STOREs are paid.
     pub payment: Payment,
+    /// On whose behalf they are signed, where not the key's own.
+    pub account: Option<Address>,
+    /// What a MiB costs each hour.
+    pub price: Credits,
+    /// How long a pinning service gets until its pin is seen to help.
+    pub pin_wait: Duration,
+    /// Larger content is not repaired, in bytes.
+    pub max_size: u64,
+    /// Whether repairs are only said.
+    pub dry_run: bool,
+    /// How much may be spent on them.
+    pub budget: Budget,
     /// Between looks at the STOREs of a content, in milliseconds; 0: every round.
     pub provenance: i64,
 }
@@ -136,6 +151,12 @@ impl Settings {
             concurrency: config.limits.concurrency.max(1) as usize,
             channel: config.aleph.channel.clone(),
             payment: config.aleph.payment,
+            account: config.repair.account,
+            price: Credits::from_number(config.aleph.credits_per_mib_hour).unwrap_or_default(),
+            pin_wait: config.repair.pin_wait.0,
+            max_size: config.repair.max_size,
+            dry_run: config.repair.dry_run,
+            budget: config.repair.budget.unspent(),
             provenance: config.aleph.provenance.millis(),
         }
     }
@@ -178,6 +199,10 @@ pub struct Watch {
     pub(super) refusals: Mutex<Refusals>,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
+    /// What was said already of a dry run.
+    pub(super) planned: Mutex<repair::Said>,
+    /// When bills were last looked at.
+    pub(super) billed: Mutex<Option<Instant>>,
 }
 
 impl std::fmt::Debug for Watch {
@@ -270,6 +295,8 @@ impl Watch {
             desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ticks())),
             refusals: Mutex::default(),
             told_odd: Mutex::default(),
+            planned: Mutex::default(),
+            billed: Mutex::default(),
         })
     }
 

@@ -109,8 +109,7 @@ pub(super) fn clients(
         };
         in_use.iter().find(same).cloned().unwrap_or_else(|| {
             let client = aleph::Client::new(node.url.clone(), fetcher.clone());
-            let (aleph, operator) = (Some(client.clone()), Some(node.owner));
-            Arc::new(Configured { node: Arc::new(client), aleph, operator })
+            Arc::new(Configured::aleph(client, Some(node.owner)))
         })
     };
     found.into_iter().map(client).collect()

@@ -47,6 +47,7 @@ pub use deny::{Denied, DenyingError, allow, deny};
 pub use discover::with_found_nodes;
 pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
+pub use repair::Planned;
 pub use shortage::{short_of, shortage};
 
 use self::{chain::Followed, index::Indexed};
@@ -121,11 +122,9 @@ impl Watch {
         }
         self.assess_again().await?;
         if repair {
-            let repaired = self.repair(false).await?;
-            round.repairs = repaired.tried;
-            round.repaired = repaired.proved;
-            round.probes += repaired.probes + self.settle_doubts().await?;
-            self.assess().await?;
+            let (tried, proved, probes) = self.repair_wholly().await?;
+            (round.repairs, round.repaired) = (tried, proved);
+            round.probes += probes;
         }
         self.tidy().await?;
         round.alerts = self.deliver_alerts_for(ALERT_PATIENCE).await?;
@@ -260,7 +259,7 @@ impl Watch {
             true => self.assess_again().await?,
             false => self.assess().await?,
         }
-        if repair && self.repair(true).await?.tried > 0 {
+        if repair && self.repair_once().await? > 0 {
             self.assess().await?;
         }
         Ok(())

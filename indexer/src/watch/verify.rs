@@ -22,7 +22,7 @@ use crate::{
 pub(super) const LEASE: Millis = 20 * 60 * 1000;
 /// So long the retries of failed probes are waited for altogether: none of ours is further off, but
 /// nodes may want to be left alone for as long, and as often, as they like.
-const LONGEST_DOUBT: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_DOUBT: Duration = Duration::from_secs(60);
 /// Probes taken from the ledger at once.
 const BATCH: u32 = 1024;
 /// Probes written back at once, if they come so fast.
@@ -77,6 +77,8 @@ pub(super) struct Probed {
     metadata: Option<Result<Metadata, String>>,
     /// Whether the node gives blocks.
     gives_blocks: bool,
+    /// When it began.
+    began: Millis,
     pub(super) at: Millis,
     /// The addresses from which its bytes came.
     from: BTreeSet<String>,
@@ -308,6 +310,7 @@ impl Watch {
 
     /// One probe. A node that is in the ledger but no longer configured can't be asked.
     pub(super) async fn probe(&self, due: DueProbe) -> Probed {
+        let began = ledger::now();
         let limits = MetadataLimits::default();
         let keep = due.parse.then_some(limits.bytes);
         let Some(node) = self.source(due.node).await else {
@@ -322,7 +325,7 @@ impl Watch {
         let metadata = metadata.then(|| parse(&seen));
         // Hundreds of results wait to be written down together; their bytes must not.
         seen.body = None;
-        Probed { metadata, from, gives_blocks, ..Probed::new(due, seen) }
+        Probed { metadata, from, gives_blocks, began, ..Probed::new(due, seen) }
     }
 
     /// A node from which content is fetched that it was seen to have.
@@ -406,18 +409,20 @@ enum Beside {
 impl Probed {
     /// What was seen just now, by other means than a scheduled probe.
     pub(super) fn new(due: DueProbe, seen: Seen) -> Self {
+        let now = ledger::now();
         Self {
             due,
             seen,
             metadata: None,
             gives_blocks: false,
-            at: ledger::now(),
+            began: now,
+            at: now,
             from: BTreeSet::new(),
         }
     }
 
     fn record(&self) -> ProbeRecord {
-        let Self { due, seen, at, .. } = self;
+        let Self { due, seen, began, at, .. } = self;
         ProbeRecord {
             content: due.content,
             node: due.node,
@@ -431,6 +436,7 @@ impl Probed {
             detail: seen.detail.clone(),
             addresses: self.from.clone(),
             gives_blocks: self.gives_blocks,
+            began: *began,
             at: *at,
         }
     }

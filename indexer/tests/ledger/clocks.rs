@@ -13,8 +13,8 @@ use everhold::{
 use crate::{
     foreign::{look, path},
     story::{
-        CHAIN, HOUR, NOW, SCHEDULE, Story, contract, digest, give, mint, mint_batch, new_foreign,
-        raw, record, row_of, schedule, seen, set_nodes, take_all,
+        CHAIN, HOUR, NOW, SCHEDULE, Story, contract, digest, give, message, mint, mint_batch,
+        new_foreign, raw, record, row_of, schedule, seen, set_nodes, take_all,
     },
     support::database::{Database, on_both_engines},
 };
@@ -251,15 +251,16 @@ async fn sends_the_newest_message(db: Database) {
     let content = row_of(&story.ledger, raw(1)).await;
     let newest = async || {
         let mut tx = story.ledger.read().await.unwrap();
-        tx.kept_message(content, "0x1").await.unwrap()
+        let kept = tx.kept_stores(&[content], "0x1").await.unwrap();
+        kept[&content][0].envelope.clone()
     };
     let mut tx = story.ledger.write().await.unwrap();
-    tx.keep_message(content, "old", "0x1", "old", NOW + AHEAD).await.unwrap();
-    tx.keep_message(content, "new", "0x1", "new", NOW + 1).await.unwrap();
+    tx.keep_messages(&[message(content, "old", "0x1", "old")], NOW + AHEAD).await.unwrap();
+    tx.keep_messages(&[message(content, "new", "0x1", "new")], NOW + 1).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(newest().await.as_deref(), Some("old"));
+    assert_eq!(newest().await, "old");
     assert_eq!(bring_back(&story.ledger, 10).await, 1);
-    assert_eq!(newest().await.as_deref(), Some("new"));
+    assert_eq!(newest().await, "new");
 }
 
 async fn leaves_what_is_put_off_rightly(db: Database) {

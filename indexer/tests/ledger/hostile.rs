@@ -5,8 +5,9 @@ use everhold::{
     chain::TokenEventKind,
     content::{Codec, Link, Metadata, MetadataLimits, Reference},
     health::{Health, Policy, ReplicaState},
-    ledger::{Incident, NewAlert, ProbeRecord, RepairState, Subject, Transition},
+    ledger::{Incident, NewAlert, NewRepair, ProbeRecord, SentRepair, Subject, Transition, Undone},
     picture::Picture,
+    repair::{Action, Cost},
     report::Status,
 };
 
@@ -166,10 +167,19 @@ async fn survives_a_nul_in_what_a_node_says(db: Database) {
     };
     let recorded = tx.record_probe(&probe, &SCHEDULE).await;
     recorded.expect("one answer must not stop the round");
-    let repair = tx.plan_repair(row, nodes[0], "upload", None, NOW).await;
-    let repair = repair.unwrap();
-    let updated = tx.update_repair(repair, RepairState::Failed, Some(NUL), NOW).await;
-    updated.expect("one answer must not stop the round");
+    let (content, node) = (row, nodes[0]);
+    let (cost, payer, message_hash) = (Cost::default(), None, None);
+    let new = NewRepair { content, node, action: Action::Upload, message_hash, cost, payer };
+    let repair = tx.plan_repairs(&[new], NOW).await.unwrap()[0].unwrap();
+    let (detail, request) = (Some(NUL.to_owned()), Some(NUL.to_owned()));
+    let sent = SentRepair { repair, detail, request, sent_at: NOW, prove_by: NOW };
+    let said = tx.repairs_sent(&[sent]).await;
+    said.expect("one answer must not stop the round");
+    let said = tx.repairs_failed(&[(repair, NUL.to_owned())], NOW).await;
+    said.expect("one answer must not stop the round");
+    let undone = Undone { content, node, action: None, detail: NUL.to_owned() };
+    let said = tx.note_undone(&[undone], NOW).await;
+    said.expect("one answer must not stop the round");
     let unread = Err(NUL.to_owned());
     tx.record_metadata(row, &unread, NOW).await.unwrap();
     tx.commit().await.unwrap();

@@ -15,8 +15,8 @@ use everhold::{
 
 use crate::{
     story::{
-        CHAIN, HOUR, NOW, Story, burn, contract, mint, mint_batch, person, raw, record, row_of,
-        seen, set_nodes, take_all, update,
+        CHAIN, HOUR, NOW, Story, burn, contract, message, mint, mint_batch, person, raw, record,
+        row_of, seen, set_nodes, take_all, update,
     },
     support::database::{Database, on_both_engines},
 };
@@ -310,7 +310,8 @@ async fn knows_whose_word_counts(db: Database) {
     let mut tx = story.ledger.write().await.unwrap();
     tx.set_owner(story.collections[0].id, Some(person(5))).await.unwrap();
     tx.set_owner(story.collections[0].id, None).await.unwrap();
-    tx.keep_message(content, "aa", &person(6).to_string(), "{}", NOW).await.unwrap();
+    let signed = message(content, "aa", &person(6).to_string(), "{}");
+    tx.keep_messages(&[signed], NOW).await.unwrap();
     let found = tx.authorities(&[content]).await.unwrap();
     let expected = Authorities {
         owners: vec![person(1), person(7)],

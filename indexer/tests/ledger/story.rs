@@ -9,9 +9,10 @@ use everhold::{
     content::{Codec, ContentId, Digest},
     health::{ReplicaState, Schedule, Verdict},
     ledger::{
-        Collection, Commit, DueProbe, Ledger, Millis, NewCollection, Node, NodeKind, ProbeRecord,
-        Result, RowId,
+        Collection, Commit, DueProbe, Ledger, Millis, NewCollection, NewMessage, Node, NodeKind,
+        ProbeRecord, Result, RowId,
     },
+    repair::Credits,
 };
 
 pub(crate) const CHAIN: u64 = 31337;
@@ -348,6 +349,7 @@ pub(crate) fn seen(content: RowId, node: RowId, seen: ReplicaState, at: Millis) 
         detail: (!verified).then(|| format!("it is {seen}")),
         addresses: BTreeSet::new(),
         gives_blocks: false,
+        began: at,
         at,
     }
 }
@@ -358,4 +360,17 @@ pub(crate) async fn record(ledger: &Ledger, record: &ProbeRecord) -> Verdict {
     let verdict = tx.record_probe(record, &SCHEDULE).await.unwrap();
     tx.commit().await.unwrap();
     verdict
+}
+
+/// A STORE that was signed here, and costs nothing.
+pub(crate) fn message(content: RowId, hash: &str, sender: &str, envelope: &str) -> NewMessage {
+    NewMessage {
+        content,
+        item_hash: hash.to_owned(),
+        sender: sender.to_owned(),
+        envelope: envelope.to_owned(),
+        credits: Credits::default(),
+        payer: None,
+        target: None,
+    }
 }

@@ -149,6 +149,7 @@ async fn keeps_the_evidence_of_the_last_probe(db: Database) {
         detail: Some("wrong: \u{202e}'; DROP TABLE tokens; --".to_owned()),
         addresses: BTreeSet::new(),
         gives_blocks: false,
+        began: NOW,
         at: NOW,
     };
     record(&it.story.ledger, &corrupt).await;

@@ -1,6 +1,6 @@
 //! A CCN's HTTP interface (`/api/v0`), as far as it is used.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,14 +15,18 @@ use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use super::Message;
+use super::{
+    Message,
+    refusal::{advice, rejection},
+    stores::{joined, spellings},
+};
 use crate::{
     content::{Codec, ContentId},
     nodes::{Answer, ContentNode, FetchError, Fetcher, Heeds, NodeKind, join},
 };
 
 /// The two engines a file can be stored with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// Files by their sha-256, copied to each node's disk.
     Storage,
@@ -47,6 +51,12 @@ impl Engine {
         }
     }
 }
+
+/// Contents that are asked for in one list.
+const ASKED_AT_ONCE: usize = 50;
+/// Messages on a page of such a list, and pages that are read.
+const PAGE: usize = 200;
+const MOST_PAGES: usize = 5;
 
 /// Bytes of a file that are read, and sent, at once.
 const CHUNK: usize = 256 * 1024;
@@ -115,7 +125,7 @@ pub enum AlephError {
     #[error("{0}")]
     Fetch(#[from] FetchError),
     /// It said no.
-    #[error("the node refused: HTTP {status} {body}")]
+    #[error("the node refused: HTTP {status}{} {body}", advice(*status))]
     Refused {
         /// The status.
         status: u16,
@@ -223,6 +233,59 @@ impl Client {
         // One message that can't be read must not hide the others.
         let read = messages.filter_map(|value| serde_json::from_value::<Message>(value).ok());
         Ok(read.filter(|message| message.stores(id, sender)).collect())
+    }
+
+    /// The live STOREs of many contents that the node lists, as [`Client::stores_of`] gives those of
+    /// one.
+    pub async fn live_stores(
+        &self,
+        ids: &[ContentId],
+    ) -> Result<HashMap<ContentId, Vec<Message>>, FetchError> {
+        let mut all: HashMap<ContentId, Vec<Message>> = HashMap::new();
+        for some in ids.chunks(ASKED_AT_ONCE) {
+            if !self.list_live(some, &mut all).await? {
+                // More than a list of many is read for: each gets its own.
+                for id in some {
+                    all.insert(*id, self.stores_of(id, None).await?);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Gives whether everything was read.
+    async fn list_live(
+        &self,
+        ids: &[ContentId],
+        all: &mut HashMap<ContentId, Vec<Message>>,
+    ) -> Result<bool, FetchError> {
+        for page in 1..=MOST_PAGES {
+            let mut url = self.endpoint("messages.json");
+            url.query_pairs_mut()
+                .append_pair("contentHashes", &joined(ids.iter().flat_map(spellings)))
+                .append_pair("msgTypes", "STORE")
+                .append_pair("msgStatuses", "processed")
+                .append_pair("pagination", &PAGE.to_string())
+                .append_pair("page", &page.to_string());
+            let listed: Listed = match self.fetcher.get_json(url).await {
+                Err(FetchError::Status { status: 400 | 404 | 501, .. }) => return Ok(true),
+                listed => listed?,
+            };
+            let is_full = listed.messages.len() >= PAGE;
+            let messages = listed.messages.into_iter().take(PAGE);
+            for message in messages.filter_map(|value| serde_json::from_value(value).ok()) {
+                let message: Message = message;
+                let Some(id) = ids.iter().find(|id| message.stores(id, None)) else { continue };
+                let known = all.entry(*id).or_default();
+                if known.iter().all(|one| one.item_hash != message.item_hash) {
+                    known.push(message);
+                }
+            }
+            if !is_full {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What the node says of a message.
@@ -349,24 +412,6 @@ impl Client {
         let value: Value = self.fetcher.get_json(url).await?;
         Ok(value.get("credit_balance").and_then(Value::as_u64))
     }
-}
-
-/// A rejected message's reason in words.
-fn rejection(value: &Value) -> String {
-    let code = value.get("error_code").and_then(Value::as_i64);
-    let meaning = match code {
-        Some(1) => "the signature is wrong",
-        Some(2) => "the signer may not act for this address",
-        Some(3 | 4) => "the file is nowhere to be found",
-        Some(5) => "the account holds too few ALEPH tokens",
-        Some(6) => "the account has too few credits",
-        Some(202) => "this payment method is not accepted",
-        _ => "no reason we know",
-    };
-    let details = value.get("details").filter(|details| !details.is_null());
-    let details = details.map(|details| format!(": {}", shown(details.to_string().as_bytes())));
-    let code = code.map_or("none".to_owned(), |code| code.to_string());
-    format!("{meaning} (code {code}){}", details.unwrap_or_default())
 }
 
 #[async_trait]

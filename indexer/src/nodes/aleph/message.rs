@@ -1,4 +1,4 @@
-//! STORE messages: made, signed, and read back.
+//! Messages: made, signed, and read back.
 //!
 //! A message's `item_hash` is the hex sha-256 of its `item_content`, byte for byte; the signature
 //! is EIP-191 `personal_sign` over `"{chain}\n{sender}\n{type}\n{item_hash}"`.
@@ -25,7 +25,7 @@ pub struct Message {
     pub chain: String,
     /// 65 bytes, hex with `0x`. Nodes may leave it out in lists.
     pub signature: Option<String>,
-    /// `STORE`.
+    /// `STORE`, or another word in capitals.
     #[serde(rename = "type")]
     pub kind: String,
     /// `inline`.
@@ -112,7 +112,8 @@ impl Message {
     }
 }
 
-/// Signs a STORE that asks the network to keep `id`. `time` is seconds since 1970.
+/// Signs a STORE that asks the network to keep `id`, in the signer's own name. `time` is seconds since
+/// 1970.
 pub async fn sign_store(
     signer: &PrivateKeySigner,
     id: &ContentId,
@@ -120,21 +121,80 @@ pub async fn sign_store(
     payment: Payment,
     time: f64,
 ) -> Result<Message, alloy::signers::Error> {
-    let sender = signer.address().to_checksum(None);
+    sign_store_for(signer, signer.address(), id, channel, payment, time).await
+}
+
+/// As [`sign_store`], on behalf of an account that pays, and must have authorised the signer by its
+/// aggregate `security`.
+pub async fn sign_store_for(
+    signer: &PrivateKeySigner,
+    account: Address,
+    id: &ContentId,
+    channel: &str,
+    payment: Payment,
+    time: f64,
+) -> Result<Message, alloy::signers::Error> {
     let content = json!({
-        "address": sender,
+        "address": account.to_checksum(None),
         "time": time,
         "item_type": Engine::of(id).as_str(),
         "item_hash": id.aleph_hash(),
-        "payment": { "chain": "ETH", "type": payment },
-    })
-    .to_string();
+        "payment": { "chain": "ETH", "type": payment.in_force(time) },
+    });
+    sign(signer, "STORE", &content, channel, time).await
+}
+
+/// Signs a FORGET: messages of `account` are taken back.
+pub async fn sign_forget(
+    signer: &PrivateKeySigner,
+    account: Address,
+    hashes: &[&str],
+    reason: &str,
+    channel: &str,
+    time: f64,
+) -> Result<Message, alloy::signers::Error> {
+    let content = json!({
+        "address": account.to_checksum(None),
+        "time": time,
+        "hashes": hashes,
+        "aggregates": [],
+        "reason": reason,
+    });
+    sign(signer, "FORGET", &content, channel, time).await
+}
+
+/// Signs an AGGREGATE: `value` is laid over what the signer's account has under `key`.
+pub async fn sign_aggregate(
+    signer: &PrivateKeySigner,
+    key: &str,
+    value: &serde_json::Value,
+    channel: &str,
+    time: f64,
+) -> Result<Message, alloy::signers::Error> {
+    let content = json!({
+        "address": signer.address().to_checksum(None),
+        "time": time,
+        "key": key,
+        "content": value,
+    });
+    sign(signer, "AGGREGATE", &content, channel, time).await
+}
+
+/// Signs a message of a kind with this content, which stands in it as text.
+async fn sign(
+    signer: &PrivateKeySigner,
+    kind: &str,
+    content: &serde_json::Value,
+    channel: &str,
+    time: f64,
+) -> Result<Message, alloy::signers::Error> {
+    let content = content.to_string();
     let item_hash = Digest::of(content.as_bytes()).to_hex();
     let mut message = Message {
-        sender,
+        sender: signer.address().to_checksum(None),
         chain: "ETH".to_owned(),
         signature: None,
-        kind: "STORE".to_owned(),
+        kind: kind.to_owned(),
         item_type: "inline".to_owned(),
         item_content: Some(content),
         item_hash,
@@ -149,6 +209,7 @@ pub async fn sign_store(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Codec;
 
     /// The recorded network took this message; its hash and signature must come out the same.
     #[tokio::test]
@@ -169,10 +230,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn is_signed_on_behalf_of_the_account_that_pays() {
+        let signer = PrivateKeySigner::random();
+        let (account, id) = (Address::repeat_byte(7), ContentId::new(Codec::Raw, Digest::of(b"a")));
+        let hold = Payment::Hold;
+        let signed =
+            sign_store_for(&signer, account, &id, "T", hold, 1_798_761_599.0).await.unwrap();
+        let content = signed.item_content.as_deref().unwrap();
+        assert!(content.contains(&account.to_checksum(None)), "{content}");
+        assert!(content.contains("\"type\":\"hold\""), "{content}");
+        assert_eq!(signed.sender, signer.address().to_checksum(None));
+        // A repairer's, not the account's own.
+        assert!(signed.stores(&id, None) && !signed.stores(&id, Some(&signed.sender)));
+        let late = sign_store_for(&signer, account, &id, "T", hold, 1_798_761_600.0).await.unwrap();
+        assert!(late.item_content.unwrap().contains("\"type\":\"credit\""), "2027 has begun");
+    }
+
+    #[tokio::test]
     async fn is_not_fooled_by_a_message_about_something_else() {
         let signer = PrivateKeySigner::random();
-        let id = ContentId::new(crate::content::Codec::Raw, Digest::of(b"a"));
-        let other = ContentId::new(crate::content::Codec::Raw, Digest::of(b"b"));
+        let id = ContentId::new(Codec::Raw, Digest::of(b"a"));
+        let other = ContentId::new(Codec::Raw, Digest::of(b"b"));
         let message = sign_store(&signer, &id, "T", Payment::Credit, 1.5).await.unwrap();
         assert!(message.stores(&id, None) && !message.stores(&other, None));
         assert!(!message.stores(&id, Some("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")));

@@ -2,9 +2,11 @@
 
 mod client;
 mod message;
+mod refusal;
 mod security;
 mod stores;
 
 pub use client::{AlephError, Client, Engine, MessageStatus, Payload};
-pub use message::{Message, sign_store};
+pub use message::{Message, sign_aggregate, sign_forget, sign_store, sign_store_for};
+pub use refusal::rejection;
 pub use stores::{Listed, Narrowed, StoreMessage};

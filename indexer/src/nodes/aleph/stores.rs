@@ -130,14 +130,14 @@ impl Client {
 }
 
 /// The names under which a message may have stored a content.
-fn spellings(id: &ContentId) -> Vec<String> {
+pub(super) fn spellings(id: &ContentId) -> Vec<String> {
     match id.codec {
         Codec::DagPb => vec![id.aleph_hash(), id.cid()],
         Codec::Raw => vec![id.aleph_hash()],
     }
 }
 
-fn joined(words: impl Iterator<Item = String>) -> String {
+pub(super) fn joined(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(",")
 }
 

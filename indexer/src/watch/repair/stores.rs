@@ -1,79 +1,171 @@
-//! The STOREs that make nodes keep a content: those that live, and one of our own where none does.
+//! The STOREs that make nodes keep contents: those that live, and one of our own where none does.
 
-use super::Target;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use futures::future::join_all;
+use tracing::warn;
+
 use crate::{
+    chain::KeyError,
     content::ContentId,
-    ledger,
+    crash,
+    ledger::{self, KeptMessage, RowId},
     nodes::{
         FetchError,
-        aleph::{Message, MessageStatus, sign_store},
+        aleph::{Client, Message, MessageStatus, sign_store_for},
     },
     watch::{Watch, WatchError},
 };
 
-impl Watch {
-    /// STOREs of a content that any node lists, and whether every node that is up could say.
-    pub(super) async fn live_stores(&self, id: &ContentId) -> (Vec<Message>, bool) {
-        let mut found: Vec<Message> = Vec::new();
-        let mut complete = true;
-        for client in self.nodes().values().filter_map(|node| node.aleph.as_ref()) {
-            let listed = match client.stores_of(id, None).await {
-                Ok(listed) => listed,
-                Err(error) => {
-                    complete &= matches!(error, FetchError::Connect { .. });
-                    continue;
-                }
-            };
-            for message in listed {
-                if found.iter().all(|known| known.item_hash != message.item_hash) {
-                    found.push(message);
-                }
-            }
-        }
-        (found, complete)
+/// STOREs that live, as nodes list them.
+#[derive(Default)]
+pub(super) struct Live {
+    by_node: HashMap<RowId, HashMap<ContentId, Vec<Message>>>,
+    /// Whether every node that is up could say.
+    pub(super) is_complete: bool,
+}
+
+impl Live {
+    /// Whether one lives on a node.
+    pub(super) fn is_here(&self, id: &ContentId, node: RowId) -> bool {
+        self.here(id, node).next().is_some()
     }
 
-    /// A STORE in our own name: the one signed before, if there is one, else a new one, written
-    /// down before it is sent.
-    pub(super) async fn new_store(
-        &self,
-        target: &Target<'_>,
-    ) -> Result<Option<Message>, WatchError> {
-        let Some(signer) = &self.repairer else {
-            return Ok(None);
-        };
-        let sender = signer.address().to_checksum(None);
-        let kept = self.ledger.read().await?.kept_message(target.row, &sender).await?;
-        let kept = kept.and_then(|text| serde_json::from_str::<Message>(&text).ok());
-        if let Some(message) = kept
-            && !self.is_taken_back(&message).await
-        {
-            return Ok(Some(message));
+    /// Whether one lives anywhere.
+    pub(super) fn is_anywhere(&self, id: &ContentId) -> bool {
+        self.by_node.keys().any(|node| self.is_here(id, *node))
+    }
+
+    /// One that lives, best on this node.
+    pub(super) fn message(&self, id: &ContentId, node: RowId) -> Option<&Message> {
+        let mut others: Vec<_> = self.by_node.keys().filter(|other| **other != node).collect();
+        others.sort_unstable();
+        let elsewhere = others.into_iter().flat_map(|other| self.here(id, *other));
+        self.here(id, node).chain(elsewhere).next()
+    }
+
+    fn here(&self, id: &ContentId, node: RowId) -> impl Iterator<Item = &Message> {
+        self.by_node.get(&node).and_then(|listed| listed.get(id)).into_iter().flatten()
+    }
+}
+
+type Listed = Result<HashMap<ContentId, Vec<Message>>, FetchError>;
+
+impl Watch {
+    /// Which STOREs of contents live: on the nodes that lack them, and, of contents that have none
+    /// there, on all others.
+    pub(super) async fn live_stores(&self, asked: &HashMap<RowId, Vec<ContentId>>) -> Live {
+        let mut live = Live { is_complete: true, ..Live::default() };
+        let clients = self.aleph_clients();
+        let at_home = clients
+            .iter()
+            .filter_map(|(row, client)| Some((*row, client.clone(), asked.get(row)?.clone())));
+        live.add(ask_all(at_home).await);
+        let mut without: BTreeSet<ContentId> = BTreeSet::new();
+        for (node, ids) in asked {
+            without.extend(ids.iter().filter(|id| !live.is_here(id, *node)));
         }
-        let now = ledger::now();
+        if without.is_empty() {
+            return live;
+        }
+        let elsewhere = clients.iter().filter_map(|(row, client)| {
+            let known: HashSet<_> = asked.get(row).into_iter().flatten().collect();
+            let ids: Vec<_> = without.iter().filter(|id| !known.contains(id)).copied().collect();
+            (!ids.is_empty()).then(|| (*row, client.clone(), ids))
+        });
+        live.add(ask_all(elsewhere).await);
+        live
+    }
+
+    /// The aleph nodes in use.
+    pub(super) fn aleph_clients(&self) -> Vec<(RowId, Client)> {
+        let nodes = self.nodes();
+        let clients = nodes.iter().filter_map(|(row, node)| Some((*row, node.aleph.clone()?)));
+        let mut clients: Vec<_> = clients.collect();
+        clients.sort_by_key(|(row, _)| *row);
+        clients
+    }
+
+    /// Of the STOREs kept for a content in our own name, the newest that is good for something.
+    pub(super) async fn usable(
+        &self,
+        kept: Vec<KeptMessage>,
+    ) -> Result<Option<(Message, KeptMessage)>, WatchError> {
+        let mut ended = Vec::new();
+        let mut found = None;
+        for one in kept {
+            let Ok(message) = serde_json::from_str::<Message>(&one.envelope) else { continue };
+            if self.is_taken_back(&message).await {
+                ended.push(one.item_hash);
+                continue;
+            }
+            found = Some((message, one));
+            break;
+        }
+        if !ended.is_empty() && !self.settings.dry_run {
+            let mut tx = self.ledger.write().await?;
+            tx.messages_ended(&ended, ledger::now()).await?;
+            tx.commit().await?;
+            crash::point("store.ended");
+        }
+        Ok(found)
+    }
+
+    /// A new STORE in our own name, or in that of the account on whose behalf we act. It is good for nothing
+    /// before it is written down.
+    pub(super) async fn signed_store(&self, id: &ContentId) -> Result<Option<Message>, WatchError> {
+        let Some(signer) = &self.repairer else { return Ok(None) };
+        let account = self.settings.account.unwrap_or(signer.address());
         let (channel, payment) = (&self.settings.channel, self.settings.payment);
-        let time = now as f64 / 1000.0;
-        let signed = sign_store(signer, &target.id, channel, payment, time).await;
-        let message = signed.map_err(|error| crate::chain::KeyError::None(error.to_string()))?;
-        let envelope = serde_json::to_string(&message)
-            .map_err(|error| crate::chain::KeyError::None(error.to_string()))?;
-        let mut tx = self.ledger.write().await?;
-        tx.keep_message(target.row, &message.item_hash, &sender, &envelope, now).await?;
-        tx.commit().await?;
+        let time = ledger::now() as f64 / 1000.0;
+        let signed = sign_store_for(signer, account, id, channel, payment, time).await;
+        let message = signed.map_err(|error| KeyError::None(error.to_string()))?;
+        crash::point("store.signed");
         Ok(Some(message))
     }
 
     /// Whether a message of ours is no longer good for anything: some node says that it was
     /// rejected or taken back, and none that it lives. One node's word alone costs no new STORE.
     async fn is_taken_back(&self, message: &Message) -> bool {
+        let asked = self
+            .aleph_clients()
+            .into_iter()
+            .map(|(_, client)| async move { client.message_status(&message.item_hash).await });
         let mut gone = false;
-        for client in self.nodes().values().filter_map(|node| node.aleph.as_ref()) {
-            match client.message_status(&message.item_hash).await {
+        for said in join_all(asked).await {
+            match said {
                 Ok(MessageStatus::Processed | MessageStatus::Pending) => return false,
-                Ok(MessageStatus::Gone | MessageStatus::Rejected(_)) => gone = true,
+                Ok(MessageStatus::Rejected(why)) => {
+                    warn!("STORE {} was rejected: {why}", message.item_hash);
+                    gone = true;
+                }
+                Ok(MessageStatus::Gone) => gone = true,
                 Ok(MessageStatus::Unknown) | Err(_) => {}
             }
         }
         gone
+    }
+}
+
+async fn ask_all(
+    asked: impl Iterator<Item = (RowId, Client, Vec<ContentId>)>,
+) -> Vec<(RowId, Listed)> {
+    let answers = asked.map(|(row, client, mut ids)| async move {
+        ids.sort_unstable();
+        ids.dedup();
+        (row, client.live_stores(&ids).await)
+    });
+    join_all(answers).await
+}
+
+impl Live {
+    fn add(&mut self, answers: Vec<(RowId, Listed)>) {
+        for (node, listed) in answers {
+            match listed {
+                Ok(listed) => self.by_node.entry(node).or_default().extend(listed),
+                // Whoever is down lists nothing, and nobody waits for that.
+                Err(error) => self.is_complete &= matches!(error, FetchError::Connect { .. }),
+            }
+        }
     }
 }

@@ -1,0 +1,54 @@
+//! What repairs have cost.
+
+use super::{Payer, Result, Tx, fetch, payer, uint};
+use crate::{
+    ledger::Millis,
+    repair::{Credits, Spent},
+};
+
+type HourRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64, i64, i64);
+type BillRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64);
+
+impl Tx {
+    /// What was spent in a time, and what recurs each hour, by whose account it goes on.
+    pub async fn spending(
+        &mut self,
+        since: Millis,
+        until: Millis,
+    ) -> Result<Vec<(Option<Payer>, Spent)>> {
+        let hour = fetch!(
+            fetch_all,
+            self,
+            HourRow,
+            "SELECT collection_id, token_id, owner, COUNT(*), CAST(SUM(bytes) AS BIGINT),
+                CAST(SUM(credits) AS BIGINT)
+             FROM repairs
+             WHERE started_at BETWEEN $1 AND $2 AND state <> 'waiting' AND action <> 'none'
+             GROUP BY collection_id, token_id, owner",
+            since,
+            until,
+        )?;
+        let bill = fetch!(
+            fetch_all,
+            self,
+            BillRow,
+            "SELECT collection_id, token_id, owner, CAST(SUM(credits) AS BIGINT) FROM messages
+             WHERE ended_at IS NULL AND kind = 'STORE' AND credits > 0
+             GROUP BY collection_id, token_id, owner",
+        )?;
+        let hour = hour.into_iter().map(|(collection, token, owner, actions, bytes, credits)| {
+            let spent = Spent {
+                actions: uint(actions),
+                bytes: uint(bytes),
+                credits: Credits(uint(credits)),
+                recurring: Credits::default(),
+            };
+            Ok((payer(collection, token.as_deref(), owner.as_deref())?, spent))
+        });
+        let bill = bill.into_iter().map(|(collection, token, owner, credits)| {
+            let spent = Spent { recurring: Credits(uint(credits)), ..Spent::default() };
+            Ok((payer(collection, token.as_deref(), owner.as_deref())?, spent))
+        });
+        hour.chain(bill).collect()
+    }
+}

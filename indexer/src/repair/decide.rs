@@ -1,0 +1,146 @@
+//! What is next at a replica, by what was tried there before.
+
+use super::Action;
+use crate::health::is_believed;
+
+/// After a pass through all actions that did not help, the next begins after this (milliseconds);
+/// doubled each time.
+const BACKOFF: i64 = 30_000;
+const LONGEST_BACKOFF: i64 = 6 * 60 * 60 * 1000;
+/// A replica that was brought back and lost again within this time is one that does not last: each time
+/// counts as a pass that did not help.
+const FLAPPING: i64 = 24 * 60 * 60 * 1000;
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was decided, and is not known to have reached the node.
+    Planned,
+    /// The node answered that it took it, and no probe has proved it.
+    Sent,
+    /// A probe proved it.
+    Done,
+    /// The node said no, or could not be asked.
+    Refused,
+    /// The node took it, and probes saw nothing right.
+    Disproved,
+}
+
+/// Something that was tried at a replica before.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Its row.
+    pub row: i64,
+    /// What; `None`: all was tried, or nothing could be, and a person was told.
+    pub action: Option<Action>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// When it was decided, in milliseconds since 1970.
+    pub started_at: i64,
+    /// When it was settled.
+    pub finished_at: Option<i64>,
+    /// What the node said, or why it failed.
+    pub detail: Option<String>,
+}
+
+/// What is next at a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// This is done now. `again`: it was decided before, by a process that ended, and its row stands.
+    Act {
+        /// What.
+        action: Action,
+        /// The row of the attempt that is taken up again.
+        again: Option<i64>,
+    },
+    /// What was sent last is still to be proved.
+    AwaitProof,
+    /// Nothing before this time.
+    Later(i64),
+    /// All was tried.
+    Exhausted,
+}
+
+/// How patient one is.
+#[derive(Clone, Copy, Debug)]
+pub enum Patience {
+    /// As one who goes on for ever: after what did not help comes a pause.
+    Patient,
+    /// As one who has this round: what was tried before it began is of no account.
+    Since(i64),
+}
+
+/// What is next, with these actions to be had (cheapest first), after all that was tried at the
+/// replica (oldest first), at the time `now`.
+pub fn decide(options: &[Action], before: &[Attempt], patience: Patience, now: i64) -> Decision {
+    if let Some(last) = before.last() {
+        match last.outcome {
+            Outcome::Sent => return Decision::AwaitProof,
+            Outcome::Planned => {
+                if let Some(action) = last.action.filter(|action| options.contains(action)) {
+                    return Decision::Act { action, again: Some(last.row) };
+                }
+            }
+            Outcome::Done | Outcome::Refused | Outcome::Disproved => {}
+        }
+    }
+    let pass = this_pass(before, patience);
+    let pause = match patience {
+        Patience::Patient => pause_ends(before, now).filter(|_| pass.is_empty()),
+        // This round has done what it could.
+        Patience::Since(begun) => {
+            let mut ends = before.iter().filter(|one| one.is_end() && one.started_at >= begun);
+            ends.next().map(|_| i64::MAX)
+        }
+    };
+    if let Some(until) = pause.filter(|until| now < *until) {
+        return Decision::Later(until);
+    }
+    let was_tried = |action: &Action| pass.iter().any(|attempt| attempt.action == Some(*action));
+    match options.iter().find(|action| !was_tried(action)) {
+        Some(action) => Decision::Act { action: *action, again: None },
+        None => Decision::Exhausted,
+    }
+}
+
+/// What was tried since a replica was last brought back, or a person told.
+fn this_pass(before: &[Attempt], patience: Patience) -> &[Attempt] {
+    let is_end = |attempt: &Attempt| match patience {
+        Patience::Since(begun) if attempt.started_at < begun => true,
+        _ => attempt.is_end(),
+    };
+    let begin = before.iter().rposition(is_end).map_or(0, |end| end + 1);
+    &before[begin..]
+}
+
+impl Attempt {
+    /// Whether what was tried until then is at its end: in vain, or not.
+    fn is_end(&self) -> bool {
+        self.action.is_none() || self.outcome == Outcome::Done
+    }
+
+    /// What was tried last in the pass that these attempts end with.
+    pub fn last_of_pass(before: &[Self], patience: Patience) -> Option<&Self> {
+        this_pass(before, patience).last()
+    }
+
+    /// Whether the node refused something in the pass that these attempts end with.
+    pub fn any_refused(before: &[Self], patience: Patience) -> bool {
+        this_pass(before, patience).iter().any(|one| one.outcome == Outcome::Refused)
+    }
+}
+
+/// When the pause ends that follows passes that did not help; `None` where there were none.
+fn pause_ends(before: &[Attempt], now: i64) -> Option<i64> {
+    let times = before.iter().filter(|one| is_believed(one.started_at, now));
+    let last = times.clone().next_back()?;
+    let of_last = last.finished_at.filter(|at| is_believed(*at, now)).unwrap_or(last.started_at);
+    // Those that were told to a person since it was last brought back, and each time it was, of late.
+    let done = before.iter().rposition(|one| one.outcome == Outcome::Done).map_or(0, |at| at + 1);
+    let in_vain = before[done..].iter().filter(|one| one.action.is_none()).count();
+    let recent = |one: &&Attempt| now.saturating_sub(one.finished_at.unwrap_or(0)) < FLAPPING;
+    let fleeting = times.filter(|one| one.outcome == Outcome::Done).filter(recent).count();
+    let passes = u32::try_from(in_vain + fleeting).unwrap_or(u32::MAX);
+    let doublings = passes.checked_sub(1)?.min(20);
+    Some(of_last.saturating_add(BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF)))
+}

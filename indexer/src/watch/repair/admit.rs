@@ -1,0 +1,274 @@
+//! What there is room for in the budgets, written down before anything is done.
+
+use std::{collections::HashMap, fmt};
+
+use serde::Serialize;
+use tracing::warn;
+
+use super::cases::Target;
+use crate::{
+    crash,
+    health::AHEAD,
+    ledger::{self, KeptMessage, Millis, NewMessage, NewRepair, RowId, Undone},
+    nodes::{self, aleph::Message},
+    repair::{Action, Budget, Cost, Credits, Payer, Refusal},
+    watch::{Watch, WatchError},
+};
+
+/// Budgets are of any time of this length, in milliseconds.
+const HOUR: Millis = 60 * 60 * 1000;
+/// Tokens that are looked at for whom a content is.
+const MOST_PAYERS: u32 = 20;
+
+/// An action that is to be taken.
+pub(super) struct Step {
+    /// Its row, once it was written down.
+    pub(super) repair: RowId,
+    pub(super) target: Target,
+    pub(super) cost: Cost,
+    payer: Option<Payer>,
+    /// Where it is to be written down that the node is called.
+    node_name: String,
+}
+
+/// What is to be done, and what has no room.
+#[derive(Default)]
+pub(super) struct Admitted {
+    pub(super) steps: Vec<Step>,
+    new: Vec<NewMessage>,
+    waiting: Vec<Undone>,
+    refused: Vec<Refusal>,
+}
+
+/// An action that would be taken, had it not to be only said.
+#[derive(Clone, Debug, Serialize)]
+pub struct Planned {
+    /// The content's name.
+    pub content: String,
+    /// The node's URL.
+    pub node: String,
+    /// The word for it.
+    pub action: &'static str,
+    /// Bytes that would be sent.
+    pub bytes: u64,
+    /// What it would add to the bill, in credits an hour.
+    pub credits_per_hour: f64,
+}
+
+impl fmt::Display for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { content, node, action, bytes, credits_per_hour } = self;
+        write!(f, "{content}: {action} at {node}, {bytes} bytes")?;
+        match *credits_per_hour > 0.0 {
+            true => write!(f, ", {credits_per_hour} credits an hour"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Admitted {
+    /// What it is, for people.
+    pub(super) fn planned(&self) -> Vec<Planned> {
+        let planned = |step: &Step| Planned {
+            content: step.target.id.to_string(),
+            node: step.node_name.clone(),
+            action: step.target.action.as_str(),
+            bytes: step.cost.bytes,
+            credits_per_hour: step.cost.credits.as_number(),
+        };
+        self.steps.iter().map(planned).collect()
+    }
+}
+
+/// A STORE in our own name that goes with a content's repairs.
+struct OwnStore {
+    message: Message,
+    /// What it adds to the bill: nothing, if it was kept before.
+    credits: Credits,
+    is_new: bool,
+}
+
+impl Watch {
+    /// The budgets, less what was spent.
+    pub(super) async fn budget(&self) -> Result<Budget, WatchError> {
+        let mut budget = self.settings.budget.clone();
+        let now = ledger::now();
+        // What a clock that was ahead wrote down is not of this hour.
+        let (since, until) = (now.saturating_sub(HOUR), now.saturating_add(AHEAD));
+        for (payer, spent) in self.ledger.read().await?.spending(since, until).await? {
+            budget.add_spent(payer, spent);
+        }
+        Ok(budget)
+    }
+
+    /// Finds out what each action costs, and takes those that there is room for.
+    pub(super) async fn admit(
+        &self,
+        targets: Vec<Target>,
+        budget: &mut Budget,
+    ) -> Result<Admitted, WatchError> {
+        let mut stores = self.own_stores(&targets).await?;
+        let payers = match budget.asks_for_payers() {
+            true => self.payers(&targets).await?,
+            false => HashMap::new(),
+        };
+        let mut admitted = Admitted::default();
+        for mut target in targets {
+            let mut cost = self.cost_of(&target);
+            let own = stores.get_mut(&target.row).filter(|_| target.action == Action::NewStore);
+            if let Some(own) = &own {
+                cost.credits = own.credits;
+                target.message = Some(own.message.clone());
+            } else if target.action == Action::NewStore {
+                continue;
+            }
+            let for_whom = payers.get(&target.row).map_or(&[][..], Vec::as_slice);
+            // What is taken up again was taken before.
+            let taken = match target.again {
+                Some(_) => Ok(None),
+                None => budget.take(cost, for_whom),
+            };
+            match taken {
+                Ok(payer) => {
+                    if let Some(own) = own {
+                        admitted.new.extend(own.taken(&target, payer));
+                    }
+                    admitted.steps.push(self.step(target, cost, payer));
+                }
+                Err(refusal) => admitted.refuse(&target, refusal),
+            }
+        }
+        Ok(admitted)
+    }
+
+    fn step(&self, target: Target, cost: Cost, payer: Option<Payer>) -> Step {
+        let nodes = self.nodes();
+        let node_name = nodes.get(&target.node).map(|node| nodes::name(node.node.url()));
+        let repair = target.again.unwrap_or_default();
+        Step { repair, target, cost, payer, node_name: node_name.unwrap_or_default() }
+    }
+
+    fn cost_of(&self, target: &Target) -> Cost {
+        let bytes = match target.action {
+            Action::KuboPin | Action::PinRequest => 0,
+            _ => target.known.size.unwrap_or(0),
+        };
+        Cost { bytes, credits: Credits::default() }
+    }
+
+    /// The STOREs that new ones would be, by content: one of each, however many nodes get it.
+    async fn own_stores(&self, targets: &[Target]) -> Result<HashMap<RowId, OwnStore>, WatchError> {
+        let Some(signer) = &self.repairer else { return Ok(HashMap::new()) };
+        let sender = signer.address().to_checksum(None);
+        let wanted = targets.iter().filter(|target| target.action == Action::NewStore);
+        let mut wanted: Vec<_> = wanted.map(|target| (target.row, target)).collect();
+        wanted.dedup_by_key(|(row, _)| *row);
+        let rows: Vec<RowId> = wanted.iter().map(|(row, _)| *row).collect();
+        let mut kept = self.ledger.read().await?.kept_stores(&rows, &sender).await?;
+        let mut stores = HashMap::new();
+        for (row, target) in wanted {
+            let kept: Vec<KeptMessage> = kept.remove(&row).unwrap_or_default();
+            let store = match self.usable(kept).await? {
+                Some((message, _)) => {
+                    OwnStore { message, credits: Credits::default(), is_new: false }
+                }
+                None => {
+                    let Some(message) = self.signed_store(&target.id).await? else { continue };
+                    let bytes = target.known.size.unwrap_or(0);
+                    let credits = Credits::of_store(bytes, self.settings.price);
+                    OwnStore { message, credits, is_new: true }
+                }
+            };
+            stores.insert(row, store);
+        }
+        Ok(stores)
+    }
+
+    /// For whom contents are: of each, some tokens that name it.
+    async fn payers(&self, targets: &[Target]) -> Result<HashMap<RowId, Vec<Payer>>, WatchError> {
+        let mut rows: Vec<RowId> = targets.iter().map(|target| target.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        Ok(self.ledger.read().await?.payers(&rows, MOST_PAYERS).await?)
+    }
+
+    /// Writes down what is done before it is: signed messages and repairs; and what has to wait.
+    pub(super) async fn write_plan(&self, admitted: &mut Admitted) -> Result<(), WatchError> {
+        for refusal in &admitted.refused {
+            warn!("repairs have to wait: {refusal}; raise it, or wait");
+        }
+        let new: Vec<_> =
+            admitted.steps.iter().filter(|step| step.target.again.is_none()).collect();
+        let repairs: Vec<_> = new.iter().map(|step| step.to_be_written()).collect();
+        let now = ledger::now();
+        let mut tx = self.ledger.write().await?;
+        tx.keep_messages(&admitted.new, now).await?;
+        let rows = tx.plan_repairs(&repairs, now).await?;
+        tx.note_undone(&admitted.waiting, now).await?;
+        crash::point("repair.before-plan");
+        tx.commit().await?;
+        if !admitted.new.is_empty() {
+            // A power cut, too, must leave what is about to be billed.
+            self.ledger.checkpoint().await?;
+        }
+        crash::point("repair.planned");
+        let mut rows = rows.into_iter();
+        admitted.steps.retain_mut(|step| {
+            if step.target.again.is_none() {
+                let Some(row) = rows.next().flatten() else { return false };
+                step.repair = row;
+            }
+            true
+        });
+        Ok(())
+    }
+}
+
+impl OwnStore {
+    /// The message to be kept, the first time that it is taken. After that it costs no more.
+    fn taken(&mut self, target: &Target, payer: Option<Payer>) -> Option<NewMessage> {
+        let credits = std::mem::take(&mut self.credits);
+        if !std::mem::take(&mut self.is_new) {
+            return None;
+        }
+        // Our own message is JSON that can be written.
+        let envelope = serde_json::to_string(&self.message).ok()?;
+        Some(NewMessage {
+            content: target.row,
+            item_hash: self.message.item_hash.clone(),
+            sender: self.message.sender.clone(),
+            envelope,
+            credits,
+            payer,
+            target: None,
+        })
+    }
+}
+
+impl Step {
+    fn to_be_written(&self) -> NewRepair {
+        let message = self.target.message.as_ref();
+        NewRepair {
+            content: self.target.row,
+            node: self.target.node,
+            action: self.target.action,
+            message_hash: message.map(|message| message.item_hash.clone()),
+            cost: self.cost,
+            payer: self.payer,
+        }
+    }
+}
+
+impl Admitted {
+    fn refuse(&mut self, target: &Target, refusal: Refusal) {
+        self.waiting.push(Undone {
+            content: target.row,
+            node: target.node,
+            action: Some(target.action),
+            detail: format!("it has to wait: {refusal}"),
+        });
+        if !self.refused.contains(&refusal) {
+            self.refused.push(refusal);
+        }
+    }
+}

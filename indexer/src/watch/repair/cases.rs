@@ -1,0 +1,279 @@
+//! What is known of each replica that is not well, and so which action is next there.
+
+use std::collections::HashMap;
+
+use futures::future::join_all;
+
+use super::{MEMORY, can_be_repaired, stores::Live};
+use crate::{
+    content::ContentId,
+    health::ReplicaState,
+    ledger::{self, Known, Replica, RowId, Undone},
+    nodes::{Configured, NodeKind, aleph::Engine},
+    picture::ContentPicture,
+    repair::{
+        Action, AlephCase, Attempt, Case, Class, Decision, IpfsCase, Patience, WhyNone, decide,
+        options,
+    },
+    watch::{Watch, WatchError},
+};
+
+/// Largest content that is made into blocks for a node of IPFS where it is one block itself.
+pub(super) const LARGEST_BLOCK: u64 = 1 << 20;
+
+/// A replica at which something is done.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) row: RowId,
+    pub(super) id: ContentId,
+    pub(super) known: Known,
+    pub(super) node: RowId,
+    pub(super) action: Action,
+    /// The row of the attempt that is taken up again.
+    pub(super) again: Option<RowId>,
+    /// The live STORE that goes with it.
+    pub(super) message: Option<crate::nodes::aleph::Message>,
+    /// Of the content: nodes that have it, and from which it can be had.
+    pub(super) sources: Vec<RowId>,
+}
+
+/// What is done now, and what can't be.
+#[derive(Default)]
+pub(super) struct Chosen {
+    pub(super) targets: Vec<Target>,
+    /// With what it is about, for a person.
+    pub(super) undone: Vec<(String, Undone)>,
+}
+
+/// A replica that may be repaired.
+struct Candidate<'a> {
+    content: &'a ContentPicture,
+    replica: &'a Replica,
+    before: &'a [Attempt],
+}
+
+/// What is next at it.
+enum Next {
+    Act(Target),
+    /// Something was sent there, and is to be proved.
+    Awaits,
+    Undone(String, Undone),
+    Nothing,
+}
+
+/// The largest files that a node takes: with a signed STORE, and without.
+type Limits = HashMap<(RowId, Engine), (u64, u64)>;
+
+impl Watch {
+    /// What is next at each replica of these contents.
+    pub(super) async fn choose(
+        &self,
+        mut unwell: Vec<ContentPicture>,
+        patience: Patience,
+    ) -> Result<Chosen, WatchError> {
+        unwell.retain(|content| {
+            !(matches!(patience, Patience::Patient) && self.is_on_its_way(content))
+        });
+        let rows: Vec<RowId> = unwell.iter().map(|content| content.content.row).collect();
+        let since = ledger::now().saturating_sub(MEMORY);
+        let mut tx = self.ledger.read().await?;
+        let before = tx.attempts(&rows, since).await?;
+        drop(tx);
+        let now = ledger::now();
+        // Most often nothing is next, whatever could be done: then no node is asked what that is.
+        let is_next = |one: &Candidate<'_>| {
+            !matches!(decide(&Action::ALL, one.before, patience, now), Decision::Later(_))
+        };
+        let candidates: Vec<_> = self.candidates(&unwell, &before).filter(is_next).collect();
+        let live = self.live_stores(&candidates_at_aleph(&candidates)).await;
+        let limits = self.limits(&candidates).await;
+        let mut chosen = Chosen::default();
+        for some in candidates.chunk_by(|a, b| a.content.content.row == b.content.content.row) {
+            let sources = sources(some[0].content);
+            let nexts = some.iter().map(|one| match !sources.is_empty() {
+                true => self.next(one, &sources, &live, &limits, patience),
+                false => self.without_source(one, patience),
+            });
+            self.settle_on(nexts.collect(), some[0].content, &mut chosen);
+        }
+        Ok(chosen)
+    }
+
+    fn candidates<'a>(
+        &self,
+        unwell: &'a [ContentPicture],
+        before: &'a HashMap<(RowId, RowId), Vec<Attempt>>,
+    ) -> impl Iterator<Item = Candidate<'a>> {
+        let nodes = self.nodes();
+        let max_size = self.settings.max_size;
+        unwell.iter().flat_map(move |content| {
+            let nodes = nodes.clone();
+            let is_small = content.content.known.size.is_none_or(|size| size <= max_size);
+            let replicas = content.replicas.iter().filter(move |replica| {
+                let node = nodes.get(&replica.node);
+                is_small && node.is_some_and(|node| is_a_target(node, replica))
+            });
+            replicas.map(move |replica| {
+                let before = before.get(&(content.content.row, replica.node));
+                Candidate { content, replica, before: before.map_or(&[], Vec::as_slice) }
+            })
+        })
+    }
+
+    /// What each aleph node takes.
+    async fn limits(&self, candidates: &[Candidate<'_>]) -> Limits {
+        let mut keys: Vec<_> = candidates
+            .iter()
+            .map(|one| (one.replica.node, Engine::of(&one.content.content.id)))
+            .collect();
+        keys.sort_unstable_by_key(|(node, engine)| (*node, engine.as_str()));
+        keys.dedup();
+        let nodes = self.nodes();
+        let asked = keys.into_iter().filter_map(|key| {
+            let client = nodes.get(&key.0)?.aleph.clone()?;
+            Some(async move { (key, client.limits(key.1).await) })
+        });
+        join_all(asked).await.into_iter().collect()
+    }
+
+    fn next(
+        &self,
+        one: &Candidate<'_>,
+        sources: &[RowId],
+        live: &Live,
+        limits: &Limits,
+        patience: Patience,
+    ) -> Next {
+        let (content, node) = (&one.content.content, one.replica.node);
+        let message = live.message(&content.id, node);
+        let case = self.case(one, live, limits, patience);
+        let found = options(&case);
+        if found == Err(WhyNone::Enough) {
+            return Next::Nothing;
+        }
+        let able = found.as_ref().map_or(&[][..], Vec::as_slice);
+        match decide(able, one.before, patience, ledger::now()) {
+            Decision::Act { action, again } => Next::Act(Target {
+                row: content.row,
+                id: content.id,
+                known: content.known,
+                node,
+                action,
+                again,
+                message: message.filter(|_| action == Action::UploadWithStore).cloned(),
+                sources: sources.to_vec(),
+            }),
+            Decision::AwaitProof => Next::Awaits,
+            Decision::Later(_) => Next::Nothing,
+            Decision::Exhausted => {
+                let last = Attempt::last_of_pass(one.before, patience);
+                let why = match (last, found) {
+                    (Some(last), _) => {
+                        let said = last.detail.as_deref().unwrap_or("it did not help");
+                        format!("all was tried that could help; at last: {said}")
+                    }
+                    (None, Err(why)) => why.words().to_owned(),
+                    (None, Ok(_)) => "all was tried that could help".to_owned(),
+                };
+                self.undone(one, why)
+            }
+        }
+    }
+
+    fn undone(&self, one: &Candidate<'_>, detail: String) -> Next {
+        let (content, node) = (&one.content.content, one.replica.node);
+        let nodes = self.nodes();
+        let name = nodes.get(&node).map(|node| crate::nodes::name(node.node.url()));
+        let what = format!("{}: {}", content.id, name.unwrap_or_default());
+        Next::Undone(what, Undone { content: content.row, node, action: None, detail })
+    }
+
+    /// Nobody has the bytes. A young content may come; of others that is said, once in a while.
+    fn without_source(&self, one: &Candidate<'_>, patience: Patience) -> Next {
+        if !one.content.assessment.health.is_problem() {
+            return Next::Nothing;
+        }
+        match decide(&[], one.before, patience, ledger::now()) {
+            Decision::Exhausted => {
+                let why = "no node serves the right bytes: there is nothing to repair it from";
+                self.undone(one, why.to_owned())
+            }
+            Decision::AwaitProof => Next::Awaits,
+            Decision::Act { .. } | Decision::Later(_) => Next::Nothing,
+        }
+    }
+
+    fn case(&self, one: &Candidate<'_>, live: &Live, limits: &Limits, patience: Patience) -> Case {
+        let (content, node) = (&one.content.content, one.replica.node);
+        let in_need = one.content.assessment.health.is_problem();
+        let kind = self.nodes().get(&node).map(|node| node.node.kind());
+        if kind != Some(NodeKind::Aleph) {
+            let had_it = one.replica.view.verified_at.is_some();
+            let has_blocks = self.makes_blocks(content.id, content.known);
+            let case = IpfsCase { has_blocks, had_it, in_need };
+            return match kind {
+                Some(NodeKind::Pinning) => Case::Pinning(case),
+                _ => Case::Kubo(case),
+            };
+        }
+        let key = (node, Engine::of(&content.id));
+        let (signed, unsigned) = limits.get(&key).copied().unwrap_or_default();
+        Case::Aleph(AlephCase {
+            bytes: content.known.size.unwrap_or(0),
+            signed,
+            unsigned,
+            store_here: live.is_here(&content.id, node),
+            store_elsewhere: live.is_anywhere(&content.id),
+            stores_known: live.is_complete,
+            was_refused: Attempt::any_refused(one.before, patience),
+            in_need,
+            can_sign: self.repairer.is_some(),
+        })
+    }
+
+    /// Of one content: what is cheapest is done; what is dearer waits until that has proved to be of no
+    /// use. Of several services, no more are asked than replicas are lacking.
+    fn settle_on(&self, nexts: Vec<Next>, content: &ContentPicture, chosen: &mut Chosen) {
+        let awaits = nexts.iter().any(|next| matches!(next, Next::Awaits));
+        let mut acts = Vec::new();
+        for next in nexts {
+            match next {
+                Next::Act(target) => acts.push(target),
+                Next::Undone(what, undone) => chosen.undone.push((what, undone)),
+                Next::Awaits | Next::Nothing => {}
+            }
+        }
+        let Some(cheapest) = acts.iter().map(|target| target.action.class()).min() else { return };
+        let taken_up = |target: &Target| target.again.is_some();
+        acts.retain(|target| taken_up(target) || target.action.class() == cheapest);
+        if awaits && cheapest != Class::Free {
+            acts.retain(taken_up);
+        }
+        if cheapest == Class::Service {
+            let lacking = self.settings.policy.min.saturating_sub(content.assessment.independent);
+            acts.truncate(lacking.max(1) as usize);
+        }
+        chosen.targets.append(&mut acts);
+    }
+}
+
+/// Whether there is something to do at a replica, and a way to.
+fn is_a_target(node: &Configured, replica: &Replica) -> bool {
+    let has_way = node.aleph.is_some() || node.kubo.is_some() || node.pinning.is_some();
+    has_way && can_be_repaired(replica)
+}
+
+/// The nodes from which a content can be had.
+fn sources(content: &ContentPicture) -> Vec<RowId> {
+    let verified = |replica: &&Replica| replica.view.state == Some(ReplicaState::Verified);
+    content.replicas.iter().filter(verified).map(|replica| replica.node).collect()
+}
+
+/// The contents that aleph nodes are asked about, by node.
+fn candidates_at_aleph(candidates: &[Candidate<'_>]) -> HashMap<RowId, Vec<ContentId>> {
+    let mut by_node: HashMap<RowId, Vec<ContentId>> = HashMap::new();
+    for one in candidates {
+        by_node.entry(one.replica.node).or_default().push(one.content.content.id);
+    }
+    by_node
+}

@@ -1,0 +1,161 @@
+//! Takes back STOREs of our own that another has made superfluous: each is billed for as long as it
+//! lives.
+
+use futures::future::join_all;
+use tracing::{info, warn};
+
+use crate::{
+    chain::KeyError,
+    crash,
+    ledger::{self, KeptMessage, NewMessage, RowId},
+    nodes::aleph::{AlephError, Message, sign_forget},
+    provenance::StoreStatus,
+    repair::Credits,
+    watch::{Watch, WatchError},
+};
+
+/// Contents looked at together, and FORGETs that are sent at once.
+const BATCH: u32 = 100;
+/// What is written into a FORGET.
+const REASON: &str = "superseded by a newer STORE of the same file";
+
+/// Where a message stands on every node in use.
+struct Everywhere {
+    /// On those that could say; `None`: the node does not know it.
+    said: Vec<Option<StoreStatus>>,
+    /// Whether some could not.
+    has_silent: bool,
+}
+
+impl Everywhere {
+    /// Whether it is in force on each of them.
+    fn is_live(&self) -> bool {
+        let live = |status: &Option<StoreStatus>| status.is_some_and(StoreStatus::is_live);
+        !self.has_silent && !self.said.is_empty() && self.said.iter().all(live)
+    }
+
+    /// Whether it is in force on none of them, as far as they could say.
+    fn is_over(&self) -> bool {
+        let over = |status: &Option<StoreStatus>| status.is_none_or(StoreStatus::is_ending);
+        !self.has_silent && !self.said.is_empty() && self.said.iter().all(over)
+    }
+}
+
+impl Watch {
+    /// Takes back what is superfluous, and sees what was taken back before to its end.
+    pub(super) async fn forget_superseded(&self) -> Result<(), WatchError> {
+        let Some(signer) = &self.repairer else { return Ok(()) };
+        let sender = signer.address().to_checksum(None);
+        let mut after = RowId::MIN;
+        loop {
+            let mut tx = self.ledger.read().await?;
+            let contents = tx.stored_twice(&sender, after, BATCH).await?;
+            let stores = tx.kept_stores(&contents, &sender).await?;
+            let open = tx.open_forgets(&sender, BATCH).await?;
+            drop(tx);
+            let Some(last) = contents.last() else { break };
+            after = *last;
+            for kept in stores.into_values() {
+                self.forget_all_but_the_newest(kept, &open).await?;
+            }
+        }
+        let open = self.ledger.read().await?.open_forgets(&sender, BATCH).await?;
+        for forget in open {
+            self.see_forgotten(forget).await?;
+        }
+        Ok(())
+    }
+
+    /// `kept`: of one content, newest first.
+    async fn forget_all_but_the_newest(
+        &self,
+        kept: Vec<KeptMessage>,
+        open: &[KeptMessage],
+    ) -> Result<(), WatchError> {
+        let Some((newest, older)) = kept.split_first() else { return Ok(()) };
+        let is_open = |store: &&KeptMessage| {
+            open.iter().any(|forget| forget.target.as_ref() == Some(&store.item_hash))
+        };
+        let superfluous: Vec<_> = older.iter().filter(|store| !is_open(store)).collect();
+        if superfluous.is_empty() || !self.stands(&newest.item_hash).await.is_live() {
+            return Ok(());
+        }
+        for store in superfluous {
+            if self.stands(&store.item_hash).await.is_over() {
+                self.end(vec![store.item_hash.clone()]).await?;
+                continue;
+            }
+            let message = self.sign_forget(&store.item_hash).await?;
+            crash::point("forget.signed");
+            let Some(message) = message else { return Ok(()) };
+            // Our own message is JSON that can be written.
+            let Ok(envelope) = serde_json::to_string(&message) else { return Ok(()) };
+            let forget = NewMessage {
+                content: store.content,
+                item_hash: message.item_hash,
+                sender: message.sender,
+                envelope,
+                credits: Credits::default(),
+                payer: None,
+                target: Some(store.item_hash.clone()),
+            };
+            let mut tx = self.ledger.write().await?;
+            tx.keep_messages(&[forget], ledger::now()).await?;
+            tx.commit().await?;
+            crash::point("forget.kept");
+        }
+        Ok(())
+    }
+
+    async fn sign_forget(&self, hash: &str) -> Result<Option<Message>, WatchError> {
+        let Some(signer) = &self.repairer else { return Ok(None) };
+        let account = self.settings.account.unwrap_or(signer.address());
+        let (channel, time) = (&self.settings.channel, ledger::now() as f64 / 1000.0);
+        let signed = sign_forget(signer, account, &[hash], REASON, channel, time).await;
+        Ok(Some(signed.map_err(|error| KeyError::None(error.to_string()))?))
+    }
+
+    /// Sends a FORGET, as often as it takes until no node has what it takes back in force.
+    async fn see_forgotten(&self, forget: KeptMessage) -> Result<(), WatchError> {
+        let (Some(target), Ok(message)) =
+            (&forget.target, serde_json::from_str::<Message>(&forget.envelope))
+        else {
+            return self.end(vec![forget.item_hash]).await;
+        };
+        if !self.stands(target).await.is_over() {
+            let clients = self.aleph_clients();
+            let sent = clients.iter().map(|(_, client)| client.publish(&message));
+            for refused in join_all(sent).await.into_iter().filter_map(Result::err) {
+                if matches!(refused, AlephError::Refused { .. }) {
+                    warn!("FORGET of STORE {target}: {refused}");
+                }
+            }
+            crash::point("forget.sent");
+        }
+        if self.stands(target).await.is_over() {
+            info!("STORE {target} is forgotten: a newer one keeps the same file");
+            self.end(vec![target.clone(), forget.item_hash]).await?;
+            crash::point("forget.ended");
+        }
+        Ok(())
+    }
+
+    async fn end(&self, hashes: Vec<String>) -> Result<(), WatchError> {
+        let mut tx = self.ledger.write().await?;
+        tx.messages_ended(&hashes, ledger::now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn stands(&self, item_hash: &str) -> Everywhere {
+        let clients = self.aleph_clients();
+        let asked = clients.iter().map(|(_, client)| client.store_status(item_hash));
+        let mut everywhere = Everywhere { said: Vec::new(), has_silent: false };
+        for said in join_all(asked).await {
+            match said {
+                Ok(status) => everywhere.said.push(status),
+                Err(_) => everywhere.has_silent = true,
+            }
+        }
+        everywhere
+    }
+}
