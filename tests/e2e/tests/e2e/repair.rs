@@ -242,11 +242,12 @@ async fn bytes_that_went_bad_since_they_were_verified_are_not_passed_on() -> Res
     // The first node's copy goes bad after it was seen right; it is not due for a day.
     let path = world.nodes[0].path(&id);
     fs::write(&path, vec![3; fs::read(&path).unwrap().len()]).unwrap();
-    world.once(&[]).await?;
+    world.once(&[]).await?.gives(0)?;
     assert_eq!(sha256(&fs::read(world.nodes[2].path(&id)).unwrap()), id);
-    // It was read, and seen to be bad: nobody may go on calling it verified.
+    // It was read, and seen to be bad; so that is mended, too.
     let token = world.token(1).await?;
     let bad = replica(&token, "image", &world.nodes[0].url())?;
-    assert_eq!(bad["state"], "corrupt", "the repair saw its bytes: {bad}");
+    assert_eq!(history(bad), ["verified", "corrupt", "verified"], "the repair saw its bytes: {bad}");
+    assert_eq!(sha256(&fs::read(&path).unwrap()), id);
     Ok(())
 }
