@@ -7,7 +7,10 @@ use sha2::Sha256;
 use tracing::{debug, info, warn};
 
 use super::{Watch, WatchError, context::Sink};
-use crate::ledger::{self, Millis, PendingAlert};
+use crate::{
+    crash,
+    ledger::{self, Millis, PendingAlert},
+};
 
 /// Nobody else takes an alert that was taken for this long, in milliseconds.
 pub(super) const LEASE: Millis = 5 * 60 * 1000;
@@ -31,8 +34,10 @@ impl Watch {
                 continue;
             };
             let outcome = self.send(sink, alert).await;
+            crash::point("alert.sent");
             delivered += u64::from(outcome.is_ok());
             self.settle(alert, outcome).await?;
+            crash::point("alert.settled");
         }
         Ok(delivered)
     }

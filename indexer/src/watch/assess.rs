@@ -10,6 +10,7 @@ use super::{
     outbox::{end_over, enqueue, of_whom, opened, token_ids, told},
 };
 use crate::{
+    crash,
     health::{Health, Past, Policy, ReplicaState, next_assessment},
     ledger::{
         self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
@@ -90,7 +91,9 @@ impl Watch {
             }
         }
         tx.write_assessments(&judged).await?;
+        crash::point("assess.before-commit");
         tx.commit().await?;
+        crash::point("assess.committed");
         Ok(more)
     }
 

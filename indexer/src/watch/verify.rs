@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{Watch, WatchError, budget::ticks, desks::Desks, whereabouts::addresses_from};
 use crate::{
     content::{Digest, Metadata, MetadataLimits},
+    crash,
     health::ReplicaState,
     ledger::{self, Document, DueProbe, Millis, ProbeRecord, RowId, Taking},
     nodes::{ContentNode, NodeKind, Seen, probe},
@@ -385,7 +386,9 @@ impl Watch {
             (true, Beside::Nobody) => self.deny_seen(&mut tx).await?,
             (false, _) => {}
         }
+        crash::point("probe.before-record");
         tx.commit().await?;
+        crash::point("probe.recorded");
         Ok(true)
     }
 }

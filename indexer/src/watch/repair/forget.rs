@@ -20,7 +20,7 @@ const BATCH: u32 = 100;
 const REASON: &str = "superseded by a newer STORE of the same file";
 
 /// Where a message stands on every node in use.
-struct Everywhere {
+pub(super) struct Everywhere {
     /// On those that could say; `None`: the node does not know it.
     said: Vec<Option<StoreStatus>>,
     /// Whether some could not.
@@ -34,9 +34,19 @@ impl Everywhere {
         !self.has_silent && !self.said.is_empty() && self.said.iter().all(live)
     }
 
-    /// Whether it is in force on none of them, as far as they could say.
-    fn is_over(&self) -> bool {
-        let over = |status: &Option<StoreStatus>| status.is_none_or(StoreStatus::is_ending);
+    /// Whether it is good for something: it is in force somewhere, or on its way, or nobody has heard of it
+    /// yet. One node's word that it has ended counts for nothing where another says that it lives.
+    pub(super) fn is_of_use(&self) -> bool {
+        let mut known = self.said.iter().flatten();
+        let is_known = known.clone().next().is_some();
+        !is_known || known.any(|status| status.is_live() || *status == StoreStatus::Pending)
+    }
+
+    /// Whether it is at its end on all of them that know it, and none is silent.
+    pub(super) fn is_over(&self) -> bool {
+        let over = |status: &Option<StoreStatus>| {
+            status.is_none_or(|status| status.is_final() || status == StoreStatus::Rejected)
+        };
         !self.has_silent && !self.said.is_empty() && self.said.iter().all(over)
     }
 }
@@ -77,7 +87,11 @@ impl Watch {
             open.iter().any(|forget| forget.target.as_ref() == Some(&store.item_hash))
         };
         let superfluous: Vec<_> = older.iter().filter(|store| !is_open(store)).collect();
-        if superfluous.is_empty() || !self.stands(&newest.item_hash).await.is_live() {
+        if superfluous.is_empty() {
+            return Ok(());
+        }
+        self.make_known(newest).await;
+        if !self.stands(&newest.item_hash).await.is_live() {
             return Ok(());
         }
         for store in superfluous {
@@ -105,6 +119,16 @@ impl Watch {
             crash::point("forget.kept");
         }
         Ok(())
+    }
+
+    /// Tells a STORE to nodes that do not know it: it is billed once, wherever it is.
+    async fn make_known(&self, kept: &KeptMessage) {
+        let Ok(message) = serde_json::from_str::<Message>(&kept.envelope) else { return };
+        for (_, client) in self.aleph_clients() {
+            if let Ok(None) = client.store_status(&kept.item_hash).await {
+                let _ = client.publish(&message).await;
+            }
+        }
     }
 
     async fn sign_forget(&self, hash: &str) -> Result<Option<Message>, WatchError> {
@@ -146,7 +170,7 @@ impl Watch {
         Ok(tx.commit().await?)
     }
 
-    async fn stands(&self, item_hash: &str) -> Everywhere {
+    pub(super) async fn stands(&self, item_hash: &str) -> Everywhere {
         let clients = self.aleph_clients();
         let asked = clients.iter().map(|(_, client)| client.store_status(item_hash));
         let mut everywhere = Everywhere { said: Vec::new(), has_silent: false };

@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use futures::future::join_all;
-use tracing::warn;
-
 use crate::{
     chain::KeyError,
     content::ContentId,
@@ -12,10 +9,11 @@ use crate::{
     ledger::{self, KeptMessage, RowId},
     nodes::{
         FetchError,
-        aleph::{Client, Message, MessageStatus, sign_store_for},
+        aleph::{Client, Message, sign_store_for},
     },
     watch::{Watch, WatchError},
 };
+use futures::future::join_all;
 
 /// STOREs that live, as nodes list them.
 #[derive(Default)]
@@ -95,8 +93,10 @@ impl Watch {
         let mut found = None;
         for one in kept {
             let Ok(message) = serde_json::from_str::<Message>(&one.envelope) else { continue };
-            if self.is_taken_back(&message).await {
-                ended.push(one.item_hash);
+            let stands = self.stands(&one.item_hash).await;
+            if !stands.is_of_use() {
+                // A node that is down may have it in force: it is told when it is back.
+                ended.extend(stands.is_over().then_some(one.item_hash));
                 continue;
             }
             found = Some((message, one));
@@ -122,28 +122,6 @@ impl Watch {
         let message = signed.map_err(|error| KeyError::None(error.to_string()))?;
         crash::point("store.signed");
         Ok(Some(message))
-    }
-
-    /// Whether a message of ours is no longer good for anything: some node says that it was
-    /// rejected or taken back, and none that it lives. One node's word alone costs no new STORE.
-    async fn is_taken_back(&self, message: &Message) -> bool {
-        let asked = self
-            .aleph_clients()
-            .into_iter()
-            .map(|(_, client)| async move { client.message_status(&message.item_hash).await });
-        let mut gone = false;
-        for said in join_all(asked).await {
-            match said {
-                Ok(MessageStatus::Processed | MessageStatus::Pending) => return false,
-                Ok(MessageStatus::Rejected(why)) => {
-                    warn!("STORE {} was rejected: {why}", message.item_hash);
-                    gone = true;
-                }
-                Ok(MessageStatus::Gone) => gone = true,
-                Ok(MessageStatus::Unknown) | Err(_) => {}
-            }
-        }
-        gone
     }
 }
 

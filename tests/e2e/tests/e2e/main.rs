@@ -33,6 +33,7 @@ mod publish_nodes;
 mod raw_on_isolated_nodes;
 mod references;
 mod repair;
+mod repair_killed;
 mod spot_checks;
 mod support;
 mod unusual_dags;

@@ -11,12 +11,12 @@ use everhold_e2e::{
 };
 use serde_json::{Value, json};
 
-fn two() -> Setup {
+pub(crate) fn two() -> Setup {
     Setup { nodes: 2, tokens: 1, ..Setup::default() }
 }
 
 /// Takes every STORE back, on every node; the bytes stay on the second node, without any message.
-async fn without_stores(world: &World) -> Result<()> {
+pub(crate) async fn without_stores(world: &World) -> Result<()> {
     let ids = [world.id(1, "metadata").await?, world.id(1, "image").await?];
     let mut kept = Vec::new();
     for id in &ids {
@@ -39,7 +39,7 @@ async fn without_stores(world: &World) -> Result<()> {
 }
 
 /// Ends a node, empties its disk and starts it again: it never heard of anything.
-async fn wipe(node: &mut DevNode) -> Result<()> {
+pub(crate) async fn wipe(node: &mut DevNode) -> Result<()> {
     node.stop().await?;
     let files = node.path("");
     fs::remove_dir_all(files.parent().unwrap()).unwrap();
@@ -247,7 +247,11 @@ async fn bytes_that_went_bad_since_they_were_verified_are_not_passed_on() -> Res
     // It was read, and seen to be bad; so that is mended, too.
     let token = world.token(1).await?;
     let bad = replica(&token, "image", &world.nodes[0].url())?;
-    assert_eq!(history(bad), ["verified", "corrupt", "verified"], "the repair saw its bytes: {bad}");
+    assert_eq!(
+        history(bad),
+        ["verified", "corrupt", "verified"],
+        "the repair saw its bytes: {bad}"
+    );
     assert_eq!(sha256(&fs::read(&path).unwrap()), id);
     Ok(())
 }
