@@ -143,6 +143,11 @@ impl DevNode {
         self.http.post(&url, body).await
     }
 
+    /// A GET of any other path that answers with JSON.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.http.get(&format!("{}{path}", self.url)).await
+    }
+
     /// What it holds, and what it believes to hold.
     pub async fn files(&self) -> Result<Vec<NodeFile>> {
         let answer = self.http.get(&format!("{}/dev/files", self.url)).await?;

@@ -1,12 +1,10 @@
-//! `make bench`, the whole-process part: `everhold hash` beside the tools that everybody has.
-//!
-//! Prints medians, ratios and peak memory. It asserts nothing: a figure is to be read.
+//! `everhold hash` beside the tools that everybody has.
 
 use std::{
     fs::File,
     io::{Read, Write},
     path::Path,
-    process::{Command, ExitCode, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -15,18 +13,8 @@ use everhold_harness::{Context, Everhold, Result};
 const GIB: u64 = 1 << 30;
 const RUNS: usize = 5;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match bench().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn bench() -> Result<()> {
+/// Hashes a file of 1 GiB with each, and one of 4 GiB.
+pub(super) async fn bench() -> Result<()> {
     let everhold = Everhold::new()?;
     let file = everhold.dir().join("file");
     write(&file, GIB)?;
