@@ -35,7 +35,8 @@ pub struct Taking<'a> {
     pub limit: u32,
     /// The nodes that may be asked, and how many probes each gets at most.
     pub nodes: &'a [(RowId, u32)],
-    /// Only those whose last probe did not say all it should, and whose verdict waits for another.
+    /// Only those whose last probe did not say all it should, and whose verdict waits for another, and
+    /// those that are to prove a repair.
     pub in_doubt_only: bool,
 }
 
@@ -67,6 +68,41 @@ const TURNS: [(Priority, u32); 6] = [
 macro_rules! in_doubt {
     () => {
         "due_at IS NOT NULL AND ((failures > 0 AND failures < 3) OR untold > 0)"
+    };
+}
+
+/// Replicas that were told to come back, with what was sent for it.
+macro_rules! to_prove {
+    () => {
+        "repairs o CROSS JOIN replicas r"
+    };
+}
+
+/// Those that nothing has proved or disproved yet; in the words of the index of what is under way.
+macro_rules! sent {
+    () => {
+        "o.state IN ('planned', 'sent') AND o.state = 'sent' AND o.action <> 'pin-request'
+         AND r.content_id = o.content_id AND r.node_id = o.node_id AND r.due_at IS NOT NULL"
+    };
+}
+
+/// Takes what is due (`$1`) and not taken, until `$2`, at most `$3`, at nodes that are told by `$4`.
+macro_rules! take_sql {
+    ($from:expr, $which:expr, $nodes:literal) => {
+        concat!(
+            "INSERT INTO leases (content_id, node_id, until)
+             SELECT r.content_id, r.node_id, $2 FROM ",
+            $from,
+            " WHERE ",
+            $which,
+            " AND r.due_at <= $1 AND r.node_id ",
+            $nodes,
+            " AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                    AND l.content_id = r.content_id AND l.until > $1)
+             ORDER BY r.due_at LIMIT $3
+             ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
+             RETURNING content_id, node_id"
+        )
     };
 }
 
@@ -224,41 +260,35 @@ impl Tx {
         }
     }
 
-    /// Takes those whose verdict is in doubt: few, whatever their class.
+    /// Takes those whose verdict is in doubt, and those that are to prove a repair, whatever their class.
     async fn take_in_doubt(&mut self, taking: &Taking<'_>) -> Result<Vec<Key>> {
         let ids: Vec<i64> = taking.nodes.iter().map(|(node, _)| *node).collect();
         let (now, lease, limit) = (taking.now, taking.lease, i64::from(taking.limit));
-        Ok(match self {
+        let mut keys: Vec<Key> = Vec::new();
+        match self {
             Self::Sqlite(c) => {
-                let rows = sqlx::query_as(concat!(
-                    "INSERT INTO leases (content_id, node_id, until)
-                     SELECT content_id, node_id, $2 FROM replicas r WHERE ",
-                    in_doubt!(),
-                    " AND due_at <= $1 AND node_id IN (SELECT value FROM json_each($4))
-                       AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
-                            AND l.content_id = r.content_id AND l.until > $1)
-                     ORDER BY due_at LIMIT $3
-                     ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
-                     RETURNING content_id, node_id",
-                ));
                 let ids = serde_json::json!(ids).to_string();
-                rows.bind(now).bind(lease).bind(limit).bind(ids).fetch_all(&mut **c).await?
+                for sql in [
+                    take_sql!("replicas r", in_doubt!(), "IN (SELECT value FROM json_each($4))"),
+                    take_sql!(to_prove!(), sent!(), "IN (SELECT value FROM json_each($4))"),
+                ] {
+                    let rows =
+                        sqlx::query_as::<_, Key>(sql).bind(now).bind(lease).bind(limit).bind(&ids);
+                    keys.extend(rows.fetch_all(&mut **c).await?);
+                }
             }
             Self::Postgres(c) => {
-                let rows = sqlx::query_as(concat!(
-                    "INSERT INTO leases (content_id, node_id, until)
-                     SELECT content_id, node_id, $2 FROM replicas r WHERE ",
-                    in_doubt!(),
-                    " AND due_at <= $1 AND node_id = ANY ($4)
-                       AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
-                            AND l.content_id = r.content_id AND l.until > $1)
-                     ORDER BY due_at LIMIT $3
-                     ON CONFLICT (content_id, node_id) DO UPDATE SET until = excluded.until
-                     RETURNING content_id, node_id",
-                ));
-                rows.bind(now).bind(lease).bind(limit).bind(ids).fetch_all(&mut **c).await?
+                for sql in [
+                    take_sql!("replicas r", in_doubt!(), "= ANY ($4)"),
+                    take_sql!(to_prove!(), sent!(), "= ANY ($4)"),
+                ] {
+                    let rows =
+                        sqlx::query_as::<_, Key>(sql).bind(now).bind(lease).bind(limit).bind(&ids);
+                    keys.extend(rows.fetch_all(&mut **c).await?);
+                }
             }
-        })
+        }
+        Ok(keys)
     }
 
     /// What there is to know of probes before they are made.
@@ -292,17 +322,22 @@ impl Tx {
         Ok(due)
     }
 
-    /// When the next probe is due, at each node, of a replica whose verdict is in doubt, and that nobody has
-    /// taken at `now`.
+    /// When the next probe is due, at each node, of a replica whose verdict is in doubt, or that is to prove
+    /// a repair, and that nobody has taken at `now`.
     pub async fn next_doubtful_probes(&mut self, now: Millis) -> Result<Vec<(RowId, Millis)>> {
         Ok(fetch!(
             fetch_all,
             self,
             (i64, i64),
             concat!(
-                "SELECT node_id, MIN(due_at) FROM replicas r WHERE ",
+                "SELECT node_id, MIN(due_at) FROM (
+                    SELECT r.content_id, r.node_id, r.due_at FROM replicas r WHERE ",
                 in_doubt!(),
-                " AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
+                " UNION ALL SELECT r.content_id, r.node_id, r.due_at FROM ",
+                to_prove!(),
+                " WHERE ",
+                sent!(),
+                ") AS r WHERE NOT EXISTS (SELECT 1 FROM leases l WHERE l.node_id = r.node_id
                     AND l.content_id = r.content_id AND l.until > $1) GROUP BY node_id"
             ),
             now,

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 pub use self::admit::Planned;
 use self::cases::Chosen;
-use super::{Watch, WatchError};
+use super::{Watch, WatchError, verify::LONGEST_DOUBT};
 use crate::{
     crash,
     health::{Health, ReplicaState, is_believed},
@@ -47,7 +47,9 @@ impl Watch {
             if self.rung(Patience::Since(begun)).await? == 0 {
                 break;
             }
-            probes += self.prove_repairs().await?;
+            // A node gets its time, and a few probes that fail are made again.
+            let patience = self.settings.wait + LONGEST_DOUBT;
+            probes += self.settle_doubts_within(patience).await?;
             self.assess().await?;
         }
         self.care_for_bills().await?;
@@ -129,24 +131,6 @@ impl Watch {
         let is_young = |since| is_believed(since, now) && now < since.saturating_add(wait);
         content.assessment.health == Health::Pending
             && content.content.past.wanted_since.is_none_or(is_young)
-    }
-
-    /// Probes what was repaired, until each repair is proved or disproved, or can't be now.
-    async fn prove_repairs(&self) -> Result<u64, WatchError> {
-        let mut probes = 0;
-        // A node gets its time, and a few probes that fail are made again.
-        let end = tokio::time::Instant::now() + self.settings.wait + super::verify::LONGEST_DOUBT;
-        loop {
-            probes += self.verify_settled().await?;
-            let (open, due) = self.ledger.read().await?.unproved_repairs().await?;
-            let Some(due) = due.filter(|_| open > 0) else { return Ok(probes) };
-            let wait = u64::try_from(due.saturating_sub(ledger::now())).unwrap_or(0);
-            let wait = std::time::Duration::from_millis(wait).max(super::verify::LOOK);
-            if tokio::time::Instant::now() + wait > end {
-                return Ok(probes);
-            }
-            tokio::time::sleep(wait).await;
-        }
     }
 
     /// Writes down what is not done, and says it once.

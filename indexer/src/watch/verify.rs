@@ -106,7 +106,15 @@ impl Watch {
     /// Waits for the retries of probes that failed, until no verdict is in doubt that can be settled
     /// soon; gives the number of probes.
     pub(super) async fn settle_doubts(&self) -> Result<u64, WatchError> {
-        let (mut probes, mut patience) = (0, LONGEST_DOUBT);
+        self.settle_doubts_within(LONGEST_DOUBT).await
+    }
+
+    /// As [`Watch::settle_doubts`], with another patience; repairs are proved or disproved by it, too.
+    pub(super) async fn settle_doubts_within(
+        &self,
+        mut patience: Duration,
+    ) -> Result<u64, WatchError> {
+        let mut probes = 0;
         while let Some(wait) = self.next_doubt().await? {
             // Another process may have taken what was due: a round without a probe has cost something, too.
             let Some(left) = patience.checked_sub(wait.max(LOOK)) else { break };

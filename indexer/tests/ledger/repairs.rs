@@ -159,16 +159,22 @@ async fn a_node_gets_its_time(db: Database) {
     it.sent(repair, 0, 5_000).await;
     it.see(0, Missing, 100).await;
     assert_eq!(it.repair(repair).await.state, RepairState::Sent);
-    let unproved = async || {
+    let next = async || {
         let mut tx = it.story.ledger.read().await.unwrap();
-        tx.unproved_repairs().await.unwrap()
+        tx.next_doubtful_probes(NOW).await.unwrap()
     };
-    assert_eq!(unproved().await, (1, Some(NOW + 1_100)), "it is looked at again soon");
+    assert_eq!(next().await, [(it.nodes[0], NOW + 1_100)], "it is looked at again soon");
     it.see(0, Missing, 4_900).await;
-    assert_eq!(unproved().await, (1, Some(NOW + 5_000)), "and when its time is over");
+    assert_eq!(next().await, [(it.nodes[0], NOW + 5_000)], "and when its time is over");
+    let mut tx = it.story.ledger.write().await.unwrap();
+    let take = async |tx: &mut everhold::ledger::Tx, at| {
+        tx.take_due_probes(NOW + at, NOW + at, 9, true).await.unwrap().len()
+    };
+    assert_eq!((take(&mut tx, 4_999).await, take(&mut tx, 5_000).await), (0, 1));
+    tx.commit().await.unwrap();
     it.see(0, Missing, 5_000).await;
     assert_eq!(it.repair(repair).await.state, RepairState::Failed);
-    assert_eq!(unproved().await, (0, None));
+    assert_eq!(next().await, []);
 }
 
 async fn never_undoes_what_a_probe_proved(db: Database) {

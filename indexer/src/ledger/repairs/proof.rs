@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Result, RowId, Tx, execute, fetch, fetch_in, insert_rows, text, uint};
+use super::{Result, RowId, Tx, execute, fetch_in, insert_rows, text};
 use crate::ledger::Millis;
 
 /// While a node may still be fetching what it was told to keep, it is looked at again after this
@@ -70,21 +70,6 @@ impl Tx {
                FROM settled WHERE repairs.id = settled.id"
         );
         self.probe_again(&again).await
-    }
-
-    /// How many repairs that probes of their own replica can prove were sent and are not settled, and
-    /// when the next such probe is due. `None`: no replica of them is looked at any more.
-    pub async fn unproved_repairs(&mut self) -> Result<(u64, Option<Millis>)> {
-        let (open, due) = fetch!(
-            fetch_one,
-            self,
-            (i64, Option<i64>),
-            "SELECT COUNT(*), MIN(p.due_at) FROM repairs r
-             JOIN replicas p ON p.content_id = r.content_id AND p.node_id = r.node_id
-             JOIN nodes n ON n.id = r.node_id
-             WHERE r.state = 'sent' AND p.due_at IS NOT NULL AND n.active = 1 AND n.kind <> 'pinning'",
-        )?;
-        Ok((uint(open), due))
     }
 
     /// Settles what pinning services were told: done where the content is well again, failed where
