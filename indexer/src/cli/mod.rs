@@ -1,6 +1,7 @@
 //! The command line: parse, call the library, print.
 
 mod check;
+mod delegate;
 mod deny;
 mod deploy;
 mod freeze;
@@ -10,6 +11,7 @@ mod keys;
 mod output;
 mod publish;
 mod reindex;
+mod repairs;
 mod status;
 mod token;
 mod update;
@@ -86,6 +88,10 @@ enum Command {
     Status(status::StatusArgs),
     /// Show one token: owner, digest, contents, replicas, evidence
     Token(token::TokenArgs),
+    /// Show what was done to bring replicas back, and what it costs
+    Repairs(repairs::RepairsArgs),
+    /// Let the key that repairs sign for an account, which pays
+    Delegate(delegate::DelegateArgs),
     /// Keep the deny list: what is never fetched, stored, repaired or shown
     Deny(deny::DenyArgs),
     /// Forget what was read of a collection, and have it read again; ends a halt
@@ -117,6 +123,8 @@ impl Command {
             Self::Init(_)
             | Self::Watch(_)
             | Self::Status(_)
+            | Self::Repairs(_)
+            | Self::Delegate(_)
             | Self::Deny(_)
             | Self::Check(_)
             | Self::Hash(_) => return None,
@@ -248,6 +256,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Watch(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Token(args) => args.run(context).await,
+        Command::Repairs(args) => args.run(context).await,
+        Command::Delegate(args) => args.run(context).await,
         Command::Deny(args) => args.run(context).await,
         Command::Reindex(args) => args.run(context).await,
         Command::Check(args) => args.run(context).await,

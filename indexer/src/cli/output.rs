@@ -17,7 +17,7 @@ use crate::{
     hash::HashError,
     ledger::LedgerError,
     nodes::FetchError,
-    publish::{FolderError, StoreError, UpdateError},
+    publish::{DelegateError, FolderError, StoreError, UpdateError},
     watch::{DenyingError, ReindexError, WatchError},
 };
 
@@ -102,6 +102,10 @@ fails_with! {
         ReindexError::Unknown(_) => 1,
         ReindexError::Several(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
+    },
+    DelegateError => |error| match error {
+        DelegateError::NoNodes | DelegateError::Itself(_) => 2,
+        _ => 1,
     },
     DenyError => deny_code,
     DenyingError => |error| match error {

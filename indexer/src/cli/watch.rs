@@ -17,7 +17,7 @@ use crate::{
     api::Api,
     ledger::{self, Collection},
     report::{HaltStatus, Status},
-    watch::{Round, Watch, remedy},
+    watch::{Planned, Round, Watch, remedy},
 };
 
 /// Follows the chain, verifies, repairs, alerts, until it is stopped.
@@ -30,8 +30,11 @@ pub(super) struct WatchArgs {
     /// Only look
     #[arg(long)]
     no_repair: bool,
+    /// Only say which repairs would be made, and what they would cost
+    #[arg(long, conflicts_with = "no_repair")]
+    dry_run: bool,
     /// Only follow the chain to its head, then end: no probes, repairs or alerts
-    #[arg(long, conflicts_with_all = ["once", "no_repair"])]
+    #[arg(long, conflicts_with_all = ["once", "no_repair", "dry_run"])]
     index_only: bool,
     #[command(flatten)]
     key: KeyArgs,
@@ -41,13 +44,17 @@ pub(super) struct WatchArgs {
 #[derive(Serialize)]
 struct Watched {
     round: Round,
+    /// What would be done, where it is only said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned: Option<Vec<Planned>>,
     #[serde(flatten)]
     status: Status,
 }
 
 impl WatchArgs {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let config = context.config_to_watch()?;
+        let mut config = context.config_to_watch()?;
+        config.repair.dry_run |= self.dry_run;
         let repair = config.repair.enabled && !self.no_repair && !self.index_only;
         let repairer =
             if repair { self.key.or(&config.repair).load_if_named().await? } else { None };
@@ -58,9 +65,14 @@ impl WatchArgs {
         if self.index_only {
             return index_only(context, &watch).await;
         }
+        if self.once && repair && config.repair.dry_run {
+            let round = watch.once(false).await?;
+            let planned = watch.plan().await?;
+            return finish(context, &watch, round, Some(planned)).await;
+        }
         if self.once {
             let round = watch.once(repair).await?;
-            return finish(context, &watch, round).await;
+            return finish(context, &watch, round, None).await;
         }
         let api = match config.api.listen {
             Some(address) => Some(Api::listen(address).await.map_err(|error| {
@@ -156,13 +168,18 @@ fn say_halted(collections: &[Collection]) -> bool {
     halted().next().is_some()
 }
 
-async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCode, Failure> {
+async fn finish(
+    context: &Context,
+    watch: &Watch,
+    round: Round,
+    planned: Option<Vec<Planned>>,
+) -> Result<ExitCode, Failure> {
     let mut tx = watch.ledger().read().await?;
     let followed = tx.followed(None).await?;
     let status = Status::read(&mut tx, watch.policy(), ledger::now()).await?;
     drop(tx);
     let healthy = status.all_healthy();
-    let text = format!(
+    let mut text = format!(
         "{}\n{} events, {} probes, {} spot checks, {} of {} repairs proved, {} alerts delivered",
         people(&status),
         round.events,
@@ -172,7 +189,10 @@ async fn finish(context: &Context, watch: &Watch, round: Round) -> Result<ExitCo
         round.repairs,
         round.alerts
     );
-    let printed = context.output.result(&Watched { round, status }, || text);
+    for one in planned.iter().flatten() {
+        text.push_str(&format!("\nwould do: {one}"));
+    }
+    let printed = context.output.result(&Watched { round, planned, status }, || text);
     watch.ledger().close().await;
     printed?;
     let halted = say_halted(&followed);

@@ -3,12 +3,14 @@
 mod denied;
 mod lag;
 mod own;
+mod repairs;
 mod status;
 mod store;
 mod token;
 
 pub use denied::DeniedStatus;
 pub use own::{ContractUri, OwnContent};
+pub use repairs::{CapsReport, LoggedRepair, RepairLog, SpentReport};
 pub use status::{
     ChainStatus, CollectionStatus, FactoryStatus, HaltStatus, IncidentStatus, NodeStatus,
     OddLogStatus, RepairStatus, Status,
