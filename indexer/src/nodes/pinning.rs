@@ -94,7 +94,16 @@ impl Pinning {
             .header("Authorization", &format!("Bearer {}", self.token))
             .json(&json!({ "cid": cid, "name": format!("everhold {cid}") }))
             .limit(LONGEST);
-        let pin: Pin = request.get_json().await.map_err(without_text)?;
+        let host = self.url.host_str().unwrap_or_default().to_owned();
+        let (status, body) = request.ask().await.map_err(without_text)?;
+        // 202: it is to be done.
+        if !matches!(status, 200..=202) {
+            let (body, retry_after) = (String::new(), None);
+            return Err(FetchError::Status { host, status, body, retry_after });
+        }
+        let reason = "it is no request to pin".to_owned();
+        let pin: Pin =
+            serde_json::from_slice(&body).map_err(|_| FetchError::Nonsense { host, reason })?;
         Ok(PinRequest::of(&pin))
     }
 

@@ -38,7 +38,7 @@ impl Tx {
             Row,
             {}
             "SELECT id, content_id, node_id, state, sent_at, prove_by, detail FROM repairs
-             WHERE state IN ('planned', 'sent') AND content_id IN",
+             WHERE state IN ('planned', 'sent') AND action <> 'pin-request' AND content_id IN",
             contents,
             ""
         );
