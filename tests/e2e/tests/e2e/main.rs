@@ -22,6 +22,7 @@ mod faulty_nodes;
 mod foreign;
 mod halt;
 mod hash;
+mod ledger_gone;
 mod memory;
 mod postgres;
 mod provenance;
