@@ -26,6 +26,7 @@ mod folder;
 mod graph;
 mod hasher;
 mod id;
+mod manifest;
 mod metadata;
 mod multiaddr;
 mod multihash;
@@ -57,6 +58,7 @@ pub use graph::{
 };
 pub use hasher::{Hasher, id_of, id_of_reader};
 pub use id::{ContentId, ContentIdError};
+pub use manifest::{Manifest, ManifestRoot};
 pub use metadata::{
     Link, Metadata, MetadataError, MetadataLimits, MetadataWarning, local_references,
     rewrite_references,

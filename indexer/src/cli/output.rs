@@ -10,6 +10,7 @@ use comfy_table::{LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use crate::{
+    archive::{ExportError, RestoreError},
     chain::{CollectionError, DeployError, KeyError, RpcError},
     config::ConfigError,
     content::is_visible,
@@ -18,6 +19,7 @@ use crate::{
     ledger::LedgerError,
     nodes::FetchError,
     publish::{FolderError, StoreError, UpdateError},
+    vault::KeepError,
     watch::{DenyingError, ReindexError, WatchError},
 };
 
@@ -102,6 +104,15 @@ fails_with! {
         ReindexError::Unknown(_) => 1,
         ReindexError::Several(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
+    },
+    ExportError => |error| match error {
+        ExportError::Ledger(inner) => ledger_code(inner),
+        ExportError::Exists(_) => 2,
+        _ => 1,
+    },
+    RestoreError => |error| match error {
+        RestoreError::Ledger(inner) | RestoreError::Keep(KeepError::Ledger(inner)) => ledger_code(inner),
+        _ => 1,
     },
     DenyError => deny_code,
     DenyingError => |error| match error {

@@ -45,6 +45,7 @@ mod store_checks;
 mod stores;
 mod tokens;
 mod uris;
+mod vault;
 mod views;
 
 use std::time::Duration;
@@ -78,6 +79,7 @@ pub use store_checks::DueStores;
 pub use stores::{Grant, Store, StoreAt, StoresAt, StoresSeen};
 pub use tokens::{Burn, Token};
 pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
+pub use vault::{Form, VaultObject, VaultSummary, VaultWants};
 pub use views::{LinkRow, OwnContents, TokenContents, UriView};
 
 /// A row's key.

@@ -6,6 +6,7 @@ mod own;
 mod status;
 mod store;
 mod token;
+mod vault;
 
 pub use denied::DeniedStatus;
 pub use own::{ContractUri, OwnContent};
@@ -17,3 +18,4 @@ pub use store::{GrantReport, StatusReport, StoreReport};
 pub use token::{
     Absent, ChangeReport, ContentReport, ReplicaReport, SeveralChains, TokenReport, collection_at,
 };
+pub use vault::VaultReport;

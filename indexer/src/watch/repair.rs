@@ -72,7 +72,7 @@ struct Target<'a> {
 }
 
 /// From where a content is repaired.
-enum Source {
+pub(super) enum Source {
     /// The right bytes, in a file.
     Copy(NamedTempFile),
     /// Nobody now: a node that has it wants to be left alone, or can't be reached.
@@ -204,14 +204,26 @@ impl Watch {
         let (mut tx, now) = (self.ledger.read().await?, ledger::now());
         let (failed, last) = tx.failed_repairs(replica.content, replica.node, now).await?;
         let Some(last) = last else { return Ok(true) };
+        // It failed while the vault did not have the bytes.
+        if tx.vault_object(replica.content).await?.is_some_and(|one| one.stored_at > Some(last)) {
+            return Ok(true);
+        }
         let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(0).min(20);
         let wait = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
         Ok(now >= last.saturating_add(wait))
     }
 
+    /// The bytes, from a node whose replica is verified, or else from the vault.
+    async fn verified_copy(&self, content: &ContentPicture) -> Result<Source, WatchError> {
+        match self.copy_from_nodes(content).await? {
+            Source::Copy(file) => Ok(Source::Copy(file)),
+            otherwise => self.from_vault(content, otherwise).await,
+        }
+    }
+
     /// The bytes, from a node whose replica is verified, hashed again on their way to the disk.
     /// What turns out to be verified no more is written down.
-    async fn verified_copy(&self, content: &ContentPicture) -> Result<Source, WatchError> {
+    pub(super) async fn copy_from_nodes(&self, content: &ContentPicture) -> Result<Source, WatchError> {
         let mut none = Source::None;
         let verified =
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));
@@ -253,7 +265,7 @@ impl Watch {
     }
 
     /// Whether a node may be asked beside its schedule. If so, that counts as a request.
-    fn may_be_asked(&self, node: RowId) -> bool {
+    pub(super) fn may_be_asked(&self, node: RowId) -> bool {
         self.desks(|desks| {
             let now = ticks();
             !desks.is_resting(node, now) && desks.ask(node, now).is_ok()

@@ -50,6 +50,11 @@ impl<W: Write> CarWriter<W> {
         Ok(CarWriter { out, bytes: header.len() as u64, blocks: 0 })
     }
 
+    /// Goes on behind what is written already: the header, and blocks, which are not counted.
+    pub fn continued(out: W) -> CarWriter<W> {
+        CarWriter { out, bytes: 0, blocks: 0 }
+    }
+
     /// Adds a block.
     ///
     /// # Errors

@@ -37,5 +37,6 @@ mod spot_checks;
 mod support;
 mod unusual_dags;
 mod update;
+mod vault;
 mod watch;
 mod watch_killed;
