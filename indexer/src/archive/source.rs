@@ -104,7 +104,7 @@ impl Holders {
         let (id, known) = (content.content.id, content.content.known);
         let Some(found) = self.vault.find(&id).await? else { return Ok(None) };
         let taken = match found.form {
-            Form::File => self.vault.copy(&id, known).await?,
+            Form::File => self.vault.copy(&id, known).await?.map(|(_, file)| file),
             Form::Car => self.vault.copy_archive(&id).await?,
         };
         // A file that only the ledger's sha-256 proves makes no blocks of its name.

@@ -60,7 +60,7 @@ fn reason(error: &object_store::Error) -> Option<&io::Error> {
 }
 
 /// Whether the disk is full, or as full as one may make it.
-fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

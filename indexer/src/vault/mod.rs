@@ -21,6 +21,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, pat
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt;
 
+pub(crate) use self::error::is_full;
 pub use self::{
     error::VaultError,
     form::{blocks_from, is_named_by},
@@ -146,7 +147,8 @@ impl Vault {
         }
     }
 
-    /// The bytes of a content, proved, in a temporary file; `None` where it is not there, or not right.
+    /// The bytes of a content, proved, in a temporary file, and what they came from; `None` where it is not
+    /// there, or not right.
     ///
     /// # Errors
     /// [`VaultError`], where that can't be told.
@@ -154,7 +156,7 @@ impl Vault {
         &self,
         id: &ContentId,
         known: Known,
-    ) -> Result<Option<NamedTempFile>, VaultError> {
+    ) -> Result<Option<(Stored, NamedTempFile)>, VaultError> {
         let Some(found) = self.find(id).await? else { return Ok(None) };
         let mut file = NamedTempFile::new()?;
         let mut written = Ok(());
@@ -168,7 +170,7 @@ impl Vault {
         match proved {
             Ok(_) => {
                 written?;
-                Ok(Some(file))
+                Ok(Some((found, file)))
             }
             Err(Unproved::Missing) => Ok(None),
             Err(Unproved::Wrong(why)) => {

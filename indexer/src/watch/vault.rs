@@ -15,9 +15,9 @@ use tracing::{info, warn};
 
 use super::{Watch, WatchError, repair::Source};
 use crate::{
-    ledger::Tx,
+    ledger::{self, Tx},
     picture::ContentPicture,
-    vault::{KeepError, Keeper, VaultError},
+    vault::{KeepError, Keeper, Stored, VaultError},
 };
 
 /// Between looks: each goes over all that is wanted.
@@ -127,7 +127,11 @@ impl Watch {
     ) -> Result<Source, WatchError> {
         let (id, vault) = (&content.content.id, &self.tended.keeper.vault);
         match vault.copy(id, content.content.known).await {
-            Ok(Some(file)) => {
+            Ok(Some((Stored { form, bytes, .. }, file))) => {
+                // It may have been found there only now.
+                let mut tx = self.ledger.write().await?;
+                tx.adopt_into_vault(&[(*id, form, bytes)], ledger::now()).await?;
+                tx.commit().await?;
                 info!("{id}: no node gives it now; its bytes are taken from the vault");
                 Ok(Source::Copy(file))
             }

@@ -11,7 +11,7 @@ use crate::{
     health::ReplicaState,
     ledger::{self, Form, Millis, RowId, VaultWants},
     picture::ContentPicture,
-    vault::{VaultError, blocks_from, is_named_by},
+    vault::{VaultError, blocks_from, is_full, is_named_by},
 };
 
 /// Contents taken from the ledger at once.
@@ -56,7 +56,11 @@ impl Filling {
             Copied::NoRoom => self.left_out += 1,
             Copied::NotGiven | Copied::Unfit(_) => {}
             Copied::Trouble(error) => {
-                let is_full = matches!(error, WatchError::Vault(VaultError::Full { .. }));
+                let is_full = match &error {
+                    WatchError::Vault(VaultError::Full { .. }) => true,
+                    WatchError::Temporary(error) => is_full(error),
+                    _ => false,
+                };
                 self.troubles += 1;
                 self.trouble.get_or_insert(error);
                 return !is_full || self.troubles >= MOST_TROUBLES;
@@ -106,10 +110,11 @@ impl Watch {
         drop(tx);
         pictures.sort_by_key(|one| (one.assessment.independent, one.content.row));
         let mut results = stream::iter(&pictures)
-            .map(async |one| (one, self.copy_into_vault(one).await))
+            // Whoever writes is waited for by the others, and must go on: so all of it is in here.
+            .map(async |one| self.write_copied(one, self.copy_into_vault(one).await).await)
             .buffer_unordered(AT_ONCE);
-        while let Some((one, result)) = results.next().await {
-            if filling.take(self.write_copied(one, result).await?) {
+        while let Some(copied) = results.next().await {
+            if filling.take(copied?) {
                 // What is under way is given up, and what was taken is there for others.
                 drop(results);
                 self.give_vault_wants_back(&rows).await?;

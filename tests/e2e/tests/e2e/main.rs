@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alerts;
+mod archives;
 mod bad_chain;
 mod bad_folder;
 mod bad_keys;

@@ -166,6 +166,31 @@ async fn nothing_is_copied_unless_it_is_to_be() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_full_disk_is_said_once_and_stops_nothing_else() -> Result<()> {
+    let mut world = World::start(keeping()).await?;
+    let large: Vec<u8> = (0..12_u32 << 18).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+    fs::write(&world.art.tokens()[0].image, &large).unwrap();
+    world.deploy(&[]).await?;
+    world.publish(&[]).await?.gives(0)?;
+    let run = world.everhold.run_limited(&["watch", "--once"], 8 << 10).await?;
+    let said = run.stderr.lines().filter(|line| line.contains("temporary file")).count();
+    assert_eq!(said, 1, "{}", run.stderr);
+    let status = run.gives(0)?;
+    assert_eq!(report::health(&status, "healthy"), 2);
+    assert_eq!(status["vault"]["objects"], 3);
+    assert_eq!(files(&world).len(), 3, "nothing by halves");
+    // Once there is room, it works by itself, as soon as it is tried again.
+    let mut runs = 0;
+    while world.once(&[]).await?.gives(0)?["vault"]["objects"] != 4 {
+        runs += 1;
+        assert!(runs < 60, "it is not tried again");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    assert!(fs::read(file(&world, 1, "image").await?).unwrap() == large);
+    Ok(())
+}
+
 /// The ledger and the vault disagree where a process ended between the two.
 #[tokio::test]
 async fn it_is_set_right_with_the_ledger() -> Result<()> {
