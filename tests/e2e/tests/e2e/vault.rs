@@ -206,12 +206,16 @@ async fn it_is_set_right_with_the_ledger() -> Result<()> {
     for node in &world.nodes {
         node.lose_all().await?;
     }
+    // Documents first, then what they name.
     let mut runs = 0;
-    while world.once(&[]).await?.status != 0 {
+    while world.once(&[]).await?.json.unwrap()["vault"]["objects"] != 4 {
         runs += 1;
-        assert!(runs < 4, "documents first, then what they name");
+        assert!(runs < 4, "it is not found");
+    }
+    world.once(&[]).await?.gives(0)?;
+    for node in &world.nodes {
+        assert_eq!(node.files().await?.iter().filter(|file| file.size.is_some()).count(), 4);
     }
     assert!(image.exists() && metadata.exists());
-    assert_eq!(world.everhold.status().await?["vault"]["objects"], 4);
     Ok(())
 }
