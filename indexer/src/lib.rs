@@ -9,6 +9,8 @@
 //! bytes are what it names.
 
 pub mod api;
+pub mod archive;
+mod aside;
 pub mod chain;
 pub mod check;
 pub mod cli;
@@ -25,6 +27,7 @@ pub mod provenance;
 pub mod publish;
 pub mod repair;
 pub mod report;
+pub mod vault;
 pub mod watch;
 
 pub use everhold_content as content;

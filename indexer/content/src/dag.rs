@@ -7,7 +7,7 @@ use std::{fmt, mem};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{CidVersion, Profile, unixfs::Block};
+use super::{CidVersion, ContentId, Profile, unixfs::Block};
 
 /// Cuts a stream into leaves of a fixed size.
 #[derive(Clone, Debug)]
@@ -108,6 +108,19 @@ pub(super) struct Tree {
     max_links: usize,
     version: CidVersion,
     levels: Vec<Vec<Block>>,
+    /// The inner nodes, where they are kept: those over the leaves first, each level in its order.
+    inner: Option<Vec<Vec<Inner>>>,
+}
+
+/// An inner node of a tree.
+#[derive(Clone, Debug)]
+pub(super) struct Inner {
+    /// Its name.
+    pub(super) id: ContentId,
+    /// It.
+    pub(super) bytes: Vec<u8>,
+    /// Nodes that are right below it.
+    pub(super) children: usize,
 }
 
 impl Tree {
@@ -116,7 +129,31 @@ impl Tree {
             max_links: profile.max_links.max(2),
             version: profile.cid_version,
             levels: Vec::new(),
+            inner: None,
         }
+    }
+
+    /// A tree that keeps its inner nodes: some fifty bytes for each leaf.
+    pub(super) fn keeping(profile: &Profile) -> Tree {
+        Tree { inner: Some(Vec::new()), ..Tree::new(profile) }
+    }
+
+    /// The inner nodes that are kept.
+    pub(super) fn take_inner(&mut self) -> Vec<Vec<Inner>> {
+        self.inner.take().unwrap_or_default()
+    }
+
+    /// The node over all that is open at a level.
+    fn parent_of(&mut self, level: usize) -> Block {
+        let blocks = &self.levels[level];
+        let (block, bytes) = Block::parent(blocks, self.version);
+        if let Some(inner) = &mut self.inner {
+            if inner.len() == level {
+                inner.push(Vec::new());
+            }
+            inner[level].push(Inner { id: block.id, bytes, children: blocks.len() });
+        }
+        block
     }
 
     /// Adds the next leaf.
@@ -132,9 +169,9 @@ impl Tree {
                 blocks.push(block);
                 return;
             }
-            let parent = Block::parent(blocks, self.version);
-            blocks.clear();
-            blocks.push(mem::replace(&mut block, parent));
+            let parent = self.parent_of(level);
+            self.levels[level].clear();
+            self.levels[level].push(mem::replace(&mut block, parent));
             level += 1;
         }
         self.levels.push(vec![block]);
@@ -142,12 +179,12 @@ impl Tree {
 
     /// Joins every level to the one above until one block is left. Without any leaf that is
     /// the empty file's.
-    pub(super) fn root(mut self) -> Block {
+    pub(super) fn root(&mut self) -> Block {
         let mut level = 0;
         while let Some(blocks) = self.levels.get(level)
             && (blocks.len() > 1 || level + 1 < self.levels.len())
         {
-            let parent = Block::parent(blocks, self.version);
+            let parent = self.parent_of(level);
             level += 1;
             self.push_at(level, parent);
         }

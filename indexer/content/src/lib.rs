@@ -26,11 +26,13 @@ mod folder;
 mod graph;
 mod hasher;
 mod id;
+mod manifest;
 mod metadata;
 mod multiaddr;
 mod multihash;
 mod node;
 mod node_list;
+mod outline;
 mod profile;
 mod providers;
 mod recent;
@@ -43,7 +45,7 @@ mod walk;
 mod tests;
 
 pub use self::cid::{Cid, CidError};
-pub use car::{CarBlock, CarCheck, CarError, CarReader, Next};
+pub use car::{CarBlock, CarCheck, CarError, CarFile, CarPart, CarReader, CarWriter, Next};
 pub use codec::{Codec, CodecError};
 pub use data_uri::{Data, DataUri, DataUriError};
 pub use digest::{Digest, DigestError};
@@ -54,6 +56,7 @@ pub use graph::{
 };
 pub use hasher::{Hasher, id_of, id_of_reader};
 pub use id::{ContentId, ContentIdError};
+pub use manifest::{Manifest, ManifestRoot};
 pub use metadata::{
     Link, Metadata, MetadataError, MetadataLimits, MetadataWarning, local_references,
     rewrite_references,
@@ -61,6 +64,7 @@ pub use metadata::{
 pub use multiaddr::{Multiaddr, MultiaddrError};
 pub use multihash::{HashError, HashFunction, MAX_IDENTITY, StreamHasher};
 pub use node_list::{ListedNode, NodeList, NodeListError};
+pub use outline::Outline;
 pub use profile::{CidVersion, Profile};
 pub use providers::{Provider, ProviderReader, Providers, Shape};
 pub use recent::RecentBlocks;

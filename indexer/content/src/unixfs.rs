@@ -48,17 +48,7 @@ impl Block {
     /// The UnixFS leaf that holds `bytes`, hashed without copying them.
     pub(super) fn file_leaf(bytes: &[u8]) -> Block {
         let size = bytes.len() as u64;
-        let mut head = vec![FILE_TYPE, TYPE_FILE];
-        if !bytes.is_empty() {
-            put(&mut head, FILE_DATA, size);
-        }
-        let mut tail = Vec::new();
-        put(&mut tail, FILE_SIZE, size);
-
-        let mut frame = Vec::new();
-        put(&mut frame, NODE_DATA, head.len() as u64 + size + tail.len() as u64);
-        frame.append(&mut head);
-
+        let (frame, tail) = around_leaf(size);
         let hasher = Sha256::new().chain_update(&frame).chain_update(bytes).chain_update(&tail);
         Block {
             id: ContentId::new(Codec::DagPb, Digest(hasher.finalize().into())),
@@ -67,8 +57,8 @@ impl Block {
         }
     }
 
-    /// The inner node over `children`, in their order.
-    pub(super) fn parent(children: &[Block], version: CidVersion) -> Block {
+    /// The inner node over `children`, in their order, and its bytes.
+    pub(super) fn parent(children: &[Block], version: CidVersion) -> (Block, Vec<u8>) {
         let file_size = children.iter().map(|child| child.file_size).sum();
         let mut data = vec![FILE_TYPE, TYPE_FILE];
         put(&mut data, FILE_SIZE, file_size);
@@ -81,7 +71,7 @@ impl Block {
     /// The directory of `entries`, which are sorted by name.
     pub(super) fn directory(entries: &[(&str, Block)], version: CidVersion) -> Block {
         let links = entries.iter().map(|(name, block)| (*name, block));
-        node(links, &[FILE_TYPE, TYPE_DIRECTORY], 0, version)
+        node(links, &[FILE_TYPE, TYPE_DIRECTORY], 0, version).0
     }
 
     /// The shard of `entries`, which are sorted by their place, with its `bitfield` of 256 places
@@ -97,7 +87,7 @@ impl Block {
         data.extend_from_slice(&bitfield[begin..]);
         put(&mut data, SHARD_HASH_TYPE, 0x22);
         put(&mut data, SHARD_FANOUT, 256);
-        node(entries.iter().map(|(name, block)| (&**name, block)), &data, 0, version)
+        node(entries.iter().map(|(name, block)| (&**name, block)), &data, 0, version).0
     }
 
     /// Bytes of the CID by which a parent links this.
@@ -106,13 +96,28 @@ impl Block {
     }
 }
 
-/// A node with links and data.
+/// The bytes before and behind those of a file, in a leaf that holds so many of them.
+pub(super) fn around_leaf(size: u64) -> (Vec<u8>, Vec<u8>) {
+    let mut head = vec![FILE_TYPE, TYPE_FILE];
+    if size > 0 {
+        put(&mut head, FILE_DATA, size);
+    }
+    let mut tail = Vec::new();
+    put(&mut tail, FILE_SIZE, size);
+
+    let mut frame = Vec::new();
+    put(&mut frame, NODE_DATA, head.len() as u64 + size + tail.len() as u64);
+    frame.append(&mut head);
+    (frame, tail)
+}
+
+/// A node with links and data, and its bytes.
 fn node<'a>(
     links: impl Iterator<Item = (&'a str, &'a Block)>,
     data: &[u8],
     file_size: u64,
     version: CidVersion,
-) -> Block {
+) -> (Block, Vec<u8>) {
     let mut node = Vec::new();
     let mut below = 0;
     for (name, child) in links {
@@ -123,11 +128,12 @@ fn node<'a>(
     }
     put(&mut node, NODE_DATA, data.len() as u64);
     node.extend_from_slice(data);
-    Block {
+    let block = Block {
         id: ContentId::new(Codec::DagPb, Digest::of(&node)),
         file_size,
         total_size: below + node.len() as u64,
-    }
+    };
+    (block, node)
 }
 
 /// A CID as a link holds it.

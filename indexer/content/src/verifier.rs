@@ -135,7 +135,7 @@ impl Lane {
         if let Some(last) = self.leaves.finish() {
             self.trees.iter_mut().for_each(|(_, tree)| tree.push(last));
         }
-        self.trees.into_iter().map(|(profile, tree)| (profile, tree.root().id))
+        self.trees.into_iter().map(|(profile, mut tree)| (profile, tree.root().id))
     }
 
     /// Whether the leaves of `profile` are this lane's.

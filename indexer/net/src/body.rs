@@ -89,6 +89,11 @@ impl Body {
         self.status.as_u16()
     }
 
+    /// The headers of the answer.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// A header of the answer, if it is there and text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

@@ -79,6 +79,11 @@ impl Fetcher {
         Request::new(self.clone(), Method::POST, url)
     }
 
+    /// A request of any method. None but GET and HEAD follows a redirect.
+    pub fn request(&self, method: Method, url: Url) -> Request {
+        Request::new(self.clone(), method, url)
+    }
+
     /// GETs a JSON document; statuses other than 200 are errors.
     ///
     /// # Errors

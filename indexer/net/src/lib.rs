@@ -51,7 +51,7 @@ pub use fetcher::{Builder, Fetcher};
 pub use limits::Limits;
 pub use request::Request;
 pub use reqwest::{
-    Body as RequestBody, Method,
+    Body as RequestBody, Method, StatusCode,
     header::{HeaderMap, HeaderName, HeaderValue},
     multipart,
 };

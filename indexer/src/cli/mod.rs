@@ -4,6 +4,7 @@ mod check;
 mod delegate;
 mod deny;
 mod deploy;
+mod export;
 mod freeze;
 mod hash;
 mod init;
@@ -12,6 +13,7 @@ mod output;
 mod publish;
 mod reindex;
 mod repairs;
+mod restore;
 mod status;
 mod token;
 mod update;
@@ -20,13 +22,13 @@ mod watch;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::{
+    aside::aside,
     chain::Rpc,
     config::Config,
     ledger::{LedgerError, Tx},
@@ -94,6 +96,10 @@ enum Command {
     Delegate(delegate::DelegateArgs),
     /// Keep the deny list: what is never fetched, stored, repaired or shown
     Deny(deny::DenyArgs),
+    /// Write all content that a collection names into an archive (CAR)
+    Export(export::ExportArgs),
+    /// Take content that is known out of an archive (CAR) into the vault, to be repaired from there
+    Restore(restore::RestoreArgs),
     /// Forget what was read of a collection, and have it read again; ends a halt
     Reindex(reindex::ReindexArgs),
     /// Fetch one reference of any kind, and say what that proves
@@ -120,12 +126,14 @@ impl Command {
             Self::Freeze(args) => args.chain,
             Self::Token(args) => args.chain,
             Self::Reindex(args) => args.chain,
+            Self::Export(args) => args.chain,
             Self::Init(_)
             | Self::Watch(_)
             | Self::Status(_)
             | Self::Repairs(_)
             | Self::Delegate(_)
             | Self::Deny(_)
+            | Self::Restore(_)
             | Self::Check(_)
             | Self::Hash(_) => return None,
         };
@@ -215,7 +223,10 @@ pub async fn run() -> ExitCode {
     };
     let stop = context.stop.clone();
     let forever = matches!(&cli.command, Command::Watch(watch) if !watch.once);
-    let goes_on = !matches!(&cli.command, Command::Check(_) | Command::Hash(_) | Command::Token(_));
+    let goes_on = !matches!(
+        &cli.command,
+        Command::Check(_) | Command::Hash(_) | Command::Token(_) | Command::Export(_)
+    );
     let command = dispatch(cli.command, &context);
     tokio::pin!(command);
     let done = tokio::select! {
@@ -235,17 +246,6 @@ pub async fn run() -> ExitCode {
     }
 }
 
-/// Does blocking work on a thread of its own: not one of the runtime's, for which it would wait
-/// after Ctrl-C.
-fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
-    let (done, result) = oneshot::channel();
-    std::thread::spawn(move || {
-        // Nobody waits any more after Ctrl-C.
-        let _ = done.send(work());
-    });
-    result
-}
-
 async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::Init(args) => args.run(context),
@@ -259,6 +259,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Repairs(args) => args.run(context).await,
         Command::Delegate(args) => args.run(context).await,
         Command::Deny(args) => args.run(context).await,
+        Command::Export(args) => args.run(context).await,
+        Command::Restore(args) => args.run(context).await,
         Command::Reindex(args) => args.run(context).await,
         Command::Check(args) => args.run(context).await,
         Command::Hash(args) => args.run(context).await,

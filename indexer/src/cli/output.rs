@@ -10,6 +10,7 @@ use comfy_table::{LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use crate::{
+    archive::{ExportError, RestoreError},
     chain::{CollectionError, DeployError, KeyError, RpcError},
     config::ConfigError,
     content::is_visible,
@@ -18,6 +19,7 @@ use crate::{
     ledger::LedgerError,
     nodes::FetchError,
     publish::{DelegateError, FolderError, StoreError, UpdateError},
+    vault::KeepError,
     watch::{DenyingError, ReindexError, WatchError},
 };
 
@@ -105,6 +107,15 @@ fails_with! {
     },
     DelegateError => |error| match error {
         DelegateError::NoNodes | DelegateError::Itself(_) => 2,
+        _ => 1,
+    },
+    ExportError => |error| match error {
+        ExportError::Ledger(inner) => ledger_code(inner),
+        ExportError::Exists(_) => 2,
+        _ => 1,
+    },
+    RestoreError => |error| match error {
+        RestoreError::Ledger(inner) | RestoreError::Keep(KeepError::Ledger(inner)) => ledger_code(inner),
         _ => 1,
     },
     DenyError => deny_code,

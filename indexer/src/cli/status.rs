@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Context,
-    output::{Failure, plain, table},
+    output::{Failure, bytes_text, plain, table},
 };
 use crate::{
     health::{Health, ReplicaState},
@@ -54,6 +54,7 @@ pub(super) fn people(status: &Status) -> String {
         }
     }
     let _ = write!(text, "\n{}\n\n", nodes(status));
+    text += &vault(status);
     for denied in &status.denied {
         let _ = writeln!(text, "denied: {} ({})", denied.content, plain(&denied.reason));
     }
@@ -183,6 +184,19 @@ fn collections(status: &Status) -> String {
         table.add_row(row);
     }
     table.trim_fmt()
+}
+
+/// The local copy, where there is one.
+fn vault(status: &Status) -> String {
+    let vault = &status.vault;
+    let contents = if vault.objects == 1 { "content" } else { "contents" };
+    let held = format!("vault: {} {contents}, {}", vault.objects, bytes_text(vault.bytes));
+    match (vault.objects, vault.problems) {
+        (0, 0) => String::new(),
+        (_, 0) => held + "\n",
+        (_, 1) => held + "; something is wrong with 1: see `everhold watch`\n",
+        (_, many) => held + &format!("; something is wrong with {many}: see `everhold watch`\n"),
+    }
 }
 
 fn nodes(status: &Status) -> String {

@@ -10,8 +10,8 @@ use super::{
     output::{Failure, bytes_text, plain, table},
 };
 use crate::{
-    ledger::{self, Ledger},
-    report::{Absent, ContentReport, StoreReport, TokenReport, collection_at},
+    ledger::{self, Form, Ledger},
+    report::{Absent, ContentReport, StoreReport, TokenReport, VaultReport, collection_at},
     watch::policy,
 };
 
@@ -136,6 +136,9 @@ fn content_text(content: &ContentReport) -> String {
         ]);
     }
     text += &table.trim_fmt();
+    if let Some(vault) = &content.vault {
+        let _ = write!(text, "\n{}", vault_text(vault));
+    }
     if !content.stores.is_empty() {
         let _ = write!(text, "\n\n{}", stores_text(&content.stores));
     }
@@ -145,6 +148,19 @@ fn content_text(content: &ContentReport) -> String {
         let _ = write!(text, "\n{action} at {node}: {state}{}", detail.unwrap_or_default());
     }
     text
+}
+
+/// The local copy, which wallets can't fetch.
+fn vault_text(vault: &VaultReport) -> String {
+    let form = match vault.form {
+        Form::File => "its file",
+        Form::Car => "its blocks",
+    };
+    let checked = match &vault.checked_at {
+        Some(at) => format!("hashed and right {at}"),
+        None => "not hashed yet".to_owned(),
+    };
+    format!("in the vault: {form}, {}, {checked}", bytes_text(vault.bytes))
 }
 
 /// The STORE messages of a content.

@@ -4,7 +4,7 @@ use std::{fmt::Display, str::FromStr};
 
 use super::{
     AlertConfig, ChainConfig, CollectionConfig, Config, ConfigError, FactoryConfig, Finality,
-    History, NodeConfig, Payment,
+    History, NodeConfig, Payment, S3Config,
 };
 
 type Setter = fn(&mut Config, &str) -> Result<(), String>;
@@ -110,6 +110,17 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_REPAIR_BUDGET_OWNER_RECURRING", |c, v| {
         set_some(&mut c.repair.budget.owner.recurring, v)
     }),
+    ("EVERHOLD_VAULT_PATH", |c, v| set_some(&mut c.vault.path, v)),
+    ("EVERHOLD_VAULT_KEEP", |c, v| set(&mut c.vault.keep, v)),
+    ("EVERHOLD_VAULT_MAX_BYTES", |c, v| set(&mut c.vault.max_bytes, v)),
+    ("EVERHOLD_VAULT_MAX_OBJECT", |c, v| set(&mut c.vault.max_object, v)),
+    ("EVERHOLD_VAULT_RECHECK", |c, v| set(&mut c.vault.recheck, v)),
+    ("EVERHOLD_VAULT_S3_BUCKET", |c, v| set_bucket(&mut c.vault.s3, v)),
+    ("EVERHOLD_VAULT_S3_ENDPOINT", |c, v| set_some(&mut bucket(c)?.endpoint, v)),
+    ("EVERHOLD_VAULT_S3_REGION", |c, v| set(&mut bucket(c)?.region, v)),
+    ("EVERHOLD_VAULT_S3_PREFIX", |c, v| set(&mut bucket(c)?.prefix, v)),
+    ("EVERHOLD_VAULT_S3_ACCESS_KEY_FILE", |c, v| set_some(&mut bucket(c)?.access_key_file, v)),
+    ("EVERHOLD_VAULT_S3_SECRET_KEY_FILE", |c, v| set_some(&mut bucket(c)?.secret_key_file, v)),
     ("EVERHOLD_DENY_FILES", |c, v| set_list(&mut c.deny.files, v)),
     ("EVERHOLD_ALERT_WEBHOOK", |c, v| set_webhook(&mut c.alert, v)),
     ("EVERHOLD_ALERT_SECRET_FILE", |c, v| {
@@ -130,8 +141,14 @@ const SETTINGS: &[(&str, Setter)] = &[
 ];
 
 /// Variables that commands read themselves.
-const OTHERS: &[&str] =
-    &["EVERHOLD_CONFIG", "EVERHOLD_KEYSTORE_PASSWORD", "EVERHOLD_PAYER_PASSWORD", "EVERHOLD_LOG"];
+const OTHERS: &[&str] = &[
+    "EVERHOLD_CONFIG",
+    "EVERHOLD_KEYSTORE_PASSWORD",
+    "EVERHOLD_PAYER_PASSWORD",
+    "EVERHOLD_LOG",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+];
 
 /// Every variable Everhold reads, in the order of the file.
 pub const DOCUMENTED: fn() -> Vec<&'static str> =
@@ -181,6 +198,25 @@ fn set_list<T: FromStr<Err: Display>>(field: &mut Vec<T>, value: &str) -> Result
     let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
     *field = items.map(parse).collect::<Result<_, _>>()?;
     Ok(())
+}
+
+fn set_bucket(s3: &mut Option<S3Config>, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        *s3 = None;
+        return Ok(());
+    }
+    match s3 {
+        Some(s3) => s3.bucket = value.to_owned(),
+        None => *s3 = Some(S3Config::of(value.to_owned())),
+    }
+    Ok(())
+}
+
+/// What the other variables of a bucket are about.
+fn bucket(config: &mut Config) -> Result<&mut S3Config, String> {
+    config.vault.s3.as_mut().ok_or_else(|| {
+        "no bucket is named: set EVERHOLD_VAULT_S3_BUCKET, or `[vault] s3` in the file".to_owned()
+    })
 }
 
 fn set_webhook(alerts: &mut Vec<AlertConfig>, value: &str) -> Result<(), String> {

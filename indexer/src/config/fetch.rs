@@ -20,6 +20,7 @@ impl Config {
         let listed = self.aleph.network.iter().chain(&self.aleph.private_hosts);
         let asked = self.ipfs.kubo_routing.iter().map(|node| &node.url);
         let providers = asked.chain(&self.ipfs.private_hosts);
+        let vault = self.vault.s3.as_ref().and_then(|s3| s3.url().ok());
         let webhooks = self.alert.iter().map(|alert| &alert.webhook);
         self.chain
             .iter()
@@ -29,6 +30,7 @@ impl Config {
             .chain(providers)
             .chain(webhooks)
             .cloned()
+            .chain(vault)
     }
 }
 

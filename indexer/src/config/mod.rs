@@ -11,6 +11,7 @@ mod policy;
 mod read;
 mod standard;
 mod template;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub use policy::{BudgetConfig, CapsConfig, History, ProbesConfig, RepairConfig, 
 pub use read::ConfigError;
 pub use standard::Standard;
 pub use template::TEMPLATE;
+pub use vault::{S3Config, VaultConfig};
 
 /// Everything a user can set. Every field has a default that works on one machine.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub probes: ProbesConfig,
     /// What may be done about content that is not.
     pub repair: RepairConfig,
+    /// The local copy of verified content.
+    pub vault: VaultConfig,
     /// What is never fetched, stored, repaired or shown.
     pub deny: DenyConfig,
     /// Who is told.
@@ -77,6 +81,7 @@ impl Default for Config {
             replicas: ReplicasConfig::default(),
             probes: ProbesConfig::default(),
             repair: RepairConfig::default(),
+            vault: VaultConfig::default(),
             deny: DenyConfig::default(),
             alert: Vec::new(),
             api: ApiConfig::default(),

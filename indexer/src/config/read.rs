@@ -71,6 +71,7 @@ impl Config {
     /// Finds settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_chains()?;
+        self.vault.check()?;
         // A Kubo node may be asked for content and, as another node, for who has it.
         let routers = self.ipfs.kubo_routing.iter().map(|node| &node.url);
         match twice(self.node_urls()).or(twice(routers)) {

@@ -91,6 +91,14 @@ credits_last = "168h"                   # the account's credits must last as lon
 # [repair.budget.owner]
 # bytes = 1073741824
 
+[vault]                                 # a local copy of verified content, from which lost content is restored
+# path = "everhold-vault"               # the folder it is in
+keep = false                            # or true: `watch` copies verified content into it
+max_bytes = 10737418240                 # bytes of all that it holds; what most nodes have goes first
+max_object = 1073741824                 # bytes of one content; larger content is not copied
+recheck = "168h"                        # how often what it holds is hashed again
+# s3 = { bucket = "name", endpoint = "https://…", region = "us-east-1", prefix = "", access_key_file = "…", secret_key_file = "…" } # in the place of a folder
+
 [deny]
 files = []                              # with an id (64 hex digits or a CID) and a reason a line: never fetched or stored
 

@@ -172,6 +172,25 @@ impl Tx {
         rows.into_iter().map(Content::from_row).collect()
     }
 
+    /// Why contents are denied, of those that are.
+    pub async fn denials_of(&mut self, contents: &[RowId]) -> Result<HashMap<RowId, String>> {
+        let rows = fetch_in!(
+            self,
+            (i64, String),
+            {}
+            "SELECT c.id, d.reason FROM contents c
+             JOIN denied d ON d.digest = c.digest OR d.digest = c.sha256
+             WHERE c.denied = 1 AND c.id IN",
+            contents,
+            "ORDER BY c.id, d.source, d.digest"
+        );
+        let mut reasons = HashMap::new();
+        for (content, reason) in rows {
+            reasons.entry(content).or_insert(reason);
+        }
+        Ok(reasons)
+    }
+
     /// Why a content is denied, if it is.
     pub async fn denial(&mut self, content: RowId) -> Result<Option<String>> {
         let select = "SELECT d.reason FROM contents c

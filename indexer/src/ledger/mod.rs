@@ -46,6 +46,7 @@ mod stores;
 mod tokens;
 mod turn;
 mod uris;
+mod vault;
 mod views;
 
 use std::{path::PathBuf, time::Duration};
@@ -80,6 +81,7 @@ pub use stores::{Grant, Store, StoreAt, StoresAt, StoresSeen};
 pub use tokens::{Burn, Token};
 pub use turn::Turn;
 pub use uris::{DueUri, Meaning, Target, TokenUri, UriReading, UriRecord, UriState};
+pub use vault::{Form, VaultObject, VaultSummary, VaultWants};
 pub use views::{LinkRow, OwnContents, TokenContents, UriView};
 
 /// A row's key.

@@ -171,6 +171,41 @@ pub async fn one_by_one(
     in_time(node, read_blocks(node, walk, limits, sink, &mut Whose::Anybodys)).await
 }
 
+/// Fetches every block of a walk, each in a request of its own, and gives it once it is proved. Those that
+/// the DAG links again soon after are not given again: [`CarCheck`] knows them still.
+///
+/// # Errors
+/// [`BlocksError`].
+pub async fn each_block(
+    node: &dyn BlockNode,
+    mut walk: Walk,
+    limits: &DagLimits,
+    take: &mut (dyn FnMut(&Cid, &[u8]) + Send),
+) -> Result<Walk, BlocksError> {
+    let fetch = async {
+        let (mut recent, mut again) = (RecentBlocks::default(), 0_u32);
+        while let Some(cid) = walk.wanted() {
+            if let Some(block) = recent.get(&cid) {
+                walk.give_again(block)?;
+            } else if let Some(block) = cid.inlined() {
+                walk.give(block)?;
+            } else {
+                let block = whole(node.block(&cid), limits).await?;
+                walk.give(&block)?;
+                take(&cid, &block);
+                recent.keep(cid, block);
+                continue;
+            }
+            again += 1;
+            if again.is_multiple_of(AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(walk)
+    };
+    in_time(node, fetch).await
+}
+
 /// As [`one_by_one`], over the node's own copies as long as it has them. Gives whose they were as well,
 /// also where it fails: [`BlocksError::None`], before anything went to `sink`, where the first is not
 /// to be had so.

@@ -1,7 +1,15 @@
 //! Kubo nodes over their RPC (`/api/v0`, POST only).
 
+use std::{path::Path, time::Duration};
+
 use async_trait::async_trait;
-use everhold_net::Request;
+use everhold_net::{
+    Request, RequestBody,
+    multipart::{Form, Part},
+    shown,
+};
+use serde::Deserialize;
+use tokio_util::io::ReaderStream;
 use url::Url;
 
 use super::{
@@ -14,6 +22,51 @@ use crate::content::{Cid, ContentId, Providers, Shape};
 /// What Kubo says of a block that it lacks, where it does not look for it elsewhere (boxo,
 /// `exchange/offline`).
 const OFFLINE: &str = "block was not found locally (offline)";
+
+/// The media type of archives.
+const CAR: &str = "application/vnd.ipld.car";
+/// Bytes of a file that are sent at once.
+const CHUNK: usize = 256 * 1024;
+
+/// How long it may take to answer beyond the time the bytes need, and the slowest way that is waited for,
+/// in bytes a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SLOWEST: u64 = 128 * 1024;
+
+/// Why a node did not take what it was given.
+#[derive(Debug, thiserror::Error)]
+pub enum KuboError {
+    /// It could not be asked, or refused.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It does not say that it pinned it.
+    #[error("the node did not pin it: {0}")]
+    Refused(String),
+    /// The archive can't be read.
+    #[error("the archive of its blocks: {0}")]
+    File(#[from] std::io::Error),
+}
+
+/// A line of the answer to an import.
+#[derive(Deserialize)]
+struct Imported {
+    #[serde(rename = "Root")]
+    root: Option<Root>,
+}
+
+#[derive(Deserialize)]
+struct Root {
+    #[serde(rename = "Cid")]
+    cid: Link,
+    #[serde(rename = "PinErrorMsg", default)]
+    error: String,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    #[serde(rename = "/")]
+    name: String,
+}
 
 /// Bytes of an answer that only says what was done.
 const LONGEST_ANSWER: u64 = 256 << 10;
@@ -56,6 +109,47 @@ impl Kubo {
         routing::read(body, Shape::Kubo).await
     }
 
+    /// Whether it answers at all (`version`).
+    pub async fn is_up(&self) -> bool {
+        let asked = self.fetcher.post(join(&self.url, "api/v0/version")).limit(LONGEST_ANSWER);
+        asked.ask().await.is_ok_and(|(status, _)| status == 200)
+    }
+
+    /// Puts the blocks of an archive (CARv1, the content its root) on the node, which pins them
+    /// (`dag/import`). `Ok` proves nothing.
+    ///
+    /// # Errors
+    /// [`FetchError`], where it could not be asked, refused, or says that it pinned another root or none.
+    pub async fn import(&self, id: &ContentId, car: &Path) -> Result<(), KuboError> {
+        let file = tokio::fs::File::open(car).await?;
+        let bytes = file.metadata().await?.len();
+        let body = RequestBody::wrap_stream(ReaderStream::with_capacity(file, CHUNK));
+        let part = Part::stream_with_length(body, bytes).file_name("blocks.car");
+        let part = part.mime_str(CAR).map_err(std::io::Error::other)?;
+        let mut url = join(&self.url, "api/v0/dag/import");
+        url.query_pairs_mut().append_pair("pin-roots", "true");
+        let request = self.fetcher.post(url).limit(LONGEST_ANSWER);
+        let patience = PATIENCE + Duration::from_secs(bytes / SLOWEST);
+        let (status, said) =
+            request.multipart(Form::new().part("file", part)).ask_within(patience).await?;
+        if status != 200 {
+            return Err(KuboError::Refused(format!("HTTP {status} {}", shown(&said))));
+        }
+        let lines = said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let roots = lines.filter_map(|line| serde_json::from_slice::<Imported>(line).ok());
+        let ours = Cid::from(*id);
+        for root in roots.filter_map(|line| line.root) {
+            let is_ours = root.cid.name.parse::<Cid>().is_ok_and(|cid| cid == ours);
+            if is_ours && root.error.is_empty() {
+                return Ok(());
+            }
+            if is_ours {
+                return Err(KuboError::Refused(shown(root.error.as_bytes())));
+            }
+        }
+        Err(KuboError::Refused(format!("it answered: {}", shown(&said))))
+    }
+
     /// Has the node fetch a DAG from its peers, if it has it not, and keep it (`pin/add`). It answers when
     /// it has; `Ok` proves nothing.
     ///
@@ -64,7 +158,8 @@ impl Kubo {
     pub async fn pin(&self, id: &ContentId) -> Result<(), FetchError> {
         let mut url = join(&self.url, "api/v0/pin/add");
         url.query_pairs_mut().append_pair("arg", &id.cid()).append_pair("recursive", "true");
-        let mut body = self.fetcher.post(url).limit(LONGEST_ANSWER).open().await?;
+        let request = self.fetcher.post(url).limit(LONGEST_ANSWER).first_byte(PATIENCE);
+        let mut body = request.open().await?;
         body.collect().await.map(|_| ())
     }
 

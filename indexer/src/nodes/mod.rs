@@ -26,7 +26,7 @@ pub use blocks::BlockNode;
 pub use canary::Heeds;
 pub use everhold_net::{Body, FetchError, Fetcher};
 pub use gateway::Gateway;
-pub use kubo::Kubo;
+pub use kubo::{Kubo, KuboError};
 pub use network::{Network, NetworkError, PassedOver, agreed};
 pub use pinning::{PinRequest, Pinning};
 pub use probe::{probe, probe_into};

@@ -14,7 +14,7 @@ pub use pages::Pages;
 
 use crate::{
     health::{Assessment, Health, Policy, ReplicaView, assess},
-    ledger::{Collection, Content, LedgerError, Millis, Node, Replica, RowId, Tx},
+    ledger::{Collection, Content, LedgerError, Millis, Node, Replica, RowId, Standing, Tx},
 };
 
 /// A content with its replicas and its health.
@@ -34,6 +34,25 @@ impl ContentPicture {
         let views: Vec<_> = replicas.iter().map(|replica| replica.view.clone()).collect();
         let assessment = assess(&views, policy, content.past, now);
         Self { content, replicas, assessment }
+    }
+
+    /// Contents by their rows, judged at the time `now`; those that the ledger does not have are left out.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn of_rows(
+        tx: &mut Tx,
+        rows: &[RowId],
+        policy: &Policy,
+        now: Millis,
+    ) -> Result<Vec<Self>, LedgerError> {
+        let mut replicas = tx.replicas_of_rows(rows).await?;
+        let contents = tx.contents_of_rows(rows).await?.into_values();
+        let picture = |known: Standing| {
+            let replicas = replicas.remove(&known.content.row).unwrap_or_default();
+            Self::of(known.content, replicas, policy, now)
+        };
+        Ok(contents.map(picture).collect())
     }
 
     /// Its replicas as far as health goes.

@@ -50,6 +50,11 @@ impl Pages {
         })
     }
 
+    /// Only this collection, instead of all.
+    pub fn only(&mut self, collection: RowId) {
+        self.collections.retain(|one| one.id == collection);
+    }
+
     /// The next: one collection with some of its tokens. Each collection is on one page at least, and
     /// what it says of itself on the first of its pages.
     pub async fn next(&mut self, tx: &mut Tx) -> Result<Option<Picture>, LedgerError> {

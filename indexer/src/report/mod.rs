@@ -7,6 +7,7 @@ mod repairs;
 mod status;
 mod store;
 mod token;
+mod vault;
 
 pub use denied::DeniedStatus;
 pub use own::{ContractUri, OwnContent};
@@ -19,3 +20,4 @@ pub use store::{GrantReport, StatusReport, StoreReport};
 pub use token::{
     Absent, ChangeReport, ContentReport, ReplicaReport, SeveralChains, TokenReport, collection_at,
 };
+pub use vault::VaultReport;

@@ -10,7 +10,7 @@ use crate::{
     health::{Health, Policy, ReplicaState},
     ledger::{
         ChainHead, Collection, Halt, Incident, LedgerError, Millis, Node, NodeKind, OddLogs,
-        Repair, RowId, Tx,
+        Repair, RowId, Tx, VaultSummary,
     },
     picture::{CollectionPicture, Pages, Picture},
     time_text,
@@ -34,6 +34,8 @@ pub struct Status {
     pub incidents: Vec<IncidentStatus>,
     /// What of all this is on the deny list.
     pub denied: Vec<DeniedStatus>,
+    /// The local copy of verified content.
+    pub vault: VaultSummary,
 }
 
 /// A chain as the indexer last saw it.
@@ -292,6 +294,7 @@ impl Status {
             nodes: nodes(tx, pages.nodes).await?,
             incidents,
             denied: DeniedStatus::read(tx).await?,
+            vault: tx.vault_summary().await?,
         })
     }
 

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, U256};
 use serde::Serialize;
 
 use super::{
-    ContractUri, RepairStatus,
+    ContractUri, RepairStatus, VaultReport,
     store::{StoreReport, authorities, stores},
 };
 use crate::{
@@ -100,6 +100,8 @@ pub struct ContentReport {
     pub held: u32,
     /// Each node.
     pub replicas: Vec<ReplicaReport>,
+    /// The local copy, which is no replica; null where there is none.
+    pub vault: Option<VaultReport>,
     /// What was done about it.
     pub repairs: Vec<RepairStatus>,
     /// The STORE messages that name it, as aleph nodes list them.
@@ -361,6 +363,7 @@ async fn content_report(
         independent: seen.assessment.independent,
         held: seen.assessment.held,
         replicas,
+        vault: tx.vault_object(row).await?.map(VaultReport::from),
         repairs: repairs.into_iter().map(RepairStatus::from).collect(),
         stores: Vec::new(),
     })

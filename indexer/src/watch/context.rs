@@ -25,6 +25,7 @@ use super::{
     refusals::Refusals,
     repair,
     shortage::{short_of, shortage},
+    vault::Tended,
     whereabouts::holders,
 };
 use crate::{
@@ -35,6 +36,7 @@ use crate::{
     ledger::{self, Ledger, LedgerError, RowId},
     nodes::{self, FetchError, Fetcher, Resolver},
     repair::{Budget, Credits},
+    vault::{Keeper, Vault, VaultError},
 };
 
 /// What can stop the indexer or one of its rounds.
@@ -82,6 +84,9 @@ pub enum WatchError {
     /// HTTP can't be set up.
     #[error(transparent)]
     Http(#[from] FetchError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(VaultError),
     /// A temporary file, for bytes on their way from one node to another.
     #[error("can't write a temporary file: {0}")]
     Temporary(#[from] std::io::Error),
@@ -193,6 +198,8 @@ pub struct Watch {
     pub(super) sinks: Vec<Sink>,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
+    /// The local copy of verified content.
+    pub(super) tended: Tended,
     /// Probes that wait for their turn.
     pub(super) desks: Mutex<Desks>,
     /// Nodes that wanted to be left alone, by what they were asked for.
@@ -235,6 +242,7 @@ impl Watch {
         let sinks = sinks(config)?;
         let denied = crate::deny::read_files(config)?;
         let fetcher = config.fetcher()?;
+        let vault = Vault::configured(config, &fetcher)?;
         let chains = Followed::all(config);
         let rpcs = connect(&chains, &fetcher).await?;
         let ledger = Ledger::open(&config.database).await?;
@@ -274,6 +282,7 @@ impl Watch {
             }
         }
         let settings = Settings::new(config);
+        let keeper = Keeper::new(vault, ledger.clone(), settings.policy, &config.vault);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
         deny::settle(&mut tx, config, &denied, ledger::now()).await?;
         halt::settle(&mut tx, &sinks, ledger::now()).await?;
@@ -292,6 +301,7 @@ impl Watch {
             sinks,
             repairer,
             settings,
+            tended: Tended::new(keeper, config.vault.keep),
             desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ticks())),
             refusals: Mutex::default(),
             told_odd: Mutex::default(),

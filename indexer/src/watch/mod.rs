@@ -32,6 +32,7 @@ mod shortage;
 mod spot;
 mod tidy;
 mod uris;
+mod vault;
 mod verify;
 mod whereabouts;
 
@@ -73,6 +74,10 @@ pub struct Round {
     pub spot_checks: u64,
     /// Contents whose STORE messages were asked for.
     pub traced: u64,
+    /// Contents copied into the vault.
+    pub kept: u64,
+    /// Contents in the vault that were hashed again.
+    pub rechecked: u64,
     /// Repairs tried.
     pub repairs: u64,
     /// Repairs that a probe proved.
@@ -121,6 +126,9 @@ impl Watch {
             round.probes += self.verify_settled().await?;
         }
         self.assess_again().await?;
+        let tended = self.tend_vault_once().await?;
+        round.kept = tended.copied;
+        round.rechecked = tended.checked;
         if repair {
             let (tried, proved, probes) = self.repair_wholly().await?;
             (round.repairs, round.repaired) = (tried, proved);
@@ -165,6 +173,7 @@ impl Watch {
                 Box::pin(self.spot_check()),
                 Box::pin(self.care(repair)),
                 Box::pin(self.trace_forever()),
+                Box::pin(self.tend_vault_forever()),
                 Box::pin(self.post()),
                 Box::pin(self.discover()),
                 Box::pin(self.tidy_forever())
@@ -307,6 +316,7 @@ impl Watch {
         tx.release_paths().await?;
         tx.release_stores().await?;
         tx.release_alerts().await?;
+        tx.release_vault().await?;
         Ok(tx.commit().await?)
     }
 

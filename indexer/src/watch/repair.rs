@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 pub use self::admit::Planned;
 use self::cases::Chosen;
+pub(super) use self::source::{Source, Wanted};
 use super::{Watch, WatchError, verify::LONGEST_DOUBT};
 use crate::{
     crash,

@@ -34,4 +34,5 @@ mod retention;
 mod spots;
 mod stores;
 mod story;
+mod vault;
 mod verdicts;

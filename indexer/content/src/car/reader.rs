@@ -34,6 +34,8 @@ pub struct CarReader {
     roots: Vec<Cid>,
     /// Of a CARv2: bytes of the CARv1 inside that are still to come.
     left: Option<u64>,
+    /// Bytes of the block that is being given in parts that are still to come.
+    open: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,24 @@ pub struct CarBlock<'a> {
     pub offset: u64,
 }
 
+/// A part of a block, of whatever size that is: unproved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CarPart<'a> {
+    /// A block begins.
+    Begin {
+        /// What the archive says that it is.
+        cid: Cid,
+        /// Its bytes, if they all come.
+        size: u64,
+        /// Where they stand, from the start of the archive.
+        offset: u64,
+    },
+    /// Its next bytes.
+    Bytes(&'a [u8]),
+    /// It has ended.
+    End,
+}
+
 impl CarReader {
     /// A reader that takes blocks of up to `max_block` bytes.
     pub fn new(max_block: usize) -> CarReader {
@@ -72,6 +92,7 @@ impl CarReader {
             state: State::Begin,
             roots: Vec::new(),
             left: None,
+            open: None,
         }
     }
 
@@ -116,12 +137,70 @@ impl CarReader {
         Ok(Some(CarBlock { cid, bytes, offset: self.offset - size as u64 }))
     }
 
+    /// As [`CarReader::block`], in parts as they come, for blocks that are too large for memory: the
+    /// limit on a block holds all the same.
+    ///
+    /// # Errors
+    /// As [`CarReader::block`].
+    pub fn part(&mut self) -> Result<Option<CarPart<'_>>, CarError> {
+        while self.state != State::Blocks {
+            if !self.begin()? {
+                return Ok(None);
+            }
+        }
+        if let Some(open) = self.open {
+            let here = (self.buffer.len() - self.start) as u64;
+            let (begin, size) = (self.start, here.min(open) as usize);
+            self.open = (open > 0).then_some(open - size as u64);
+            if open == 0 {
+                return Ok(Some(CarPart::End));
+            }
+            self.consume(size);
+            let bytes = &self.buffer[begin..begin + size];
+            return Ok((size > 0).then_some(CarPart::Bytes(bytes)));
+        }
+        if self.left == Some(0) {
+            self.consume(self.buffer.len() - self.start);
+            return Ok(None);
+        }
+        self.begin_block()
+    }
+
+    /// The head of the next section, where it is there.
+    fn begin_block(&mut self) -> Result<Option<CarPart<'_>>, CarError> {
+        let offset = self.offset;
+        let malformed = |reason| CarError::Malformed { offset, reason };
+        let Some((head, size)) = self.section_size(self.max_block + MAX_CID)? else {
+            return Ok(None);
+        };
+        let here = &self.buffer[self.start + head..];
+        let here = &here[..here.len().min(usize::try_from(size).unwrap_or(usize::MAX))];
+        let cid = match Cid::read(here) {
+            Ok((cid, rest)) => Some((cid, (here.len() - rest.len()) as u64)),
+            Err(_) if here.len() as u64 >= size.min(MAX_CID) => None,
+            Err(_) => return Ok(None),
+        };
+        let Some((cid, named)) = cid else {
+            return Err(malformed("a block without a CID that can be read"));
+        };
+        // The whole section counts as read from here on: it must lie within the CARv1.
+        if let Some(left) = &mut self.left {
+            let rest = left.checked_sub(head as u64 + size);
+            *left = rest.ok_or(malformed("a section beyond the end that the CARv2 names"))?;
+        }
+        self.consume(head + named as usize);
+        self.open = Some(size - named);
+        Ok(Some(CarPart::Begin { cid, size: size - named, offset: self.offset }))
+    }
+
     /// Whether the archive may end here.
     ///
     /// # Errors
     /// [`CarError::Truncated`].
     pub fn finish(&self) -> Result<(), CarError> {
-        let between = self.state == State::Blocks && self.start == self.buffer.len();
+        let between = self.state == State::Blocks
+            && self.start == self.buffer.len()
+            && self.open.is_none_or(|open| open == 0);
         if between && self.left.is_none_or(|left| left == 0) {
             return Ok(());
         }
@@ -199,6 +278,14 @@ impl CarReader {
     /// The next section (a varint of its length, then that many bytes): where its content begins
     /// and ends, from `start`.
     fn section(&self, limit: u64) -> Result<Option<(usize, usize)>, CarError> {
+        let section = self.section_size(limit)?;
+        let here = (self.buffer.len() - self.start) as u64;
+        let whole = section.filter(|(begin, size)| here - *begin as u64 >= *size);
+        Ok(whole.map(|(begin, size)| (begin, begin + size as usize)))
+    }
+
+    /// Where the content of the next section begins, from `start`, and its size.
+    fn section_size(&self, limit: u64) -> Result<Option<(usize, u64)>, CarError> {
         let here = &self.buffer[self.start..];
         let malformed = |reason| CarError::Malformed { offset: self.offset, reason };
         let mut rest = here;
@@ -213,8 +300,7 @@ impl CarReader {
         if size > limit {
             return Err(CarError::TooLarge { offset: self.offset, size, limit });
         }
-        let begin = here.len() - rest.len();
-        Ok((rest.len() as u64 >= size).then_some((begin, begin + size as usize)))
+        Ok(Some((here.len() - rest.len(), size)))
     }
 
     /// Consumes bytes of the CARv1, of which there may be only so many.

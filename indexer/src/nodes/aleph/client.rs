@@ -125,7 +125,7 @@ pub enum AlephError {
     #[error("{0}")]
     Fetch(#[from] FetchError),
     /// It said no.
-    #[error("the node refused: HTTP {status}{} {body}", advice(*status))]
+    #[error("the node refused: HTTP {status} {body}{}", advice(*status))]
     Refused {
         /// The status.
         status: u16,

@@ -50,12 +50,12 @@ pub fn rejection(value: &Value) -> String {
 /// What a status means where an upload or a message is refused; nothing where it says nothing more.
 pub(super) fn advice(status: u16) -> &'static str {
     match status {
-        402 => ": the account that pays has too few credits or tokens: give it more",
-        403 => ": the node takes the signature, or the signer, for wrong",
-        413 => ": the file is larger than the node takes",
-        422 => ": the node takes the message or the file for another than it is named",
-        429 => ": the node wants to be left alone for a while",
-        500..=599 => ": the node is not well",
+        402 => " (the account that pays has too few credits or tokens: give it more)",
+        403 => " (the node takes the signature, or the signer, for wrong)",
+        413 => " (the file is larger than the node takes)",
+        422 => " (the node takes the message or the file for another than it is named)",
+        429 => " (the node wants to be left alone for a while)",
+        500 | 502..=599 => " (the node is not well)",
         _ => "",
     }
 }

@@ -50,7 +50,9 @@ impl Watch {
         let mut by_content: Vec<Vec<Step>> = Vec::new();
         for step in admitted.steps {
             match by_content.last_mut() {
-                Some(last) if last[0].target.row == step.target.row => last.push(step),
+                Some(last) if last[0].target.wanted.row == step.target.wanted.row => {
+                    last.push(step)
+                }
                 _ => by_content.push(vec![step]),
             }
         }
@@ -80,7 +82,7 @@ impl Watch {
             |step: &&Step| !matches!(step.target.action, Action::KuboPin | Action::PinRequest);
         let payload = match steps.iter().find(needs_copy) {
             None => None,
-            Some(step) => match self.verified_copy(&step.target).await {
+            Some(step) => match self.verified_copy(&step.target.wanted).await {
                 Ok(Source::Copy(file)) => Some(file),
                 Ok(Source::Resting | Source::None) => {
                     return Ok(steps.iter().map(|_| Answer::NotNow).collect());
@@ -121,11 +123,12 @@ impl Watch {
                 self.import(step, kubo, &payload).await
             }
             (Action::KuboPin, _, Some(kubo), _) => {
-                let pinned = kubo.pin(&step.target.id).await.map_err(|error| error.to_string());
+                let pinned =
+                    kubo.pin(&step.target.wanted.id).await.map_err(|error| error.to_string());
                 pinned.map(|()| Taken::now(PINNED))
             }
             (Action::PinRequest, .., Some(service)) => {
-                let asked = service.request(&step.target.id).await;
+                let asked = service.request(&step.target.wanted.id).await;
                 let wait = self.settings.pin_wait;
                 let taken = |request: crate::nodes::PinRequest| Taken {
                     detail: format!("the service says that it is {}", request.status),
@@ -137,11 +140,11 @@ impl Watch {
             _ => Err("the node is configured as another kind now".to_owned()),
         };
         crash::point("repair.acted");
-        let (id, node) = (step.target.id, crate::nodes::name(node.node.url()));
+        let (id, node) = (step.target.wanted.id, crate::nodes::name(node.node.url()));
         match done {
             Ok(taken) => {
                 debug!("{id}: {} at {node}: taken", action.as_str());
-                let replica = (step.target.row, step.target.node);
+                let replica = (step.target.wanted.row, step.target.node);
                 Answer::Sent(taken.into_sent(step.repair), replica)
             }
             Err(why) => {
@@ -158,7 +161,7 @@ impl Watch {
         client: &Client,
         payload: &Payload,
     ) -> Result<Taken, String> {
-        let (id, message) = (&step.target.id, step.target.message.as_ref());
+        let (id, message) = (&step.target.wanted.id, step.target.message.as_ref());
         crash::point("repair.before-upload");
         match client.upload(id, payload, message).await {
             Ok(()) => {

@@ -70,7 +70,7 @@ impl Admitted {
     /// What it is, for people.
     pub(super) fn planned(&self) -> Vec<Planned> {
         let planned = |step: &Step| Planned {
-            content: step.target.id.to_string(),
+            content: step.target.wanted.id.to_string(),
             node: step.node_name.clone(),
             action: step.target.action.as_str(),
             bytes: step.cost.bytes,
@@ -115,14 +115,15 @@ impl Watch {
         let mut admitted = Admitted::default();
         for mut target in targets {
             let mut cost = self.cost_of(&target);
-            let own = stores.get_mut(&target.row).filter(|_| target.action == Action::NewStore);
+            let own =
+                stores.get_mut(&target.wanted.row).filter(|_| target.action == Action::NewStore);
             if let Some(own) = &own {
                 cost.credits = own.credits;
                 target.message = Some(own.message.clone());
             } else if target.action == Action::NewStore {
                 continue;
             }
-            let for_whom = payers.get(&target.row).map_or(&[][..], Vec::as_slice);
+            let for_whom = payers.get(&target.wanted.row).map_or(&[][..], Vec::as_slice);
             // What is taken up again was taken before.
             let taken = match target.again {
                 Some(_) => Ok(None),
@@ -151,7 +152,7 @@ impl Watch {
     fn cost_of(&self, target: &Target) -> Cost {
         let bytes = match target.action {
             Action::KuboPin | Action::PinRequest => 0,
-            _ => target.known.size.unwrap_or(0),
+            _ => target.wanted.known.size.unwrap_or(0),
         };
         Cost { bytes, credits: Credits::default() }
     }
@@ -161,7 +162,7 @@ impl Watch {
         let Some(signer) = &self.repairer else { return Ok(HashMap::new()) };
         let sender = signer.address().to_checksum(None);
         let wanted = targets.iter().filter(|target| target.action == Action::NewStore);
-        let mut wanted: Vec<_> = wanted.map(|target| (target.row, target)).collect();
+        let mut wanted: Vec<_> = wanted.map(|target| (target.wanted.row, target)).collect();
         wanted.dedup_by_key(|(row, _)| *row);
         let rows: Vec<RowId> = wanted.iter().map(|(row, _)| *row).collect();
         let mut kept = self.ledger.read().await?.kept_stores(&rows, &sender).await?;
@@ -173,8 +174,10 @@ impl Watch {
                     OwnStore { message, credits: Credits::default(), is_new: false }
                 }
                 None => {
-                    let Some(message) = self.signed_store(&target.id).await? else { continue };
-                    let bytes = target.known.size.unwrap_or(0);
+                    let Some(message) = self.signed_store(&target.wanted.id).await? else {
+                        continue;
+                    };
+                    let bytes = target.wanted.known.size.unwrap_or(0);
                     let credits = Credits::of_store(bytes, self.settings.price);
                     OwnStore { message, credits, is_new: true }
                 }
@@ -186,7 +189,7 @@ impl Watch {
 
     /// For whom contents are: of each, some tokens that name it.
     async fn payers(&self, targets: &[Target]) -> Result<HashMap<RowId, Vec<Payer>>, WatchError> {
-        let mut rows: Vec<RowId> = targets.iter().map(|target| target.row).collect();
+        let mut rows: Vec<RowId> = targets.iter().map(|target| target.wanted.row).collect();
         rows.sort_unstable();
         rows.dedup();
         Ok(self.ledger.read().await?.payers(&rows, MOST_PAYERS).await?)
@@ -234,7 +237,7 @@ impl OwnStore {
         // Our own message is JSON that can be written.
         let envelope = serde_json::to_string(&self.message).ok()?;
         Some(NewMessage {
-            content: target.row,
+            content: target.wanted.row,
             item_hash: self.message.item_hash.clone(),
             sender: self.message.sender.clone(),
             envelope,
@@ -249,7 +252,7 @@ impl Step {
     fn to_be_written(&self) -> NewRepair {
         let message = self.target.message.as_ref();
         NewRepair {
-            content: self.target.row,
+            content: self.target.wanted.row,
             node: self.target.node,
             action: self.target.action,
             message_hash: message.map(|message| message.item_hash.clone()),
@@ -262,7 +265,7 @@ impl Step {
 impl Admitted {
     fn refuse(&mut self, target: &Target, refusal: Refusal) {
         self.waiting.push(Undone {
-            content: target.row,
+            content: target.wanted.row,
             node: target.node,
             action: Some(target.action),
             detail: format!("it has to wait: {refusal}"),

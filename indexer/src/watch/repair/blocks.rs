@@ -1,31 +1,83 @@
-//! Puts the blocks of a content on own Kubo nodes.
+//! Puts the blocks of a content on own Kubo nodes, in an archive.
 
-use super::{act::Taken, admit::Step, cases::LARGEST_BLOCK};
-use crate::{
-    content::{Codec, ContentId},
-    ledger::Known,
-    nodes::{Kubo, aleph::Payload},
-    watch::Watch,
+use std::{
+    fs::File,
+    io::{self, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
 };
 
-impl Watch {
-    /// Whether the blocks of a content may be made here of its bytes.
-    pub(super) fn makes_blocks(&self, id: ContentId, known: Known) -> bool {
-        let _ = self;
-        match id.codec {
-            Codec::DagPb => true,
-            // One block: others take no larger ones.
-            Codec::Raw => known.size.is_some_and(|size| size <= LARGEST_BLOCK),
-        }
-    }
+use tempfile::NamedTempFile;
 
+use super::{act::Taken, admit::Step, source::Wanted};
+use crate::{
+    content::{Codec, ContentId, Outline},
+    crash,
+    ledger::Known,
+    nodes::{Kubo, aleph::Payload},
+    watch::{Watch, WatchError},
+};
+
+/// The largest file that is one block of IPFS: others take no larger ones from their peers.
+const LARGEST_BLOCK: u64 = 1 << 20;
+
+/// What is said of what was imported, while nothing proves it.
+const IMPORTED: &str = "the node took the blocks, but serves no right bytes";
+const NO_BLOCKS: &str = "it was cut in a way that nobody knows, and nobody gives its blocks";
+
+/// Whether the blocks of a content may be made of its bytes, and are small enough for others.
+pub(super) fn makes_blocks(id: ContentId, known: Known) -> bool {
+    match id.codec {
+        Codec::DagPb => true,
+        Codec::Raw => known.size.is_some_and(|size| size <= LARGEST_BLOCK),
+    }
+}
+
+impl Watch {
+    /// Imports the blocks of a content into a Kubo node, which pins them.
     pub(super) async fn import(
         &self,
         step: &Step,
         kubo: &Kubo,
         payload: &Payload,
     ) -> Result<Taken, String> {
-        let _ = (step, kubo, payload);
-        Err("no blocks yet".into())
+        let Payload::File { path, .. } = payload else { return Err(NO_BLOCKS.to_owned()) };
+        let car = self.all_blocks(&step.target.wanted, path).await;
+        let car = car.map_err(|error| error.to_string())?.ok_or(NO_BLOCKS)?;
+        crash::point("repair.before-import");
+        let id = &step.target.wanted.id;
+        kubo.import(id, car.path()).await.map_err(|error| error.to_string())?;
+        crash::point("repair.imported");
+        Ok(Taken::now(IMPORTED))
     }
+
+    /// All blocks of a content in an archive: made of its bytes, from the vault, or from somebody who gives
+    /// blocks.
+    async fn all_blocks(
+        &self,
+        wanted: &Wanted,
+        file: &Path,
+    ) -> Result<Option<NamedTempFile>, WatchError> {
+        let (id, path) = (wanted.id, file.to_owned());
+        let made = tokio::task::spawn_blocking(move || made_of(id, path)).await;
+        if let Some(car) = made.map_err(io::Error::other)?? {
+            return Ok(Some(car));
+        }
+        if let Some(car) = self.tended.keeper.vault.copy_archive(&id).await? {
+            return Ok(Some(car));
+        }
+        self.blocks_from_nodes(wanted, self.settings.max_size).await
+    }
+}
+
+/// The archive of a file that was cut in a known way.
+fn made_of(id: ContentId, path: PathBuf) -> io::Result<Option<NamedTempFile>> {
+    let Some(outline) = Outline::of(id, BufReader::new(File::open(&path)?))? else {
+        return Ok(None);
+    };
+    let car = NamedTempFile::new()?;
+    let mut to = BufWriter::new(car.as_file());
+    io::copy(&mut outline.archive(BufReader::new(File::open(&path)?)), &mut to)?;
+    to.flush()?;
+    drop(to);
+    Ok(Some(car))
 }

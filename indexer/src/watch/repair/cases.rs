@@ -1,14 +1,14 @@
 //! What is known of each replica that is not well, and so which action is next there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::future::join_all;
 
-use super::{MEMORY, can_be_repaired, stores::Live};
+use super::{MEMORY, Wanted, blocks::makes_blocks, can_be_repaired, stores::Live};
 use crate::{
     content::ContentId,
     health::ReplicaState,
-    ledger::{self, Known, Replica, RowId, Undone},
+    ledger::{self, Replica, RowId, Undone},
     nodes::{Configured, NodeKind, aleph::Engine},
     picture::ContentPicture,
     repair::{
@@ -18,23 +18,16 @@ use crate::{
     watch::{Watch, WatchError},
 };
 
-/// Largest content that is made into blocks for a node of IPFS where it is one block itself.
-pub(super) const LARGEST_BLOCK: u64 = 1 << 20;
-
 /// A replica at which something is done.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    pub(super) row: RowId,
-    pub(super) id: ContentId,
-    pub(super) known: Known,
+    pub(super) wanted: Wanted,
     pub(super) node: RowId,
     pub(super) action: Action,
     /// The row of the attempt that is taken up again.
     pub(super) again: Option<RowId>,
     /// The live STORE that goes with it.
     pub(super) message: Option<crate::nodes::aleph::Message>,
-    /// Of the content: nodes that have it, and from which it can be had.
-    pub(super) sources: Vec<RowId>,
 }
 
 /// What is done now, and what can't be.
@@ -77,21 +70,30 @@ impl Watch {
         let rows: Vec<RowId> = unwell.iter().map(|content| content.content.row).collect();
         let since = ledger::now().saturating_sub(MEMORY);
         let mut tx = self.ledger.read().await?;
-        let before = tx.attempts(&rows, since).await?;
+        let mut before = tx.attempts(&rows, since).await?;
+        let kept = tx.kept_in_vault(&rows).await?;
         drop(tx);
+        // It was in vain while the vault did not have the bytes.
+        before.retain(|(content, _), attempts| {
+            let last = attempts.last().filter(|last| last.action.is_none());
+            last.is_none_or(|last| kept.get(content).is_none_or(|at| *at <= last.started_at))
+        });
         let now = ledger::now();
+        let awake = self.silent_but_awake(&unwell).await;
         // Most often nothing is next, whatever could be done: then no node is asked what that is.
         let is_next = |one: &Candidate<'_>| {
             !matches!(decide(&Action::ALL, one.before, patience, now), Decision::Later(_))
         };
-        let candidates: Vec<_> = self.candidates(&unwell, &before).filter(is_next).collect();
+        let candidates: Vec<_> =
+            self.candidates(&unwell, &before, &awake).filter(is_next).collect();
         let live = self.live_stores(&candidates_at_aleph(&candidates)).await;
         let limits = self.limits(&candidates).await;
         let mut chosen = Chosen::default();
         for some in candidates.chunk_by(|a, b| a.content.content.row == b.content.content.row) {
-            let sources = sources(some[0].content);
-            let nexts = some.iter().map(|one| match !sources.is_empty() {
-                true => self.next(one, &sources, &live, &limits, patience),
+            let wanted = Wanted::from(some[0].content);
+            let has_source = !wanted.sources.is_empty() || kept.contains_key(&wanted.row);
+            let nexts = some.iter().map(|one| match has_source {
+                true => self.next(one, &wanted, &live, &limits, patience),
                 false => self.without_source(one, patience),
             });
             self.settle_on(nexts.collect(), some[0].content, &mut chosen);
@@ -103,6 +105,7 @@ impl Watch {
         &self,
         unwell: &'a [ContentPicture],
         before: &'a HashMap<(RowId, RowId), Vec<Attempt>>,
+        awake: &'a HashSet<RowId>,
     ) -> impl Iterator<Item = Candidate<'a>> {
         let nodes = self.nodes();
         let max_size = self.settings.max_size;
@@ -111,13 +114,30 @@ impl Watch {
             let is_small = content.content.known.size.is_none_or(|size| size <= max_size);
             let replicas = content.replicas.iter().filter(move |replica| {
                 let node = nodes.get(&replica.node);
-                is_small && node.is_some_and(|node| is_a_target(node, replica))
+                let is_awake = awake.contains(&replica.node);
+                is_small && node.is_some_and(|node| is_a_target(node, replica, is_awake))
             });
             replicas.map(move |replica| {
                 let before = before.get(&(content.content.row, replica.node));
                 Candidate { content, replica, before: before.map_or(&[], Vec::as_slice) }
             })
         })
+    }
+
+    /// Own Kubo nodes that gave no answer about a content, and are up: some look for what they lack for
+    /// longer than anybody waits.
+    async fn silent_but_awake(&self, unwell: &[ContentPicture]) -> HashSet<RowId> {
+        let silent = |replica: &&Replica| {
+            replica.view.state == Some(ReplicaState::Unreachable) && replica.http_status.is_none()
+        };
+        let silent = unwell.iter().flat_map(|content| content.replicas.iter().filter(silent));
+        let silent: HashSet<RowId> = silent.map(|replica| replica.node).collect();
+        let nodes = self.nodes();
+        let asked = silent.into_iter().filter_map(|row| {
+            let kubo = nodes.get(&row)?.kubo.clone()?;
+            Some(async move { kubo.is_up().await.then_some(row) })
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// What each aleph node takes.
@@ -139,7 +159,7 @@ impl Watch {
     fn next(
         &self,
         one: &Candidate<'_>,
-        sources: &[RowId],
+        wanted: &Wanted,
         live: &Live,
         limits: &Limits,
         patience: Patience,
@@ -154,14 +174,11 @@ impl Watch {
         let able = found.as_ref().map_or(&[][..], Vec::as_slice);
         match decide(able, one.before, patience, ledger::now()) {
             Decision::Act { action, again } => Next::Act(Target {
-                row: content.row,
-                id: content.id,
-                known: content.known,
+                wanted: wanted.clone(),
                 node,
                 action,
                 again,
                 message: message.filter(|_| action == Action::UploadWithStore).cloned(),
-                sources: sources.to_vec(),
             }),
             Decision::AwaitProof => Next::Awaits,
             Decision::Later(_) => Next::Nothing,
@@ -209,7 +226,7 @@ impl Watch {
         let kind = self.nodes().get(&node).map(|node| node.node.kind());
         if kind != Some(NodeKind::Aleph) {
             let had_it = one.replica.view.verified_at.is_some();
-            let has_blocks = self.makes_blocks(content.id, content.known);
+            let has_blocks = makes_blocks(content.id, content.known);
             let case = IpfsCase { has_blocks, had_it, in_need };
             return match kind {
                 Some(NodeKind::Pinning) => Case::Pinning(case),
@@ -258,15 +275,10 @@ impl Watch {
 }
 
 /// Whether there is something to do at a replica, and a way to.
-fn is_a_target(node: &Configured, replica: &Replica) -> bool {
+fn is_a_target(node: &Configured, replica: &Replica, is_awake: bool) -> bool {
     let has_way = node.aleph.is_some() || node.kubo.is_some() || node.pinning.is_some();
-    has_way && can_be_repaired(replica)
-}
-
-/// The nodes from which a content can be had.
-fn sources(content: &ContentPicture) -> Vec<RowId> {
-    let verified = |replica: &&Replica| replica.view.state == Some(ReplicaState::Verified);
-    content.replicas.iter().filter(verified).map(|replica| replica.node).collect()
+    let is_silent = replica.view.state == Some(ReplicaState::Unreachable);
+    has_way && (can_be_repaired(replica) || (is_awake && is_silent))
 }
 
 /// The contents that aleph nodes are asked about, by node.

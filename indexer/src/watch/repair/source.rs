@@ -4,16 +4,37 @@ use std::io::Write;
 
 use tempfile::NamedTempFile;
 
-use super::cases::Target;
 use crate::{
+    content::ContentId,
     health::ReplicaState,
-    ledger::{DueProbe, RowId},
+    ledger::{Content, DueProbe, Known, Replica, RowId},
     nodes::probe_into,
+    picture::ContentPicture,
+    vault::blocks_from,
     watch::{Watch, WatchError, budget::ticks, verify::Probed},
 };
 
-/// From where a content is repaired.
-pub(super) enum Source {
+/// A content whose bytes are wanted.
+#[derive(Clone, Debug)]
+pub(in crate::watch) struct Wanted {
+    pub(in crate::watch) row: RowId,
+    pub(in crate::watch) id: ContentId,
+    pub(in crate::watch) known: Known,
+    /// Nodes whose replica is verified.
+    pub(in crate::watch) sources: Vec<RowId>,
+}
+
+impl From<&ContentPicture> for Wanted {
+    fn from(picture: &ContentPicture) -> Self {
+        let verified = |replica: &&Replica| replica.view.state == Some(ReplicaState::Verified);
+        let sources = picture.replicas.iter().filter(verified).map(|replica| replica.node);
+        let Content { row, id, known, .. } = picture.content;
+        Self { row, id, known, sources: sources.collect() }
+    }
+}
+
+/// From where its bytes come.
+pub(in crate::watch) enum Source {
     /// The right bytes, in a file.
     Copy(NamedTempFile),
     /// Nobody now: a node that has it wants to be left alone, or can't be reached.
@@ -23,12 +44,23 @@ pub(super) enum Source {
 }
 
 impl Watch {
+    /// The bytes, from a node whose replica is verified, or else from the vault.
+    pub(super) async fn verified_copy(&self, wanted: &Wanted) -> Result<Source, WatchError> {
+        match self.copy_from_nodes(wanted).await? {
+            Source::Copy(file) => Ok(Source::Copy(file)),
+            otherwise => self.from_vault(wanted, otherwise).await,
+        }
+    }
+
     /// The bytes, from a node whose replica is verified, hashed again on their way to the disk.
     /// What turns out to be verified no more is written down.
-    pub(super) async fn verified_copy(&self, target: &Target) -> Result<Source, WatchError> {
+    pub(in crate::watch) async fn copy_from_nodes(
+        &self,
+        wanted: &Wanted,
+    ) -> Result<Source, WatchError> {
         let mut none = Source::None;
-        for node in &target.sources {
-            match self.copy_of(target, *node).await? {
+        for node in &wanted.sources {
+            match self.copy_of(wanted, *node).await? {
                 Source::None => {}
                 Source::Resting => none = Source::Resting,
                 copy => return Ok(copy),
@@ -37,7 +69,7 @@ impl Watch {
         Ok(none)
     }
 
-    async fn copy_of(&self, target: &Target, row: RowId) -> Result<Source, WatchError> {
+    async fn copy_of(&self, wanted: &Wanted, row: RowId) -> Result<Source, WatchError> {
         let Some(node) = self.source(row).await else { return Ok(Source::None) };
         // A node that wants to be left alone, or is silent, is no source now; nothing was seen of it.
         if !self.may_be_asked(row) {
@@ -45,7 +77,7 @@ impl Watch {
         }
         let mut file = NamedTempFile::new()?;
         let mut written = Ok(());
-        let seen = probe_into(node.as_ref(), &target.id, target.known, &mut |chunk| {
+        let seen = probe_into(node.as_ref(), &wanted.id, wanted.known, &mut |chunk| {
             if written.is_ok() {
                 written = file.write_all(chunk);
             }
@@ -57,15 +89,32 @@ impl Watch {
             file.flush()?;
             return Ok(Source::Copy(file));
         }
-        let (id, known) = (target.id, target.known);
-        let due = DueProbe { content: target.row, id, known, node: row, parse: false };
+        let (id, known) = (wanted.id, wanted.known);
+        let due = DueProbe { content: wanted.row, id, known, node: row, parse: false };
         let rests = seen.left_alone.is_some();
         self.write_seen(Probed::new(due, seen)).await?;
         Ok(if rests { Source::Resting } else { Source::None })
     }
 
+    /// All blocks of a content in an archive of at most so many bytes, from a node that has it and gives
+    /// blocks.
+    pub(in crate::watch) async fn blocks_from_nodes(
+        &self,
+        wanted: &Wanted,
+        most: u64,
+    ) -> Result<Option<NamedTempFile>, WatchError> {
+        for row in &wanted.sources {
+            let Some(node) = self.source(*row).await else { continue };
+            let Some(blocks) = node.blocks().filter(|_| self.may_be_asked(*row)) else { continue };
+            if let Some(car) = blocks_from(blocks, &wanted.id, most).await? {
+                return Ok(Some(car));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether a node may be asked beside its schedule. If so, that counts as a request.
-    fn may_be_asked(&self, node: RowId) -> bool {
+    pub(in crate::watch) fn may_be_asked(&self, node: RowId) -> bool {
         self.desks(|desks| {
             let now = ticks();
             !desks.is_resting(node, now) && desks.ask(node, now).is_ok()

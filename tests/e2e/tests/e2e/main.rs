@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alerts;
+mod archives;
 mod bad_chain;
 mod bad_folder;
 mod bad_keys;
@@ -36,10 +37,12 @@ mod references;
 mod repair;
 mod repair_budget;
 mod repair_killed;
+mod repair_kubo;
 mod repair_services;
 mod spot_checks;
 mod support;
 mod unusual_dags;
 mod update;
+mod vault;
 mod watch;
 mod watch_killed;

@@ -104,23 +104,23 @@ impl Everhold {
         environment: &[(&str, &str)],
     ) -> Result<Finished> {
         let mut command = self.command();
-        command
-            .arg("--json")
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let begun = Instant::now();
-        let mut process = Process::spawn("everhold", &mut command, Tie::Leash)?;
-        let (mut out, mut err) = (process.stdout(), process.stderr());
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let work = async {
-            tokio::try_join!(read(&mut out, &mut stdout), read(&mut err, &mut stderr))?;
-            process.wait().await
-        };
-        let ended = tokio::time::timeout(PATIENCE, work).await;
-        let status = ended.map_err(|_| Error::new("everhold does not end"))??;
-        Ok(Finished::new(status, stdout, stderr, process.peak_memory(), begun.elapsed()))
+        command.arg("--json").args(arguments).envs(environment.iter().copied());
+        finish(command).await
+    }
+
+    /// Runs a command with `--json` that can write no file of more than so many KiB: a disk that is full.
+    pub async fn run_limited(&self, arguments: &[&str], kib: u64) -> Result<Finished> {
+        let mut command = Command::new("sh");
+        self.prepare(&mut command);
+        // A block is 512 bytes (POSIX, `ulimit`). Without the signal, writing is an error.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
+        command.args(["-c", &script, "sh"]).arg(&self.binary).arg("--json").args(arguments);
+        finish(command).await
+    }
+
+    /// Runs a command to its end, in the background as [`Everhold::watch`].
+    pub fn background(&self, arguments: &[&str]) -> Result<Watcher> {
+        self.spawn(arguments)
     }
 
     /// Runs a command that must succeed; gives the JSON it printed.
@@ -143,30 +143,50 @@ impl Everhold {
 
     /// Starts `everhold watch` in the background; what it says goes to `watch.log`.
     pub fn watch(&self, arguments: &[&str]) -> Result<Watcher> {
+        self.spawn(&[&["watch"], arguments].concat())
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Result<Watcher> {
         let log = self.dir.join("watch.log");
         let output = File::options().create(true).append(true).open(&log);
         let output = output.context(log.display())?;
         let errors = output.try_clone().context(log.display())?;
         let mut command = self.command();
-        command
-            .arg("watch")
-            .args(arguments)
-            .stdout(Stdio::from(output))
-            .stderr(Stdio::from(errors));
-        let process = Process::spawn("everhold watch", &mut command, Tie::Leash)?;
+        command.args(arguments).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
+        let process = Process::spawn("everhold in the background", &mut command, Tie::Leash)?;
         Ok(Watcher::new(process, log))
     }
 
     /// The binary in its folder, with no settings but those of its file.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
+        self.prepare(&mut command);
+        command
+    }
+
+    fn prepare(&self, command: &mut Command) {
         command.current_dir(self.dir.path());
         let ours = |name: &OsStr| name.to_string_lossy().starts_with("EVERHOLD_");
         for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
             command.env_remove(name);
         }
-        command
     }
+}
+
+/// Runs a command to its end.
+async fn finish(mut command: Command) -> Result<Finished> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let begun = Instant::now();
+    let mut process = Process::spawn("everhold", &mut command, Tie::Leash)?;
+    let (mut out, mut err) = (process.stdout(), process.stderr());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let work = async {
+        tokio::try_join!(read(&mut out, &mut stdout), read(&mut err, &mut stderr))?;
+        process.wait().await
+    };
+    let ended = tokio::time::timeout(PATIENCE, work).await;
+    let status = ended.map_err(|_| Error::new("everhold does not end"))??;
+    Ok(Finished::new(status, stdout, stderr, process.peak_memory(), begun.elapsed()))
 }
 
 async fn read(

@@ -1,0 +1,337 @@
+//! Content that the ledger knows, out of an archive into the vault.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::{Index, WrongBlock};
+use crate::{
+    aside::io_aside,
+    content::{
+        CarWriter, Cid, Codec, ContentId, DagError, DagLimits, Found, Manifest, Outline,
+        RecentBlocks, Walk,
+    },
+    health::Policy,
+    ledger::{self, Content, Ledger, LedgerError, RowId},
+    picture::ContentPicture,
+    vault::{Form, KeepError, Keeper, Unproved},
+};
+
+/// Contents read from the ledger at once.
+const BATCH: u32 = 1000;
+
+/// What was taken out of an archive.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Restored {
+    /// The archive.
+    pub file: PathBuf,
+    /// Its blocks that are right.
+    pub blocks: u64,
+    /// Contents that are in the vault by this.
+    pub restored: Vec<String>,
+    /// Contents that were there already.
+    pub present: Vec<String>,
+    /// Contents that the ledger knows, or that the archive says it has, and that are not whole in it, or
+    /// can't be kept.
+    pub incomplete: Vec<Incomplete>,
+    /// Contents that the archive says it has, and that nothing in the ledger names now.
+    pub unknown: u64,
+    /// Its right blocks that are no part of anything that the ledger knows.
+    pub unnamed_blocks: u64,
+    /// Blocks that are not what they are called: none of them was used. The first thousand.
+    pub wrong: Vec<WrongBlock>,
+    /// How many these are.
+    pub wrong_blocks: u64,
+    /// Why it was read no further, if so; what came whole before was used.
+    pub broken: Option<String>,
+}
+
+/// A content that an archive does not give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Incomplete {
+    /// Its name, as aleph nodes take it.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why nothing can be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The vault.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The archive can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// It.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is none.
+    #[error("{}: {reason}", path.display())]
+    NoArchive {
+        /// The file.
+        path: PathBuf,
+        /// What it is not.
+        reason: String,
+    },
+}
+
+impl Restored {
+    /// Whether all that it should give was right and whole.
+    pub fn is_whole(&self) -> bool {
+        self.incomplete.is_empty() && self.wrong_blocks == 0 && self.broken.is_none()
+    }
+}
+
+/// Puts into the vault whatever an archive has whole of what is wanted.
+///
+/// # Errors
+/// [`RestoreError`]. What came into the vault before stays there.
+pub async fn restore(
+    ledger: &Ledger,
+    policy: &Policy,
+    keeper: &Keeper,
+    path: &Path,
+) -> Result<Restored, RestoreError> {
+    let failed = |source| RestoreError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let index = io_aside(move || Index::of(file)).await.map_err(failed)?;
+    if let (true, Some(reason)) = (index.roots.is_empty() && index.is_empty(), &index.broken) {
+        return Err(RestoreError::NoArchive { path: path.to_owned(), reason: reason.clone() });
+    }
+    let mut restored = Restored { file: path.to_owned(), ..Restored::default() };
+    let archive = Archive { index: Arc::new(Mutex::new(index)) };
+    let mut said = archive.said().map_err(failed)?;
+    let mut after = RowId::MIN;
+    loop {
+        let wanted = ledger.read().await?.wanted_after(after, BATCH).await?;
+        let Some(last) = wanted.last() else { break };
+        after = last.row;
+        for content in &wanted {
+            let is_said = said.remove(&content.id);
+            if is_said || archive.has(&content.id) {
+                let mut restoring = Restoring { ledger, policy, keeper, archive: &archive };
+                match restoring.one(content).await? {
+                    One::Restored => restored.restored.push(content.id.to_string()),
+                    One::Present => restored.present.push(content.id.to_string()),
+                    One::Not(reason) => {
+                        restored.incomplete.push(Incomplete { id: content.id.to_string(), reason });
+                    }
+                }
+            }
+        }
+    }
+    restored.unknown = said.len() as u64;
+    let index = archive.lock();
+    restored.blocks = index.len();
+    restored.unnamed_blocks = index.unused();
+    restored.wrong.clone_from(&index.wrong);
+    restored.wrong_blocks = index.wrong_count;
+    restored.broken.clone_from(&index.broken);
+    drop(index);
+    Ok(restored)
+}
+
+/// What became of a content.
+enum One {
+    Restored,
+    Present,
+    Not(String),
+}
+
+/// An archive that was read, shared with the thread that takes it apart.
+#[derive(Clone)]
+struct Archive {
+    index: Arc<Mutex<Index>>,
+}
+
+impl Archive {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Index> {
+        // Who panicked left offsets and counts.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, id: &ContentId) -> bool {
+        self.lock().size_of(&Cid::from(*id)).is_some()
+    }
+
+    /// The contents that it says to have.
+    fn said(&self) -> io::Result<BTreeSet<ContentId>> {
+        let mut index = self.lock();
+        let (limits, mut said) = (DagLimits::default(), BTreeSet::new());
+        for root in index.roots.clone() {
+            let Some(block) = index.block(&root, limits.block_bytes)? else { continue };
+            let Some(read) = Manifest::read(&block) else { continue };
+            said.extend(read.manifest.contents);
+            for part in read.parts {
+                let part = index.block(&part, limits.block_bytes)?;
+                said.extend(
+                    part.and_then(|block| Manifest::read_part(&block)).into_iter().flatten(),
+                );
+            }
+        }
+        Ok(said)
+    }
+}
+
+struct Restoring<'a> {
+    ledger: &'a Ledger,
+    policy: &'a Policy,
+    keeper: &'a Keeper,
+    archive: &'a Archive,
+}
+
+impl Restoring<'_> {
+    async fn one(&mut self, content: &Content) -> Result<One, RestoreError> {
+        let (id, archive, most) = (content.id, self.archive.clone(), self.keeper.vault.max_object);
+        // Also of what is there already, so that its blocks count as named.
+        let taken = io_aside(move || take(&mut archive.lock(), &id, most)).await;
+        let taken = taken.map_err(|error| KeepError::Vault(error.into()))?;
+        if self.is_there(content).await? {
+            return Ok(One::Present);
+        }
+        let (form, file) = match taken {
+            Ok(taken) => taken,
+            Err(reason) => return Ok(One::Not(reason)),
+        };
+        let mut tx = self.ledger.read().await?;
+        let now = ledger::now();
+        let pictures = ContentPicture::of_rows(&mut tx, &[content.row], self.policy, now).await?;
+        drop(tx);
+        let independent = pictures.first().map_or(0, |one| one.assessment.independent);
+        let key = (content.row, &id);
+        match self.keeper.keep(key, form, file.path(), independent).await? {
+            true => Ok(One::Restored),
+            false => Ok(One::Not(format!(
+                "the vault {} is full of what no more nodes have: raise [vault] max_bytes",
+                self.keeper.vault.name()
+            ))),
+        }
+    }
+
+    /// Whether the vault has it, and right.
+    async fn is_there(&self, content: &Content) -> Result<bool, RestoreError> {
+        let vault = &self.keeper.vault;
+        let found = vault.find(&content.id).await.map_err(KeepError::from)?;
+        let object = self.ledger.read().await?.vault_object(content.row).await?;
+        let (Some(found), Some(_)) = (found, object) else { return Ok(false) };
+        match vault.prove(&content.id, found.form, content.known, &mut |_| {}).await {
+            Ok(_) => Ok(true),
+            Err(Unproved::Missing | Unproved::Wrong(_)) => Ok(false),
+            Err(Unproved::Failed(error)) => Err(KeepError::from(error).into()),
+        }
+    }
+}
+
+/// A content as it can be kept, proved, or why it can't be had.
+type Taken = Result<(Form, NamedTempFile), String>;
+
+fn take(index: &mut Index, id: &ContentId, most: u64) -> io::Result<Taken> {
+    match id.codec {
+        Codec::Raw => take_raw(index, id, most),
+        Codec::DagPb => take_dag(index, id, most),
+    }
+}
+
+fn lacks(cid: &Cid) -> String {
+    format!("block {cid} is not in the archive")
+}
+
+fn is_too_large(most: u64) -> String {
+    format!("it is larger than [vault] max_object = {most}")
+}
+
+/// One block is the whole file, however large.
+fn take_raw(index: &mut Index, id: &ContentId, most: u64) -> io::Result<Taken> {
+    let cid = Cid::from(*id);
+    match index.size_of(&cid) {
+        None => return Ok(Err(lacks(&cid))),
+        Some(size) if size > most => return Ok(Err(is_too_large(most))),
+        Some(_) => {}
+    }
+    let Some(mut block) = index.reader(&cid)? else { return Ok(Err(lacks(&cid))) };
+    let mut file = NamedTempFile::new()?;
+    io::copy(&mut block, &mut file)?;
+    drop(block);
+    // The file may have changed since it was read first.
+    match Outline::of(*id, File::open(file.path())?)? {
+        Some(_) => Ok(Ok((Form::File, file))),
+        None => Ok(Err(format!("block {cid} is another by now: the archive was changed"))),
+    }
+}
+
+fn take_dag(index: &mut Index, id: &ContentId, most: u64) -> io::Result<Taken> {
+    let mut file = BufWriter::new(NamedTempFile::new()?);
+    if let Err(reason) = walk(index, id, most, |_, data| file.write_all(data))? {
+        return Ok(Err(reason));
+    }
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if Outline::of(*id, File::open(file.path())?)?.is_some() {
+        return Ok(Ok((Form::File, file)));
+    }
+    drop(file);
+    let root = Cid::from(*id);
+    let mut car = CarWriter::new(BufWriter::new(NamedTempFile::new()?), &[root])?;
+    let walked = walk(index, id, most, |block, _| match block {
+        Some((cid, block)) => car.block(cid, block),
+        None => Ok(()),
+    })?;
+    let bytes = car.bytes();
+    let file = car.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok(match walked {
+        Ok(()) if bytes > most => Err(is_too_large(most)),
+        walked => walked.map(|()| (Form::Car, file)),
+    })
+}
+
+/// Walks over the blocks of a content. `take` gets each block, unless it was taken shortly before, and the
+/// part of the file in it.
+fn walk(
+    index: &mut Index,
+    id: &ContentId,
+    most: u64,
+    mut take: impl FnMut(Option<(&Cid, &[u8])>, &[u8]) -> io::Result<()>,
+) -> io::Result<Result<(), String>> {
+    let limits = DagLimits { file_bytes: most, ..DagLimits::default() };
+    let mut walk = Walk::new(Cid::from(*id), &[], limits);
+    let mut recent = RecentBlocks::default();
+    while let Some(cid) = walk.wanted() {
+        let given = if let Some(block) = recent.get(&cid) {
+            walk.give_again(block).map(|data| take(None, data))
+        } else if let Some(block) = cid.inlined() {
+            walk.give(block).map(|data| take(None, data))
+        } else {
+            let Some(block) = index.block(&cid, limits.block_bytes)? else {
+                return Ok(Err(match index.size_of(&cid) {
+                    Some(size) => format!("block {cid} has {size} bytes, more than one may have"),
+                    None => lacks(&cid),
+                }));
+            };
+            let given = walk.give(&block).map(|data| take(Some((&cid, &block)), data));
+            recent.keep(cid, block);
+            given
+        };
+        match given {
+            Ok(taken) => taken?,
+            Err(DagError::FileTooLarge { .. }) => return Ok(Err(is_too_large(most))),
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+    }
+    Ok(match walk.found() {
+        Some(Found::File { .. }) => Ok(()),
+        _ => Err("it is a folder, and no file".to_owned()),
+    })
+}

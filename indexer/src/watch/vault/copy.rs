@@ -1,0 +1,214 @@
+//! Copies into the vault what nodes have.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tracing::{info, warn};
+
+use super::super::{Watch, WatchError, repair::Source, verify::LEASE};
+use crate::{
+    ledger::{self, Form, Millis, RowId, VaultWants},
+    picture::ContentPicture,
+    vault::{VaultError, is_full, is_named_by},
+};
+
+/// Contents taken from the ledger at once.
+const BATCH: u32 = 64;
+/// Contents on their way at once: each is a file on the disk for the while.
+const AT_ONCE: usize = 4;
+/// What no node gave, though one seems to have it, is tried again after this.
+const SOON: Duration = Duration::from_secs(30);
+/// What there is no room for is tried again after this.
+const LATER: Duration = Duration::from_secs(10 * 60);
+
+/// What became of a content that was to be copied.
+enum Copied {
+    /// It is in the vault.
+    Kept,
+    /// Nobody gave it.
+    NotGiven,
+    /// It is full.
+    NoRoom,
+    /// It can't be kept, for this reason.
+    Unfit(String),
+    /// Something is wrong here, and not with the content.
+    Trouble(WatchError),
+}
+
+/// How far filling the vault has come.
+#[derive(Default)]
+struct Filling {
+    copied: u64,
+    left_out: u64,
+    troubles: u32,
+    /// The first of them.
+    trouble: Option<WatchError>,
+}
+
+impl Filling {
+    /// Counts what became of one; whether there is no use in going on. Where the disk is full for one, a
+    /// smaller one may have room.
+    fn take(&mut self, copied: Copied) -> bool {
+        match copied {
+            Copied::Kept => self.copied += 1,
+            Copied::NoRoom => self.left_out += 1,
+            Copied::NotGiven | Copied::Unfit(_) => {}
+            Copied::Trouble(error) => {
+                let is_full = match &error {
+                    WatchError::Vault(VaultError::Full { .. }) => true,
+                    WatchError::Temporary(error) => is_full(error),
+                    _ => false,
+                };
+                self.troubles += 1;
+                self.trouble.get_or_insert(error);
+                return !is_full || self.troubles >= MOST_TROUBLES;
+            }
+        }
+        false
+    }
+}
+
+/// After so many a full disk is left alone for the round.
+const MOST_TROUBLES: u32 = 8;
+
+const NO_BLOCKS: &str = "it was cut in a way that nobody knows, and no node that has it gives its blocks now, in as many bytes \
+     as [vault] max_object allows";
+
+impl Watch {
+    /// Copies what is to be in the vault and is not; gives how many came, also where some did not.
+    pub(super) async fn fill_vault(&self) -> (u64, Result<(), WatchError>) {
+        let mut filling = Filling::default();
+        let begun = ledger::now();
+        loop {
+            match self.fill_some(begun, &mut filling).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => return (filling.copied, Err(error)),
+            }
+        }
+        if filling.left_out > 0 {
+            info!(
+                "{} contents are not in the vault {}: it is full of what no more nodes have; raise \
+                 [vault] max_bytes",
+                filling.left_out,
+                self.tended.keeper.vault.name()
+            );
+        }
+        (filling.copied, filling.trouble.map_or(Ok(()), Err))
+    }
+
+    /// Copies some; whether there may be more.
+    async fn fill_some(&self, begun: Millis, filling: &mut Filling) -> Result<bool, WatchError> {
+        let rows = self.take_vault_wants(begun).await?;
+        let mut tx = self.ledger.read().await?;
+        let now = ledger::now();
+        let mut pictures =
+            ContentPicture::of_rows(&mut tx, &rows, &self.settings.policy, now).await?;
+        drop(tx);
+        pictures.sort_by_key(|one| (one.assessment.independent, one.content.row));
+        let mut results = stream::iter(&pictures)
+            // Whoever writes is waited for by the others, and must go on: so all of it is in here.
+            .map(async |one| self.write_copied(one, self.copy_into_vault(one).await).await)
+            .buffer_unordered(AT_ONCE);
+        while let Some(copied) = results.next().await {
+            if filling.take(copied?) {
+                // What is under way is given up, and what was taken is there for others.
+                drop(results);
+                self.give_vault_wants_back(&rows).await?;
+                return Ok(false);
+            }
+        }
+        Ok(!rows.is_empty())
+    }
+
+    async fn take_vault_wants(&self, begun: Millis) -> Result<Vec<RowId>, WatchError> {
+        let tended = &self.tended;
+        if !tended.keep && self.ledger.read().await?.vault_summary().await?.problems == 0 {
+            return Ok(Vec::new());
+        }
+        let now = ledger::now();
+        let wants = VaultWants {
+            all: tended.keep,
+            max_object: tended.keeper.vault.max_object,
+            fresh_since: now.saturating_sub(self.settings.policy.max_age()),
+        };
+        let mut tx = self.ledger.write().await?;
+        let lease = now.saturating_add(LEASE);
+        let rows = tx.take_vault_wants(&wants, begun, lease, BATCH).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Those that are not there by now are due at once.
+    async fn give_vault_wants_back(&self, rows: &[RowId]) -> Result<(), WatchError> {
+        let mut tx = self.ledger.write().await?;
+        tx.give_vault_wants_back(rows).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Writes down what became of a content; gives that.
+    async fn write_copied(
+        &self,
+        content: &ContentPicture,
+        copied: Result<Copied, WatchError>,
+    ) -> Result<Copied, WatchError> {
+        let (row, id) = (content.content.row, content.content.id);
+        let after = |wait: Duration| {
+            ledger::now().saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX))
+        };
+        let copied = match copied {
+            Err(error @ (WatchError::Vault(_) | WatchError::Temporary(_))) => {
+                Copied::Trouble(error)
+            }
+            other => other?,
+        };
+        let mut tx = self.ledger.write().await?;
+        match &copied {
+            Copied::Kept => return Ok(copied),
+            Copied::NotGiven | Copied::Trouble(_) => {
+                tx.put_off_vault_want(row, after(SOON)).await?;
+            }
+            Copied::NoRoom => tx.put_off_vault_want(row, after(LATER)).await?,
+            Copied::Unfit(why) => {
+                warn!("{id}: it can't be kept in the vault: {why}");
+                let due = self.tended.keeper.next_check(ledger::now());
+                tx.want_in_vault(row, Some(why), due.max(after(LATER))).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(copied)
+    }
+
+    async fn copy_into_vault(&self, content: &ContentPicture) -> Result<Copied, WatchError> {
+        let (keeper, independent) = (&self.tended.keeper, content.assessment.independent);
+        // Nothing is fetched in vain, where its size is known.
+        if let Some(size) = content.content.known.size
+            && keeper.room(size, independent).await?.is_none()
+        {
+            return Ok(Copied::NoRoom);
+        }
+        let Source::Copy(file) = self.copy_from_nodes(&content.into()).await? else {
+            return Ok(Copied::NotGiven);
+        };
+        let id = content.content.id;
+        let (form, file) = match is_named_by(&id, file.path()).await? {
+            true => (Form::File, file),
+            false => {
+                match self.blocks_from_nodes(&content.into(), keeper.vault.max_object).await? {
+                    Some(car) => (Form::Car, car),
+                    None => return Ok(Copied::Unfit(NO_BLOCKS.to_owned())),
+                }
+            }
+        };
+        let (bytes, most) = (file.as_file().metadata()?.len(), keeper.vault.max_object);
+        if bytes > most {
+            let why = format!("it takes {bytes} bytes, and [vault] max_object is {most}");
+            return Ok(Copied::Unfit(why));
+        }
+        let row = content.content.row;
+        match keeper.keep((row, &id), form, file.path(), independent).await? {
+            true => Ok(Copied::Kept),
+            false => Ok(Copied::NoRoom),
+        }
+    }
+}

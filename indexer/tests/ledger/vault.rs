@@ -1,0 +1,214 @@
+//! What the vault holds: taken note of, taken for work by one worker only, and evicted in its order.
+
+use everhold::{
+    content::ContentId,
+    health::ReplicaState::{Missing, Verified},
+    ledger::{Form, Millis, RowId, VaultSummary, VaultWants},
+};
+
+use crate::{
+    story::{NOW, Story, mint, raw, record, row_of, seen, set_nodes},
+    support::database::{Database, on_both_engines},
+};
+
+on_both_engines!(
+    wants_first_what_fewest_nodes_have,
+    wants_nothing_that_is_there_or_denied_or_too_large,
+    gives_a_want_to_one_worker_and_back_after_its_lease,
+    checks_are_taken_once_and_due_again,
+    what_is_wrong_is_wanted_again_even_where_nothing_is_kept,
+    what_most_have_goes_first_and_what_nothing_names_before,
+    adopts_only_what_it_knows_and_did_not_have,
+    sums_up,
+);
+
+const LEASE: Millis = NOW + 1000;
+
+struct Setting {
+    story: Story,
+    contents: Vec<RowId>,
+    nodes: Vec<RowId>,
+}
+
+/// Four contents, the first on three nodes, the next on two, on one, and on none.
+async fn setting(db: &Database) -> Setting {
+    let ledger = db.open().await;
+    let nodes = set_nodes(&ledger, &["http://one", "http://two", "http://three"]).await;
+    let mut story = Story::simple(ledger).await;
+    for token in 1..=4 {
+        story.tell(mint(0, u64::from(token), 1, token)).await;
+    }
+    let mut contents = Vec::new();
+    for content in 1..=4 {
+        contents.push(row_of(&story.ledger, raw(content)).await);
+    }
+    for (index, content) in contents.iter().enumerate() {
+        for (at, node) in nodes.iter().enumerate() {
+            let state = if at + index < 3 { Verified } else { Missing };
+            record(&story.ledger, &seen(*content, *node, state, NOW)).await;
+        }
+    }
+    Setting { story, contents, nodes }
+}
+
+fn all() -> VaultWants {
+    VaultWants { all: true, max_object: 1 << 30, fresh_since: NOW - 1 }
+}
+
+impl Setting {
+    async fn wants(&self, wants: VaultWants, now: Millis, limit: u32) -> Vec<RowId> {
+        let mut tx = self.story.ledger.write().await.unwrap();
+        let taken = tx.take_vault_wants(&wants, now, LEASE, limit).await.unwrap();
+        tx.commit().await.unwrap();
+        taken
+    }
+
+    async fn keep(&self, content: usize, bytes: u64) {
+        let mut tx = self.story.ledger.write().await.unwrap();
+        let row = self.contents[content];
+        tx.record_in_vault(row, (Form::File, bytes), NOW + content as i64, NOW + 500)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn summary(&self) -> VaultSummary {
+        self.story.ledger.read().await.unwrap().vault_summary().await.unwrap()
+    }
+}
+
+async fn wants_first_what_fewest_nodes_have(db: Database) {
+    let setting = setting(&db).await;
+    let [three, two, one, _none] = setting.contents[..] else { panic!() };
+    assert_eq!(setting.wants(all(), NOW, 1).await, [one]);
+    assert_eq!(setting.wants(all(), NOW, 1).await, [two]);
+    assert_eq!(setting.wants(all(), NOW, 5).await, [three], "what no node has can't be copied");
+    assert_eq!(setting.wants(all(), NOW, 5).await, [] as [RowId; 0]);
+}
+
+async fn wants_nothing_that_is_there_or_denied_or_too_large(db: Database) {
+    let setting = setting(&db).await;
+    let two = setting.contents[1];
+    setting.keep(0, 7).await;
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    tx.deny(&raw(3).digest, "a test", NOW).await.unwrap();
+    tx.apply_denials(false, NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    let none: [RowId; 0] = [];
+    assert_eq!(setting.wants(VaultWants { max_object: 0, ..all() }, NOW, 9).await, none);
+    let stale = VaultWants { fresh_since: Millis::MAX, ..all() };
+    assert_eq!(setting.wants(stale, NOW, 9).await, none);
+    assert_eq!(setting.wants(VaultWants { all: false, ..all() }, NOW, 9).await, none);
+    assert_eq!(setting.wants(all(), NOW, 9).await, [two]);
+}
+
+async fn gives_a_want_to_one_worker_and_back_after_its_lease(db: Database) {
+    let setting = setting(&db).await;
+    let (first, second) = tokio::join!(setting.wants(all(), NOW, 9), setting.wants(all(), NOW, 9));
+    // SQLite has one writer at a time; PostgreSQL's workers may both copy one, which harms nobody.
+    assert_eq!(first.len().max(second.len()), 3);
+    assert_eq!(setting.wants(all(), NOW, 9).await, [] as [RowId; 0]);
+    assert_eq!(setting.wants(all(), LEASE, 9).await.len(), 3);
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    tx.put_off_vault_want(setting.contents[0], LEASE + 9).await.unwrap();
+    tx.give_vault_wants_back(&setting.contents[1..2]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(setting.wants(all(), NOW, 9).await, [setting.contents[1]]);
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    tx.release_vault().await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(setting.wants(all(), NOW, 9).await.len(), 3);
+    assert_eq!(setting.summary().await, VaultSummary::default(), "nothing came yet");
+}
+
+async fn checks_are_taken_once_and_due_again(db: Database) {
+    let setting = setting(&db).await;
+    setting.keep(0, 7).await;
+    setting.keep(1, 8).await;
+    let take = async |now: Millis| {
+        let mut tx = setting.story.ledger.write().await.unwrap();
+        let taken = tx.take_vault_checks(now, now + 1000, 9).await.unwrap();
+        tx.commit().await.unwrap();
+        taken
+    };
+    assert!(take(NOW + 499).await.is_empty());
+    let taken = take(NOW + 500).await;
+    assert_eq!(taken.len(), 2);
+    assert_eq!((taken[0].form, taken[0].checked_at), (Form::File, Some(NOW)));
+    assert!(take(NOW + 500).await.is_empty());
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    tx.record_vault_check(setting.contents[0], NOW + 600, NOW + 9000).await.unwrap();
+    tx.commit().await.unwrap();
+    let due: Vec<_> = take(NOW + 1500).await.iter().map(|one| one.content).collect();
+    assert_eq!(due, [setting.contents[1]], "the lease of the other one is over");
+    let mut tx = setting.story.ledger.read().await.unwrap();
+    let checked = tx.vault_object(setting.contents[0]).await.unwrap().unwrap();
+    assert_eq!((checked.stored_at, checked.checked_at), (Some(NOW), Some(NOW + 600)));
+}
+
+async fn what_is_wrong_is_wanted_again_even_where_nothing_is_kept(db: Database) {
+    let setting = setting(&db).await;
+    setting.keep(0, 7).await;
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    tx.want_in_vault(setting.contents[0], Some("rot \0"), 0).await.unwrap();
+    tx.commit().await.unwrap();
+    let summary = setting.summary().await;
+    assert_eq!(summary, VaultSummary { objects: 0, bytes: 0, problems: 1 });
+    let only_before = VaultWants { all: false, ..all() };
+    assert_eq!(setting.wants(only_before, NOW, 9).await, [setting.contents[0]]);
+    setting.keep(0, 7).await;
+    assert_eq!(setting.summary().await, VaultSummary { objects: 1, bytes: 7, problems: 0 });
+}
+
+async fn what_most_have_goes_first_and_what_nothing_names_before(db: Database) {
+    let setting = setting(&db).await;
+    for content in 0..4 {
+        setting.keep(content, 10).await;
+    }
+    let safest = async |since: Millis| {
+        let mut tx = setting.story.ledger.read().await.unwrap();
+        let safest = tx.safest_in_vault(since, 9).await.unwrap();
+        safest.iter().map(|one| one.content).collect::<Vec<_>>()
+    };
+    assert_eq!(safest(NOW - 1).await, setting.contents[..3], "never what no node has");
+    assert!(safest(Millis::MAX).await.is_empty(), "what was verified long ago proves nothing");
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    assert!(tx.unnamed_in_vault(9).await.unwrap().is_empty());
+    tx.deny(&raw(2).digest, "a test", NOW).await.unwrap();
+    tx.apply_denials(false, NOW).await.unwrap();
+    let unnamed = tx.unnamed_in_vault(9).await.unwrap();
+    assert_eq!(unnamed.iter().map(|one| one.content).collect::<Vec<_>>(), setting.contents[1..2]);
+    let denied = tx.denied_in_vault().await.unwrap();
+    assert_eq!(denied.len(), 1);
+    tx.forget_in_vault(denied[0].content).await.unwrap();
+    assert!(tx.denied_in_vault().await.unwrap().is_empty());
+    assert_eq!(setting.nodes.len(), 3);
+}
+
+async fn adopts_only_what_it_knows_and_did_not_have(db: Database) {
+    let setting = setting(&db).await;
+    setting.keep(0, 7).await;
+    let found: Vec<(ContentId, Form, u64)> =
+        [1, 2, 99].map(|content| (raw(content), Form::Car, 70)).to_vec();
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    assert_eq!(tx.adopt_into_vault(&found, NOW).await.unwrap(), 1);
+    assert_eq!(tx.adopt_into_vault(&found, NOW).await.unwrap(), 0);
+    let adopted = tx.vault_object(setting.contents[1]).await.unwrap().unwrap();
+    assert_eq!((adopted.form, adopted.checked_at), (Form::Car, None));
+    let due = tx.take_vault_checks(NOW, LEASE, 9).await.unwrap();
+    assert_eq!(due.len(), 1, "it is hashed at once");
+    assert_eq!(tx.vault_objects().await.unwrap().len(), 2);
+}
+
+async fn sums_up(db: Database) {
+    let setting = setting(&db).await;
+    assert_eq!(setting.summary().await, VaultSummary::default());
+    setting.keep(0, u64::from(u32::MAX)).await;
+    setting.keep(1, 5).await;
+    setting.keep(1, 6).await;
+    let bytes = u64::from(u32::MAX) + 6;
+    assert_eq!(setting.summary().await, VaultSummary { objects: 2, bytes, problems: 0 });
+    let mut tx = setting.story.ledger.read().await.unwrap();
+    let wanted = tx.wanted_after(setting.contents[0], 2).await.unwrap();
+    assert_eq!(wanted.iter().map(|one| one.row).collect::<Vec<_>>(), setting.contents[1..3]);
+}
