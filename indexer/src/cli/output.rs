@@ -90,7 +90,7 @@ fails_with! {
         _ => 1,
     },
     WatchError => |error| match error {
-        WatchError::Config(_) | WatchError::Key(_) | WatchError::Secret { .. } => 2,
+        WatchError::Config(_) | WatchError::Key(_) => 2,
         WatchError::Deny(inner) => deny_code(inner),
         WatchError::Rpc(inner) => rpc_code(inner),
         WatchError::Ledger(inner) => ledger_code(inner),
@@ -100,12 +100,12 @@ fails_with! {
     },
     ReindexError => |error| match error {
         ReindexError::Unknown(_) => 1,
-        ReindexError::Several(_) => 2,
+        ReindexError::Several(_) | ReindexError::Config(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
     },
     DenyError => deny_code,
     DenyingError => |error| match error {
-        DenyingError::NoDigest(..) => 2,
+        DenyingError::NoDigest(..) | DenyingError::Config(_) => 2,
         DenyingError::ByFile(..) => 1,
         DenyingError::List(inner) => deny_code(inner),
         DenyingError::Ledger(inner) => ledger_code(inner),

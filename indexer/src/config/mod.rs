@@ -1,5 +1,6 @@
 //! Settings: `everhold.toml`, then `EVERHOLD_…` variables over it, then the command line.
 
+mod alert;
 mod chain;
 mod chains;
 mod deny;
@@ -12,11 +13,11 @@ mod read;
 mod standard;
 mod template;
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 use url::Url;
 
+pub(crate) use alert::secret;
+pub use alert::{AlertConfig, EmailConfig, PagerDutyConfig, SecretUrl, SinkConfig, TelegramConfig};
 pub use chain::{ChainConfig, CollectionConfig, FactoryConfig, Finality};
 pub use deny::DenyConfig;
 pub use duration::Span;
@@ -94,22 +95,14 @@ pub struct WebConfig {
     pub private_hosts: Vec<Url>,
 }
 
-/// `[[alert]]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlertConfig {
-    /// Where alerts are posted.
-    pub webhook: Url,
-    /// File with the HMAC-SHA256 secret (surrounding white space is dropped).
-    pub secret_file: Option<PathBuf>,
-}
-
 /// `[api]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
     /// Where `everhold watch` answers; absent: nowhere.
     pub listen: Option<std::net::SocketAddr>,
+    /// How others reach that, for the links of alerts; absent: alerts name commands.
+    pub url: Option<Url>,
 }
 
 /// `[limits]`: bounds on everything that is fetched.

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     content::{ContentId, Digest},
     health::Health,
+    incident::{Kind, Severity},
 };
 
 /// An incident in the ledger.
@@ -65,13 +66,13 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// `content`, `path`, `removal` or `halted`.
-    pub fn kind(&self) -> &'static str {
+    /// What kind of thing that is.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Content { .. } => "content",
-            Self::Path { .. } => "path",
-            Self::Removal { .. } => "removal",
-            Self::Halted => "halted",
+            Self::Content { .. } => Kind::Content,
+            Self::Path { .. } => Kind::Path,
+            Self::Removal { .. } => Kind::Removal,
+            Self::Halted => Kind::Halted,
         }
     }
 
@@ -96,28 +97,6 @@ impl Subject {
         match self {
             Self::Path { reference } => Some(reference),
             Self::Content { .. } | Self::Removal { .. } | Self::Halted => None,
-        }
-    }
-}
-
-/// What an incident goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
-    /// A problem began.
-    Opened,
-    /// It got worse, better but not well, or shows in another way.
-    Changed,
-    /// It is over.
-    Recovered,
-}
-
-impl Transition {
-    /// The name of the alert's event.
-    pub fn event(self) -> &'static str {
-        match self {
-            Self::Opened => "incident.opened",
-            Self::Changed => "incident.changed",
-            Self::Recovered => "incident.recovered",
         }
     }
 }
@@ -213,7 +192,7 @@ impl Tx {
             incident.health.as_str(),
             &incident.summary,
             incident.opened_at,
-            incident.subject.kind(),
+            incident.subject.kind().as_str(),
             incident.subject.path(),
             incident.subject.path().map(|path| Digest::of(path.as_bytes()).0.to_vec()),
             incident.subject.removal().map(|(row, _)| row),
@@ -239,6 +218,21 @@ impl Tx {
             reason,
         )?;
         Ok(closed > 0)
+    }
+
+    /// Writes down how bad an incident is now; gives how bad it was at its worst.
+    pub async fn weigh_incident(&mut self, id: &str, severity: Severity) -> Result<Severity> {
+        let (worst,) = fetch!(
+            fetch_one,
+            self,
+            (i64,),
+            "UPDATE incidents SET worst = CASE WHEN worst < $2 THEN $2 ELSE worst END
+             WHERE id = $1 RETURNING worst",
+            id,
+            severity.rank(),
+        )?;
+        let corrupt = || LedgerError::Corrupt(format!("severity of incident {id}"));
+        Severity::of_rank(worst).ok_or_else(corrupt)
     }
 
     /// The incidents that are open over contents, by content.

@@ -52,7 +52,7 @@ use std::time::Duration;
 use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 
 pub use addresses::{MOST_ADDRESSES, SEVERAL};
-pub use alerts::PendingAlert;
+pub use alerts::{GoingOn, PendingAlert, SinkState};
 pub use assessments::{DueAssessment, Judged};
 pub use clocks::LongestWaits;
 pub use collections::{Collection, NewCollection};
@@ -63,7 +63,7 @@ pub use factories::NewFactory;
 pub use follow::Commit;
 pub use halts::{Fork, ForkVerdict, Halt};
 pub use heads::{ChainHead, Head};
-pub use incidents::{Incident, NewAlert, Subject, Transition};
+pub use incidents::{Incident, NewAlert, Subject};
 pub use moves::MOVES_COUNT_EVERY;
 pub use naming::NamedBy;
 pub use nodes::{Node, NodeKind};

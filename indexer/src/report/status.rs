@@ -415,7 +415,7 @@ impl IncidentStatus {
             id: incident.id,
             chain_id: incident.chain_id,
             collection: incident.collection.to_checksum(None),
-            kind: incident.subject.kind(),
+            kind: incident.subject.kind().as_str(),
             content: incident
                 .subject
                 .content()

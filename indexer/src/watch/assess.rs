@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     health::{Health, Past, Policy, ReplicaState, next_assessment},
+    incident::Transition,
     ledger::{
         self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
-        Transition, Tx,
+        Tx,
     },
     picture::{ContentPicture, Pages},
     time_text,
@@ -179,7 +180,7 @@ impl Watch {
         let Some((_, content)) = incident.subject.content() else { return Ok(()) };
         let reason = "no token names this content any more";
         let message = format!("{content}: {reason}; nothing is to be done.");
-        if end_over(tx, self.sink_urls(), &incident, content, (reason, &message), now).await? {
+        if end_over(tx, self.telling(), &incident, content, (reason, &message), now).await? {
             info!("incident over {content} is closed: {reason}");
         }
         Ok(())
@@ -195,7 +196,7 @@ impl Watch {
         now: Millis,
     ) -> Result<(), WatchError> {
         let body = story.alert(incident, transition, previous, now);
-        Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
+        Ok(enqueue(tx, self.telling(), incident, transition, body, now).await?)
     }
 }
 
@@ -246,10 +247,23 @@ impl Story<'_> {
         unwell.collect::<Vec<_>>().join(", ")
     }
 
-    /// What happened, for a person.
+    /// What happened, for a person, in short.
+    fn headline(&self, transition: Transition, previous: Option<Health>) -> String {
+        let health = self.content.assessment.health;
+        let of = of_whom(&self.named);
+        let (name, content) = (&self.collection.name, self.content.content.id);
+        match (transition, previous) {
+            (Transition::Recovered, _) => format!("{name}: content {content} {of} is well again"),
+            (_, Some(previous)) if previous != health => {
+                format!("{name}: content {content} {of} went from {previous} to {health}")
+            }
+            _ => format!("{name}: content {content} {of} is {health}"),
+        }
+    }
+
+    /// The same, with what was seen.
     fn message(&self, transition: Transition, previous: Option<Health>) -> String {
         let assessment = &self.content.assessment;
-        let of = of_whom(&self.named);
         let held = match self.policy.min_held {
             0 => format!("{} held", assessment.held),
             needed => format!("{} of {needed} required held", assessment.held),
@@ -260,20 +274,7 @@ impl Story<'_> {
         );
         let summary = self.summary();
         let detail = if summary.is_empty() { String::new() } else { format!("; {summary}") };
-        let name = &self.collection.name;
-        let content = self.content.content.id;
-        match (transition, previous) {
-            (Transition::Recovered, _) => {
-                format!("{name}: content {content} {of} is well again: {counts}{detail}")
-            }
-            (_, Some(previous)) if previous != assessment.health => format!(
-                "{name}: content {content} {of} went from {previous} to {}: {counts}{detail}",
-                assessment.health
-            ),
-            _ => {
-                format!("{name}: content {content} {of} is {}: {counts}{detail}", assessment.health)
-            }
-        }
+        format!("{}: {counts}{detail}", self.headline(transition, previous))
     }
 
     fn alert(
@@ -303,7 +304,8 @@ impl Story<'_> {
             "held": assessment.held,
             "replicas": self.evidence(),
         });
-        told(incident, transition, more, &self.message(transition, previous), now)
+        let words = (&*self.headline(transition, previous), &*self.message(transition, previous));
+        told(incident, transition, more, words, now)
     }
 
     fn evidence(&self) -> Vec<serde_json::Value> {

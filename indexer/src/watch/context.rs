@@ -1,8 +1,7 @@
 //! What every stage of the indexer works with.
 
 use std::{
-    collections::HashSet,
-    path::PathBuf,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -10,7 +9,6 @@ use std::{
 use alloy::signers::local::PrivateKeySigner;
 use futures::future::join_all;
 use tracing::warn;
-use url::Url;
 
 use super::{
     budget::ticks,
@@ -20,12 +18,14 @@ use super::{
     desks::Desks,
     discover::{self, Discovery, Nodes},
     halt,
+    outbox::{self, Telling},
     providers::Strangers,
     refusals::Refusals,
     shortage::{short_of, shortage},
     whereabouts::holders,
 };
 use crate::{
+    alert::{self, Sink},
     chain::{CollectionError, DeployError, KeyError, Oddity, Rpc, RpcError},
     config::{Config, ConfigError, History, Payment},
     deny::DenyError,
@@ -55,14 +55,6 @@ pub enum WatchError {
     /// The repairer's key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The secret of a webhook.
-    #[error("secret_file {}: {source}", path.display())]
-    Secret {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// A reorg beyond finality that too few endpoints tell of.
     #[error(
         "an RPC says that the chain was rewritten from block {block} on, below what counted as \
@@ -151,12 +143,6 @@ pub fn policy(config: &Config) -> Policy {
     }
 }
 
-/// A webhook and its secret.
-pub(super) struct Sink {
-    pub(super) url: Url,
-    pub(super) secret: Option<Vec<u8>>,
-}
-
 /// The indexer: everything its stages share.
 pub struct Watch {
     pub(super) ledger: Ledger,
@@ -170,12 +156,15 @@ pub struct Watch {
     /// Finds what lies at a path below a content address.
     pub(super) resolver: Resolver,
     pub(super) sinks: Vec<Sink>,
+    pub(super) telling: Telling,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
     /// Probes that wait for their turn.
     pub(super) desks: Mutex<Desks>,
     /// Nodes that wanted to be left alone, by what they were asked for.
     pub(super) refusals: Mutex<Refusals>,
+    /// Why sinks took no alerts, as it was said last.
+    pub(super) told_sinks: Mutex<HashMap<String, String>>,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
 }
@@ -207,7 +196,8 @@ impl Watch {
         if let Some(shortage) = shortage(config).filter(|_| !may_be_short) {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
         }
-        let sinks = sinks(config)?;
+        let sinks = alert::sinks(config)?;
+        let telling = Telling::new(&sinks, config);
         let denied = crate::deny::read_files(config)?;
         let fetcher = config.fetcher()?;
         let chains = Followed::all(config);
@@ -250,8 +240,9 @@ impl Watch {
         }
         let settings = Settings::new(config);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
-        deny::settle(&mut tx, config, &denied, ledger::now()).await?;
-        halt::settle(&mut tx, &sinks, ledger::now()).await?;
+        outbox::settle(&mut tx, &sinks).await?;
+        deny::settle(&mut tx, config, &telling, &denied, ledger::now()).await?;
+        halt::settle(&mut tx, &telling, ledger::now()).await?;
         tx.set_nodes(&holders).await?;
         let nodes = discover::by_row(&mut tx, configured).await?;
         tx.commit().await?;
@@ -265,10 +256,12 @@ impl Watch {
             strangers,
             resolver,
             sinks,
+            telling,
             repairer,
             settings,
             desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ticks())),
             refusals: Mutex::default(),
+            told_sinks: Mutex::default(),
             told_odd: Mutex::default(),
         })
     }
@@ -356,19 +349,4 @@ fn is_final(error: &WatchError) -> bool {
 
 fn invalid(text: &str) -> WatchError {
     WatchError::Config(ConfigError::Invalid(text.to_owned()))
-}
-
-fn sinks(config: &Config) -> Result<Vec<Sink>, WatchError> {
-    let sink = |alert: &crate::config::AlertConfig| {
-        let secret = match &alert.secret_file {
-            None => None,
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| WatchError::Secret { path: path.clone(), source })?;
-                Some(text.trim().as_bytes().to_vec())
-            }
-        };
-        Ok(Sink { url: alert.webhook.clone(), secret })
-    };
-    config.alert.iter().map(sink).collect()
 }

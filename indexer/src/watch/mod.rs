@@ -34,6 +34,7 @@ mod tidy;
 mod uris;
 mod verify;
 mod whereabouts;
+mod words;
 
 use std::time::Duration;
 
@@ -167,6 +168,7 @@ impl Watch {
                 Box::pin(self.care(repair)),
                 Box::pin(self.trace_forever()),
                 Box::pin(self.post()),
+                Box::pin(self.repeat_forever()),
                 Box::pin(self.discover()),
                 Box::pin(self.tidy_forever())
             )

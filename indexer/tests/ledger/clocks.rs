@@ -4,9 +4,10 @@ use everhold::{
     config::Standard,
     content::{Codec, ContentId, Metadata, MetadataLimits},
     health::{Health, ReplicaState, Schedule},
+    incident::Transition,
     ledger::{
         Announcement, Incident, Judged, Ledger, LongestWaits, Named, NewAlert, Node, NodeKind,
-        ProbeRecord, SPOT_ABOVE, Subject, Transition,
+        ProbeRecord, SPOT_ABOVE, Subject,
     },
 };
 

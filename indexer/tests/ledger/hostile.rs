@@ -5,7 +5,8 @@ use everhold::{
     chain::TokenEventKind,
     content::{Codec, Link, Metadata, MetadataLimits, Reference},
     health::{Health, Policy, ReplicaState},
-    ledger::{Incident, NewAlert, ProbeRecord, RepairState, Subject, Transition},
+    incident::Transition,
+    ledger::{Incident, NewAlert, ProbeRecord, RepairState, Subject},
     picture::Picture,
     report::Status,
 };

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use everhold::{
     health::Health,
-    ledger::{Incident, Ledger, Millis, NewAlert, PendingAlert, Subject, Transition},
+    incident::Transition,
+    ledger::{Incident, Ledger, Millis, NewAlert, PendingAlert, Subject},
 };
 
 use crate::{
