@@ -1,10 +1,12 @@
 //! The command line: parse, call the library, print.
 
+mod alert;
 mod check;
 mod deny;
 mod deploy;
 mod freeze;
 mod hash;
+mod incident;
 mod init;
 mod keys;
 mod output;
@@ -88,6 +90,10 @@ enum Command {
     Token(token::TokenArgs),
     /// Keep the deny list: what is never fetched, stored, repaired or shown
     Deny(deny::DenyArgs),
+    /// Test those who are told of incidents, and show what waits for them
+    Alert(alert::AlertArgs),
+    /// Show incidents; say who looks after one, or that nobody is to be told for a while
+    Incident(incident::IncidentArgs),
     /// Forget what was read of a collection, and have it read again; ends a halt
     Reindex(reindex::ReindexArgs),
     /// Fetch one reference of any kind, and say what that proves
@@ -118,6 +124,8 @@ impl Command {
             | Self::Watch(_)
             | Self::Status(_)
             | Self::Deny(_)
+            | Self::Alert(_)
+            | Self::Incident(_)
             | Self::Check(_)
             | Self::Hash(_) => return None,
         };
@@ -207,7 +215,10 @@ pub async fn run() -> ExitCode {
     };
     let stop = context.stop.clone();
     let forever = matches!(&cli.command, Command::Watch(watch) if !watch.once);
-    let goes_on = !matches!(&cli.command, Command::Check(_) | Command::Hash(_) | Command::Token(_));
+    let goes_on = !matches!(
+        &cli.command,
+        Command::Check(_) | Command::Hash(_) | Command::Token(_) | Command::Alert(_)
+    );
     let command = dispatch(cli.command, &context);
     tokio::pin!(command);
     let done = tokio::select! {
@@ -249,6 +260,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Status(args) => args.run(context).await,
         Command::Token(args) => args.run(context).await,
         Command::Deny(args) => args.run(context).await,
+        Command::Alert(args) => args.run(context).await,
+        Command::Incident(args) => args.run(context).await,
         Command::Reindex(args) => args.run(context).await,
         Command::Check(args) => args.run(context).await,
         Command::Hash(args) => args.run(context).await,

@@ -18,7 +18,7 @@ use crate::{
     ledger::LedgerError,
     nodes::FetchError,
     publish::{FolderError, StoreError, UpdateError},
-    watch::{DenyingError, ReindexError, WatchError},
+    watch::{CareError, DenyingError, ReindexError, WatchError},
 };
 
 /// An integrity check fell short.
@@ -102,6 +102,11 @@ fails_with! {
         ReindexError::Unknown(_) => 1,
         ReindexError::Several(_) | ReindexError::Config(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
+    },
+    CareError => |error| match error {
+        CareError::Config(_) => 2,
+        CareError::Ledger(inner) => ledger_code(inner),
+        _ => 1,
     },
     DenyError => deny_code,
     DenyingError => |error| match error {

@@ -69,6 +69,7 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_REPAIR_PASSWORD_FILE", |c, v| set_some(&mut c.repair.password_file, v)),
     ("EVERHOLD_REPAIR_WAIT", |c, v| set(&mut c.repair.wait, v)),
     ("EVERHOLD_DENY_FILES", |c, v| set_list(&mut c.deny.files, v)),
+    ("EVERHOLD_INCIDENTS_WINDOW", |c, v| set(&mut c.incidents.window, v)),
     ("EVERHOLD_ALERT_WEBHOOK", |c, v| set_webhook(&mut c.alert, v)),
     ("EVERHOLD_ALERT_SECRET_FILE", |c, v| {
         c.alert.iter_mut().filter_map(secret_of).try_for_each(|file| set_some(file, v))

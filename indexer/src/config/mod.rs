@@ -55,6 +55,8 @@ pub struct Config {
     pub repair: RepairConfig,
     /// What is never fetched, stored, repaired or shown.
     pub deny: DenyConfig,
+    /// When it is told of incidents.
+    pub incidents: IncidentsConfig,
     /// Who is told.
     pub alert: Vec<AlertConfig>,
     /// The HTTP interface of `everhold watch`.
@@ -79,6 +81,7 @@ impl Default for Config {
             probes: ProbesConfig::default(),
             repair: RepairConfig::default(),
             deny: DenyConfig::default(),
+            incidents: IncidentsConfig::default(),
             alert: Vec::new(),
             api: ApiConfig::default(),
             web: WebConfig::default(),
@@ -93,6 +96,20 @@ impl Default for Config {
 pub struct WebConfig {
     /// Hosts on private addresses, each by a URL with its port.
     pub private_hosts: Vec<Url>,
+}
+
+/// `[incidents]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IncidentsConfig {
+    /// What comes and goes within this is not told each time. `0s`: it is.
+    pub window: Span,
+}
+
+impl Default for IncidentsConfig {
+    fn default() -> Self {
+        Self { window: Span::secs(3600) }
+    }
 }
 
 /// `[api]`

@@ -76,6 +76,9 @@ wait = "30s"                            # how long a node gets to fetch before i
 [deny]
 files = []                              # with an id (64 hex digits or a CID) and a reason a line: never fetched or stored
 
+[incidents]
+window = "1h"                           # what comes and goes within this is not told each time; "0s": it is
+
 # A block a sink, each with one of webhook, slack, discord, telegram, pagerduty, alertmanager, email.
 # [[alert]]
 # webhook = "https://…"                 # or webhook_file = "…": a file with the URL; so for slack, discord, alertmanager

@@ -25,6 +25,8 @@ pub struct PendingAlert {
 /// What a sink was told last of an incident that is open.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct GoingOn {
+    /// The incident.
+    pub incident: String,
     /// The body.
     pub payload: String,
     /// When the incident began.
@@ -96,7 +98,13 @@ impl Tx {
         );
         let rows = fetch!(fetch_all, self, (String, String, String, String, i64, i64), sql, now)?;
         for (id, ..) in &rows {
-            execute!(self, "UPDATE alerts SET due_at = $2, taken = 1 WHERE id = $1", id, lease)?;
+            execute!(
+                self,
+                "UPDATE alerts SET due_at = $2, taken = 1, withheld = 0
+                 WHERE id = $1",
+                id,
+                lease
+            )?;
         }
         let alert = |(id, sink, event, payload, attempts, opened_at)| PendingAlert {
             id,
@@ -164,7 +172,7 @@ impl Tx {
             fetch_all,
             self,
             GoingOn,
-            "SELECT a.payload, i.opened_at FROM incidents i JOIN alerts a ON a.seq = (
+            "SELECT i.id AS incident, a.payload, i.opened_at FROM incidents i JOIN alerts a ON a.seq = (
                 SELECT MAX(b.seq) FROM alerts b
                 WHERE b.incident_id = i.id AND b.sink = $1 AND b.delivered_at IS NOT NULL)
              WHERE i.closed_at IS NULL ORDER BY a.seq",
@@ -210,9 +218,10 @@ impl Tx {
         Ok(())
     }
 
-    /// How many alerts wait, and when the next is due.
+    /// How many alerts wait, and when the next is due; those that a silence holds back aside.
     pub async fn waiting_alerts(&mut self) -> Result<(i64, Option<Millis>)> {
-        let select = "SELECT COUNT(*), MIN(due_at) FROM alerts WHERE due_at IS NOT NULL";
+        let select = "SELECT COUNT(*), MIN(due_at) FROM alerts
+                      WHERE due_at IS NOT NULL AND withheld = 0";
         Ok(fetch!(fetch_one, self, (i64, Option<i64>), select)?)
     }
 
@@ -222,8 +231,8 @@ impl Tx {
     pub async fn release_alerts(&mut self) -> Result<()> {
         self.alone().await?;
         let sql = self.sql(
-            "UPDATE alerts SET due_at = 0, taken = 0 WHERE due_at IS NOT NULL",
-            "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL AND taken = 0",
+            "UPDATE alerts SET due_at = 0, taken = 0 WHERE due_at IS NOT NULL AND withheld = 0",
+            "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL AND taken = 0 AND withheld = 0",
         );
         execute!(self, sql)?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Delivers alerts from the outbox: retried, each incident's in the order they came.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::{Watch, WatchError};
 use crate::{
     alert::{Notice, Outgoing, REPEAT, Refused, Retry, Sink, Span},
-    ledger::{self, Millis, PendingAlert},
+    ledger::{self, Millis, PendingAlert, silent_until},
 };
 
 /// Nobody else takes an alert that was taken for this long, in milliseconds.
@@ -166,8 +166,15 @@ impl Watch {
     pub(super) async fn repeat_alerts(&self) -> Result<(), WatchError> {
         for sink in self.sinks.iter().filter(|sink| sink.forgets()) {
             let now = ledger::now();
-            let going_on = self.ledger.read().await?.going_on(sink.key()).await?;
-            let read = going_on.iter().filter_map(|one| {
+            let mut tx = self.ledger.read().await?;
+            let going_on = tx.going_on(sink.key()).await?;
+            let silences = tx.silences(now).await?;
+            let open = tx.incidents(Millis::MAX).await?;
+            drop(tx);
+            let silent = open.iter().filter(|one| silent_until(&silences, one).is_some());
+            let silent: HashSet<_> = silent.map(|one| one.id.as_str()).collect();
+            let told = going_on.iter().filter(|one| !silent.contains(one.incident.as_str()));
+            let read = told.filter_map(|one| {
                 let span = Span { since: one.opened_at, now };
                 Some((Notice::read(&one.payload).ok()?, span))
             });

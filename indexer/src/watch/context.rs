@@ -90,6 +90,8 @@ pub struct Settings {
     pub keep_history: bool,
     /// How long it is kept what was seen of content that is probed no longer, in milliseconds.
     pub evidence: i64,
+    /// What comes and goes within this, in milliseconds, is not told each time; 0: it is.
+    pub window: i64,
     /// How long a node gets to fetch before it is sent the bytes.
     pub wait: Duration,
     /// Probes under way at once.
@@ -124,6 +126,7 @@ impl Settings {
             poll,
             keep_history: replicas.history == History::Keep,
             evidence: replicas.evidence.millis(),
+            window: config.incidents.window.millis(),
             wait: config.repair.wait.0,
             concurrency: config.limits.concurrency.max(1) as usize,
             channel: config.aleph.channel.clone(),

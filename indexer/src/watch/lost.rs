@@ -12,7 +12,7 @@ use super::{
     outbox::{enqueue, opened, told},
 };
 use crate::{
-    incident::Transition,
+    incident::{Standing, Transition},
     ledger::{Collection, Incident, Millis, RowId, Subject, Tx},
     picture::LostIn,
 };
@@ -65,7 +65,8 @@ impl Watch {
             Some(known) if known.health == health && known.summary == *problem => return Ok(()),
             Some(known) => {
                 tx.change_incident(&known.id, health, problem).await?;
-                (known, Transition::Changed)
+                let transition = Standing::of(health).since(&Standing::of(known.health));
+                (known, transition)
             }
             None => {
                 let subject = Subject::Path { reference: lost.path.reference.clone() };
@@ -82,7 +83,7 @@ impl Watch {
         let words = (&*summary, &*message);
         let mut body = body_of(&incident, &lost.tokens, transition, words, now);
         body["health"] = json!(health);
-        if transition == Transition::Changed {
+        if transition != Transition::Opened {
             body["previous"] = json!(incident.health);
         }
         Ok(enqueue(tx, self.telling(), &incident, transition, body, now).await?)

@@ -11,7 +11,10 @@ use crate::{
     content::ContentId,
     health::Health,
     incident::{Filter, Severity, Transition},
-    ledger::{Collection, Incident, LedgerError, Millis, NamedBy, NewAlert, Subject, Tx},
+    ledger::{
+        Care, Collection, Incident, LedgerError, Millis, NamedBy, NewAlert, Subject, Tx,
+        silent_until,
+    },
     time_text,
 };
 
@@ -53,6 +56,14 @@ pub(super) async fn enqueue(
     };
     let worst = tx.weigh_incident(&incident.id, is_now).await?;
     let severity = if transition == Transition::Recovered { worst } else { is_now };
+    // Whoever looks after it need not be told that it is as bad as before.
+    if incident.care.ack.is_some() && transition == Transition::Changed {
+        return Ok(());
+    }
+    let silent = silent_until(&tx.silences(now).await?, incident);
+    if silent.is_some() {
+        tx.supersede(&incident.id).await?;
+    }
     let repairs = match incident.subject.content() {
         Some((row, _)) => tx.repairs_since(row, incident.opened_at).await?,
         None => Vec::new(),
@@ -71,6 +82,9 @@ pub(super) async fn enqueue(
         }
         let alert = NewAlert { id, sink: sink.clone(), payload: body.to_string() };
         tx.enqueue_alert(&incident.id, told_as, &alert, now).await?;
+    }
+    if silent.is_some() {
+        tx.withhold(&incident.id, silent, now).await?;
     }
     Ok(())
 }
@@ -129,6 +143,7 @@ pub(super) fn told(
         "kind": incident.subject.kind(),
         "chain_id": incident.chain_id,
         "collection": incident.collection.to_checksum(None),
+        "flapping": incident.care.flapping,
     });
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
@@ -157,6 +172,7 @@ pub(super) fn opened(
         opened_at: now,
         closed_at: None,
         close_reason: None,
+        care: Care::default(),
     }
 }
 

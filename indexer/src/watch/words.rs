@@ -164,6 +164,7 @@ mod tests {
             opened_at: 0,
             closed_at: None,
             close_reason: None,
+            care: crate::ledger::Care::default(),
         }
     }
 

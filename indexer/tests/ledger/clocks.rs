@@ -186,6 +186,7 @@ async fn brings_back_alerts(db: Database) {
         opened_at: NOW,
         closed_at: None,
         close_reason: None,
+        care: everhold::ledger::Care::default(),
     };
     let alert = NewAlert {
         id: "told".to_owned(),

@@ -192,6 +192,7 @@ async fn survives_a_nul_in_an_alert(db: Database) {
         opened_at: NOW,
         closed_at: None,
         close_reason: None,
+        care: everhold::ledger::Care::default(),
     };
     let alert = NewAlert {
         id: "x".to_owned(),
