@@ -66,9 +66,9 @@ impl Discord {
 /// Of the bar beside the embed.
 fn color(notice: &Notice) -> u32 {
     match (notice.is_over(), notice.severity()) {
-        (true, _) => 0x2e_7d_32,
-        (false, Severity::Critical) => 0xc6_28_28,
-        (false, Severity::Warning) => 0xef_8a_17,
-        (false, Severity::Info) => 0x54_6e_7a,
+        (true, _) => 0x002e_7d32,
+        (false, Severity::Critical) => 0x00c6_2828,
+        (false, Severity::Warning) => 0x00ef_8a17,
+        (false, Severity::Info) => 0x0054_6e7a,
     }
 }

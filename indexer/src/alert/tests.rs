@@ -113,7 +113,10 @@ fn discord_gets_an_embed_that_mentions_nobody() {
     assert_eq!(post.url.path(), "/api/webhooks/1/secretsecret");
     assert_eq!(body["allowed_mentions"], json!({ "parse": [] }));
     let embed = &body["embeds"][0];
-    assert_eq!((&embed["title"], &embed["color"]), (&json!("CRITICAL opened"), &json!(0xc6_28_28)));
+    assert_eq!(
+        (&embed["title"], &embed["color"]),
+        (&json!("CRITICAL opened"), &json!(0x00c6_2828))
+    );
     let said = embed["description"].as_str().unwrap();
     assert!(said.starts_with("\\<\\!channel\\> \\@everyone \\*\\*x\\*\\*"), "{said}");
     assert!(!said.contains("http://"), "a link of a stranger's: {said}");
@@ -122,7 +125,7 @@ fn discord_gets_an_embed_that_mentions_nobody() {
     let (_, over) = sent(&sink("discord"), &payload("incident.recovered", "Art", "x"));
     assert_eq!(
         (&over["embeds"][0]["title"], &over["embeds"][0]["color"]),
-        (&json!("recovered"), &json!(0x2e_7d_32))
+        (&json!("recovered"), &json!(0x002e_7d32))
     );
 }
 
