@@ -8,6 +8,7 @@
 //! and alerts (all in [`watch`]). [`content`] is the ground floor: what a name is, and whether
 //! bytes are what it names.
 
+pub mod alert;
 pub mod api;
 pub mod archive;
 mod aside;
@@ -20,6 +21,7 @@ pub mod deny;
 pub mod hash;
 pub mod health;
 mod hosts;
+pub mod incident;
 pub mod ledger;
 pub mod nodes;
 pub mod picture;

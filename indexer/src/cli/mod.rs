@@ -1,5 +1,6 @@
 //! The command line: parse, call the library, print.
 
+mod alert;
 mod check;
 mod delegate;
 mod deny;
@@ -7,6 +8,7 @@ mod deploy;
 mod export;
 mod freeze;
 mod hash;
+mod incident;
 mod init;
 mod keys;
 mod output;
@@ -100,6 +102,10 @@ enum Command {
     Export(export::ExportArgs),
     /// Take content that is known out of an archive (CAR) into the vault, to be repaired from there
     Restore(restore::RestoreArgs),
+    /// Test those who are told of incidents, and show what waits for them
+    Alert(alert::AlertArgs),
+    /// Show incidents; say who looks after one, or that nobody is to be told for a while
+    Incident(incident::IncidentArgs),
     /// Forget what was read of a collection, and have it read again; ends a halt
     Reindex(reindex::ReindexArgs),
     /// Fetch one reference of any kind, and say what that proves
@@ -134,6 +140,8 @@ impl Command {
             | Self::Delegate(_)
             | Self::Deny(_)
             | Self::Restore(_)
+            | Self::Alert(_)
+            | Self::Incident(_)
             | Self::Check(_)
             | Self::Hash(_) => return None,
         };
@@ -225,7 +233,11 @@ pub async fn run() -> ExitCode {
     let forever = matches!(&cli.command, Command::Watch(watch) if !watch.once);
     let goes_on = !matches!(
         &cli.command,
-        Command::Check(_) | Command::Hash(_) | Command::Token(_) | Command::Export(_)
+        Command::Check(_)
+            | Command::Hash(_)
+            | Command::Token(_)
+            | Command::Export(_)
+            | Command::Alert(_)
     );
     let command = dispatch(cli.command, &context);
     tokio::pin!(command);
@@ -261,6 +273,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Deny(args) => args.run(context).await,
         Command::Export(args) => args.run(context).await,
         Command::Restore(args) => args.run(context).await,
+        Command::Alert(args) => args.run(context).await,
+        Command::Incident(args) => args.run(context).await,
         Command::Reindex(args) => args.run(context).await,
         Command::Check(args) => args.run(context).await,
         Command::Hash(args) => args.run(context).await,

@@ -20,7 +20,7 @@ use crate::{
     nodes::FetchError,
     publish::{DelegateError, FolderError, StoreError, UpdateError},
     vault::KeepError,
-    watch::{DenyingError, ReindexError, WatchError},
+    watch::{CareError, DenyingError, ReindexError, WatchError},
 };
 
 /// An integrity check fell short.
@@ -92,7 +92,7 @@ fails_with! {
         _ => 1,
     },
     WatchError => |error| match error {
-        WatchError::Config(_) | WatchError::Key(_) | WatchError::Secret { .. } => 2,
+        WatchError::Config(_) | WatchError::Key(_) => 2,
         WatchError::Deny(inner) => deny_code(inner),
         WatchError::Rpc(inner) => rpc_code(inner),
         WatchError::Ledger(inner) => ledger_code(inner),
@@ -102,7 +102,7 @@ fails_with! {
     },
     ReindexError => |error| match error {
         ReindexError::Unknown(_) => 1,
-        ReindexError::Several(_) => 2,
+        ReindexError::Several(_) | ReindexError::Config(_) => 2,
         ReindexError::Ledger(inner) => ledger_code(inner),
     },
     DelegateError => |error| match error {
@@ -118,9 +118,14 @@ fails_with! {
         RestoreError::Ledger(inner) | RestoreError::Keep(KeepError::Ledger(inner)) => ledger_code(inner),
         _ => 1,
     },
+    CareError => |error| match error {
+        CareError::Config(_) => 2,
+        CareError::Ledger(inner) => ledger_code(inner),
+        _ => 1,
+    },
     DenyError => deny_code,
     DenyingError => |error| match error {
-        DenyingError::NoDigest(..) => 2,
+        DenyingError::NoDigest(..) | DenyingError::Config(_) => 2,
         DenyingError::ByFile(..) => 1,
         DenyingError::List(inner) => deny_code(inner),
         DenyingError::Ledger(inner) => ledger_code(inner),

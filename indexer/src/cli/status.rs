@@ -64,6 +64,7 @@ pub(super) fn people(status: &Status) -> String {
     }
     for incident in open {
         text += &incident_text(incident);
+        text += &care_text(incident);
         for repair in &incident.repairs {
             let detail = repair.detail.as_deref().map(|d| format!(": {}", plain(d)));
             let _ = writeln!(
@@ -80,7 +81,7 @@ pub(super) fn people(status: &Status) -> String {
 }
 
 /// What an incident is about; a halt with the command that ends it.
-fn incident_text(incident: &IncidentStatus) -> String {
+pub(super) fn incident_text(incident: &IncidentStatus) -> String {
     let (health, since) = (incident.health, &incident.opened_at);
     let summary = plain(&incident.summary);
     if let ("removal", Some(content)) = (incident.kind, &incident.content) {
@@ -95,6 +96,25 @@ fn incident_text(incident: &IncidentStatus) -> String {
             chain = incident.chain_id
         ),
     }
+}
+
+/// Who looks after an incident, and whether anybody is told of it.
+pub(super) fn care_text(incident: &IncidentStatus) -> String {
+    let mut text = String::new();
+    if incident.flapping {
+        text +=
+            "    it comes and goes: it is told of again when it is worse, or has stayed as it is\n";
+    }
+    if let Some(ack) = &incident.acknowledged {
+        let (by, reason) = (plain(&ack.by), plain(&ack.reason));
+        let _ = writeln!(text, "    {by} looks after it since {}: {reason}", ack.at);
+    }
+    if let Some(silence) = &incident.silenced {
+        let (by, reason) = (plain(&silence.by), plain(&silence.reason));
+        let _ =
+            writeln!(text, "    nobody is told of it until {}, by {by}: {reason}", silence.until);
+    }
+    text
 }
 
 /// How far a collection is behind the head.

@@ -1,10 +1,10 @@
 //! `EVERHOLD_…` variables: each setting of the file, by its path in upper case.
 
-use std::{fmt::Display, str::FromStr};
+use std::{fmt::Display, path::PathBuf, str::FromStr};
 
 use super::{
     AlertConfig, ChainConfig, CollectionConfig, Config, ConfigError, FactoryConfig, Finality,
-    History, NodeConfig, Payment, S3Config,
+    History, NodeConfig, Payment, S3Config, SinkConfig,
 };
 
 type Setter = fn(&mut Config, &str) -> Result<(), String>;
@@ -122,11 +122,13 @@ const SETTINGS: &[(&str, Setter)] = &[
     ("EVERHOLD_VAULT_S3_ACCESS_KEY_FILE", |c, v| set_some(&mut bucket(c)?.access_key_file, v)),
     ("EVERHOLD_VAULT_S3_SECRET_KEY_FILE", |c, v| set_some(&mut bucket(c)?.secret_key_file, v)),
     ("EVERHOLD_DENY_FILES", |c, v| set_list(&mut c.deny.files, v)),
+    ("EVERHOLD_INCIDENTS_WINDOW", |c, v| set(&mut c.incidents.window, v)),
     ("EVERHOLD_ALERT_WEBHOOK", |c, v| set_webhook(&mut c.alert, v)),
     ("EVERHOLD_ALERT_SECRET_FILE", |c, v| {
-        c.alert.iter_mut().try_for_each(|alert| set_some(&mut alert.secret_file, v))
+        c.alert.iter_mut().filter_map(secret_of).try_for_each(|file| set_some(file, v))
     }),
     ("EVERHOLD_API_LISTEN", |c, v| set_some(&mut c.api.listen, v)),
+    ("EVERHOLD_API_URL", |c, v| set_some(&mut c.api.url, v)),
     ("EVERHOLD_WEB_PRIVATE_HOSTS", |c, v| set_list(&mut c.web.private_hosts, v)),
     ("EVERHOLD_LIMITS_CONNECT_TIMEOUT", |c, v| set(&mut c.limits.connect_timeout, v)),
     ("EVERHOLD_LIMITS_FIRST_BYTE_TIMEOUT", |c, v| set_some(&mut c.limits.first_byte_timeout, v)),
@@ -219,14 +221,23 @@ fn bucket(config: &mut Config) -> Result<&mut S3Config, String> {
     })
 }
 
+/// One webhook in the place of all sinks: a variable can't say which of several it is about.
 fn set_webhook(alerts: &mut Vec<AlertConfig>, value: &str) -> Result<(), String> {
-    let secret_file = alerts.first().and_then(|alert| alert.secret_file.clone());
+    let secret_file = alerts.iter_mut().find_map(secret_of).and_then(|file| file.clone());
     *alerts = if value.is_empty() {
         Vec::new()
     } else {
-        vec![AlertConfig { webhook: parse(value)?, secret_file }]
+        vec![AlertConfig::webhook(parse(value)?, secret_file)]
     };
     Ok(())
+}
+
+/// The file with the secret of a webhook.
+fn secret_of(alert: &mut AlertConfig) -> Option<&mut Option<PathBuf>> {
+    match &mut alert.sink {
+        SinkConfig::Webhook { secret_file, .. } => Some(secret_file),
+        _ => None,
+    }
 }
 
 fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
@@ -294,7 +305,8 @@ mod tests {
         .unwrap();
         assert_eq!((config.replicas.min, config.aleph.named().len()), (5, 2));
         assert_eq!(config.collection[0].start_block, 7);
-        assert!(config.alert[0].secret_file.is_some());
+        let SinkConfig::Webhook { secret_file, .. } = &config.alert[0].sink else { panic!() };
+        assert!(secret_file.is_some());
     }
 
     #[test]

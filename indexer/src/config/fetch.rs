@@ -21,16 +21,17 @@ impl Config {
         let asked = self.ipfs.kubo_routing.iter().map(|node| &node.url);
         let providers = asked.chain(&self.ipfs.private_hosts);
         let vault = self.vault.s3.as_ref().and_then(|s3| s3.url().ok());
-        let webhooks = self.alert.iter().map(|alert| &alert.webhook);
+        // A file that can't be read is told of by whoever sends.
+        let sinks = self.alert.iter().filter_map(|alert| alert.sink.url());
         self.chain
             .iter()
             .flat_map(|chain| &chain.rpc)
             .chain(self.node_urls())
             .chain(listed)
             .chain(providers)
-            .chain(webhooks)
             .cloned()
             .chain(vault)
+            .chain(sinks)
     }
 }
 
@@ -64,10 +65,10 @@ mod tests {
             aleph = { nodes = ["http://b:2"], network = ["http://n:6"], private_hosts = ["http://p:7"] }
             ipfs = { gateways = ["http://c:3"], kubo = ["http://d:4"], routing = ["http://r:8"], kubo_routing = ["http://s:10"], private_hosts = ["http://t:11"] }
             pinning = [{ url = "http://q:9", token_file = "t" }]
-            alert = [{ webhook = "http://e:5/x" }]"#;
+            alert = [{ webhook = "http://e:5/x" }, { pagerduty = { routing_key_file = "k", url = "http://u:12" } }]"#;
         let config = Config::parse(Path::new("x"), text).unwrap();
         let hosts: Vec<_> = config.origins().map(|url| url.port().unwrap()).collect();
-        assert_eq!(hosts, [1, 2, 3, 4, 8, 9, 6, 7, 10, 11, 5]);
+        assert_eq!(hosts, [1, 2, 3, 4, 8, 9, 6, 7, 10, 11, 5, 12]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Settings: `everhold.toml`, then `EVERHOLD_…` variables over it, then the command line.
 
+mod alert;
 mod chain;
 mod chains;
 mod deny;
@@ -13,11 +14,11 @@ mod standard;
 mod template;
 mod vault;
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 use url::Url;
 
+pub(crate) use alert::secret;
+pub use alert::{AlertConfig, EmailConfig, PagerDutyConfig, SecretUrl, SinkConfig, TelegramConfig};
 pub use chain::{ChainConfig, CollectionConfig, FactoryConfig, Finality};
 pub use deny::DenyConfig;
 pub use duration::Span;
@@ -58,6 +59,8 @@ pub struct Config {
     pub vault: VaultConfig,
     /// What is never fetched, stored, repaired or shown.
     pub deny: DenyConfig,
+    /// When it is told of incidents.
+    pub incidents: IncidentsConfig,
     /// Who is told.
     pub alert: Vec<AlertConfig>,
     /// The HTTP interface of `everhold watch`.
@@ -83,6 +86,7 @@ impl Default for Config {
             repair: RepairConfig::default(),
             vault: VaultConfig::default(),
             deny: DenyConfig::default(),
+            incidents: IncidentsConfig::default(),
             alert: Vec::new(),
             api: ApiConfig::default(),
             web: WebConfig::default(),
@@ -99,14 +103,18 @@ pub struct WebConfig {
     pub private_hosts: Vec<Url>,
 }
 
-/// `[[alert]]`
+/// `[incidents]`
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlertConfig {
-    /// Where alerts are posted.
-    pub webhook: Url,
-    /// File with the HMAC-SHA256 secret (surrounding white space is dropped).
-    pub secret_file: Option<PathBuf>,
+#[serde(deny_unknown_fields, default)]
+pub struct IncidentsConfig {
+    /// What comes and goes within this is not told each time. `0s`: it is.
+    pub window: Span,
+}
+
+impl Default for IncidentsConfig {
+    fn default() -> Self {
+        Self { window: Span::secs(3600) }
+    }
 }
 
 /// `[api]`
@@ -115,6 +123,8 @@ pub struct AlertConfig {
 pub struct ApiConfig {
     /// Where `everhold watch` answers; absent: nowhere.
     pub listen: Option<std::net::SocketAddr>,
+    /// How others reach that, for the links of alerts; absent: alerts name commands.
+    pub url: Option<Url>,
 }
 
 /// `[limits]`: bounds on everything that is fetched.

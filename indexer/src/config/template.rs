@@ -102,12 +102,31 @@ recheck = "168h"                        # how often what it holds is hashed agai
 [deny]
 files = []                              # with an id (64 hex digits or a CID) and a reason a line: never fetched or stored
 
+[incidents]
+window = "1h"                           # what comes and goes within this is not told each time; "0s": it is
+
+# A block a sink, each with one of webhook, slack, discord, telegram, pagerduty, alertmanager, email.
 # [[alert]]
-# webhook = "https://…"
+# webhook = "https://…"                 # or webhook_file = "…": a file with the URL; so for slack, discord, alertmanager
 # secret_file = "webhook.secret"        # HMAC-SHA256 over the body, in X-Everhold-Signature
+# [[alert]]
+# slack_file = "slack.url"              # an incoming webhook's URL, which is a secret
+# name = "team"                         # what `everhold alert test` and the log call it
+# severity = "warning"                  # the least it is told of: "info", "warning" or "critical"; left out: everything
+# collections = ["0x…"]                 # left out: all
+# kinds = ["content", "halted"]         # of "content", "path", "removal", "halted"; left out: all
+# [[alert]]
+# telegram = { chat = "-100…", token_file = "telegram.token" }
+# [[alert]]
+# pagerduty = { routing_key_file = "pagerduty.key" } # url = "https://events.eu.pagerduty.com": the European region
+# [[alert]]
+# alertmanager = "http://127.0.0.1:9093"
+# [[alert]]
+# email = { to = ["art@example.org"], from = "everhold@example.org", smtp = "smtps://mail.example.org", username = "everhold", password_file = "mail.password" }
 
 [api]
 # listen = "127.0.0.1:8080"             # where `everhold watch` answers
+# url = "https://everhold.example.org"  # how others reach that, for the links of alerts; left out: alerts name commands
 
 [web]
 private_hosts = []                      # URLs of hosts on private addresses that metadata may lead to

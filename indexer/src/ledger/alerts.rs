@@ -1,6 +1,9 @@
 //! The outbox: alerts on their way to their sinks.
 
-use super::{Millis, NewAlert, Result, Transition, Tx, execute, fetch, text};
+use std::collections::HashSet;
+
+use super::{Millis, NewAlert, Result, Tx, execute, fetch, text};
+use crate::incident::Transition;
 
 /// An alert that is still to be delivered.
 #[derive(Clone, Debug)]
@@ -15,6 +18,38 @@ pub struct PendingAlert {
     pub payload: String,
     /// How often it was tried.
     pub attempts: u32,
+    /// When its incident began.
+    pub opened_at: Millis,
+}
+
+/// What a sink was told last of an incident that is open.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct GoingOn {
+    /// The incident.
+    pub incident: String,
+    /// The body.
+    pub payload: String,
+    /// When the incident began.
+    pub opened_at: Millis,
+}
+
+/// What the outbox holds for a sink.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SinkState {
+    /// The sink's key.
+    pub sink: String,
+    /// Alerts that wait.
+    pub waiting: i64,
+    /// Alerts that it took.
+    pub delivered: i64,
+    /// When the oldest that waits was put there.
+    pub oldest: Option<Millis>,
+    /// When the next is tried.
+    pub next: Option<Millis>,
+    /// When it last took one.
+    pub last_delivered: Option<Millis>,
+    /// Why one was not taken, where some wait.
+    pub last_error: Option<String>,
 }
 
 impl Tx {
@@ -48,27 +83,36 @@ impl Tx {
         lease: Millis,
     ) -> Result<Vec<PendingAlert>> {
         let sql = self.sql(
-            "SELECT a.id, a.sink, a.event, a.payload, a.attempts FROM alerts a
+            "SELECT a.id, a.sink, a.event, a.payload, a.attempts, i.opened_at
+             FROM alerts a JOIN incidents i ON i.id = a.incident_id
              WHERE a.due_at <= $1 AND NOT EXISTS (
                 SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
                   AND b.seq < a.seq AND b.due_at IS NOT NULL)
              ORDER BY a.seq LIMIT 20",
-            "SELECT a.id, a.sink, a.event, a.payload, a.attempts FROM alerts a
+            "SELECT a.id, a.sink, a.event, a.payload, a.attempts, i.opened_at
+             FROM alerts a JOIN incidents i ON i.id = a.incident_id
              WHERE a.due_at <= $1 AND NOT EXISTS (
                 SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
                   AND b.seq < a.seq AND b.due_at IS NOT NULL)
              ORDER BY a.seq LIMIT 20 FOR UPDATE OF a SKIP LOCKED",
         );
-        let rows = fetch!(fetch_all, self, (String, String, String, String, i64), sql, now)?;
+        let rows = fetch!(fetch_all, self, (String, String, String, String, i64, i64), sql, now)?;
         for (id, ..) in &rows {
-            execute!(self, "UPDATE alerts SET due_at = $2 WHERE id = $1", id, lease)?;
+            execute!(
+                self,
+                "UPDATE alerts SET due_at = $2, taken = 1, withheld = 0
+                 WHERE id = $1",
+                id,
+                lease
+            )?;
         }
-        let alert = |(id, sink, event, payload, attempts)| PendingAlert {
+        let alert = |(id, sink, event, payload, attempts, opened_at)| PendingAlert {
             id,
             sink,
             event,
             payload,
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+            opened_at,
         };
         Ok(rows.into_iter().map(alert).collect())
     }
@@ -77,8 +121,8 @@ impl Tx {
     pub async fn alert_delivered(&mut self, id: &str, now: Millis) -> Result<()> {
         execute!(
             self,
-            "UPDATE alerts SET delivered_at = $2, due_at = NULL, attempts = attempts + 1,
-                last_error = NULL WHERE id = $1 AND delivered_at IS NULL",
+            "UPDATE alerts SET delivered_at = $2, due_at = NULL, taken = 0,
+                attempts = attempts + 1, last_error = NULL WHERE id = $1 AND delivered_at IS NULL",
             id,
             now,
         )?;
@@ -89,7 +133,7 @@ impl Tx {
     pub async fn alert_failed(&mut self, id: &str, error: &str, retry: Millis) -> Result<()> {
         execute!(
             self,
-            "UPDATE alerts SET attempts = attempts + 1, last_error = $2, due_at = $3
+            "UPDATE alerts SET attempts = attempts + 1, last_error = $2, due_at = $3, taken = 0
              WHERE id = $1 AND delivered_at IS NULL",
             id,
             text(error),
@@ -98,23 +142,99 @@ impl Tx {
         Ok(())
     }
 
+    /// It was not tried, since the sink took nothing: not before `retry`.
+    pub async fn alert_put_off(&mut self, id: &str, retry: Millis) -> Result<()> {
+        execute!(
+            self,
+            "UPDATE alerts SET due_at = $2, taken = 0 WHERE id = $1 AND delivered_at IS NULL",
+            id,
+            retry,
+        )?;
+        Ok(())
+    }
+
+    /// The sinks that were told of an incident, or will be.
+    pub async fn told_of(&mut self, incident: &str) -> Result<HashSet<String>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (String,),
+            "SELECT DISTINCT sink FROM alerts
+             WHERE incident_id = $1 AND (due_at IS NOT NULL OR delivered_at IS NOT NULL)",
+            incident,
+        )?;
+        Ok(rows.into_iter().map(|(sink,)| sink).collect())
+    }
+
+    /// What a sink took last of each incident that is open.
+    pub async fn going_on(&mut self, sink: &str) -> Result<Vec<GoingOn>> {
+        Ok(fetch!(
+            fetch_all,
+            self,
+            GoingOn,
+            "SELECT i.id AS incident, a.payload, i.opened_at FROM incidents i JOIN alerts a ON a.seq = (
+                SELECT MAX(b.seq) FROM alerts b
+                WHERE b.incident_id = i.id AND b.sink = $1 AND b.delivered_at IS NOT NULL)
+             WHERE i.closed_at IS NULL ORDER BY a.seq",
+            sink,
+        )?)
+    }
+
+    /// The sinks that the outbox names.
+    pub async fn sinks_in_outbox(&mut self) -> Result<Vec<String>> {
+        let rows = fetch!(fetch_all, self, (String,), "SELECT DISTINCT sink FROM alerts")?;
+        Ok(rows.into_iter().map(|(sink,)| sink).collect())
+    }
+
+    /// Has the outbox call a sink otherwise.
+    pub async fn rename_sink(&mut self, from: &str, to: &str) -> Result<()> {
+        execute!(self, "UPDATE alerts SET sink = $2 WHERE sink = $1", from, to)?;
+        Ok(())
+    }
+
+    /// What the outbox holds, by sink.
+    pub async fn outbox(&mut self) -> Result<Vec<SinkState>> {
+        Ok(fetch!(
+            fetch_all,
+            self,
+            SinkState,
+            "SELECT sink,
+                COUNT(due_at) AS waiting,
+                COUNT(delivered_at) AS delivered,
+                MIN(CASE WHEN due_at IS NOT NULL THEN created_at END) AS oldest,
+                MIN(due_at) AS next,
+                MAX(delivered_at) AS last_delivered,
+                (SELECT b.last_error FROM alerts b WHERE b.sink = alerts.sink
+                    AND b.due_at IS NOT NULL AND b.last_error IS NOT NULL
+                    ORDER BY b.seq LIMIT 1) AS last_error
+             FROM alerts GROUP BY sink ORDER BY sink",
+        )?)
+    }
+
     /// It has no sink any more: it is kept, but not tried again.
     pub async fn alert_dropped(&mut self, id: &str, reason: &str) -> Result<()> {
-        let update = "UPDATE alerts SET due_at = NULL, last_error = $2 WHERE id = $1";
+        let update = "UPDATE alerts SET due_at = NULL, taken = 0, last_error = $2 WHERE id = $1";
         execute!(self, update, id, reason)?;
         Ok(())
     }
 
-    /// How many alerts wait, and when the next is due.
+    /// How many alerts wait, and when the next is due; those that a silence holds back aside.
     pub async fn waiting_alerts(&mut self) -> Result<(i64, Option<Millis>)> {
-        let select = "SELECT COUNT(*), MIN(due_at) FROM alerts WHERE due_at IS NOT NULL";
+        let select = "SELECT COUNT(*), MIN(due_at) FROM alerts
+                      WHERE due_at IS NOT NULL AND withheld = 0";
         Ok(fetch!(fetch_one, self, (i64, Option<i64>), select)?)
     }
 
-    /// Makes alerts due that a process took and did not bring back.
+    /// Makes alerts due at once that wait: those that a process took and did not bring back, too, on
+    /// SQLite, where no other one delivers. On PostgreSQL another may be about to send what it took,
+    /// which would come twice; what was taken by one that ended is due when its lease is.
     pub async fn release_alerts(&mut self) -> Result<()> {
         self.alone().await?;
-        execute!(self, "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL")?;
+        let sql = self.sql(
+            "UPDATE alerts SET due_at = 0, taken = 0 WHERE due_at IS NOT NULL AND withheld = 0",
+            "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL AND taken = 0 AND withheld = 0",
+        );
+        execute!(self, sql)?;
         Ok(())
     }
 }

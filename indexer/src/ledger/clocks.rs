@@ -37,8 +37,9 @@ const URI_PATHS: &str = "UPDATE token_uris SET path_due = $1 WHERE (collection_i
     (SELECT collection_id, token_id FROM token_uris WHERE path_due > $2 LIMIT $3)";
 const LINK_PATHS: &str = "UPDATE links SET path_due = $1 WHERE (parent_id, position) IN
     (SELECT parent_id, position FROM links WHERE path_due > $2 LIMIT $3)";
+/// Those that a silence holds back are due when a person said so.
 const ALERTS: &str = "UPDATE alerts SET due_at = $1 WHERE seq IN
-    (SELECT seq FROM alerts WHERE due_at > $2 LIMIT $3)";
+    (SELECT seq FROM alerts WHERE due_at > $2 AND withheld = 0 LIMIT $3)";
 /// Else who is named no more stays until that time.
 const ANNOUNCEMENTS: &str = "UPDATE announcements SET named_at = $1
     WHERE (content_id, node_id, router_id) IN

@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use alloy::primitives::Address;
 
 use super::{
-    LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, contents::content_id, execute, fetch,
-    naming::naming_sql, uint,
+    Ack, LedgerError, Millis, Result, RowId, Tx, bulk::fetch_in, contents::content_id, execute,
+    fetch, naming::naming_sql, uint,
 };
 use crate::{
     content::{ContentId, Digest},
     health::Health,
+    incident::{Kind, Seen, Severity, Standing},
 };
 
 /// An incident in the ledger.
@@ -36,6 +37,31 @@ pub struct Incident {
     pub closed_at: Option<Millis>,
     /// Why it ended.
     pub close_reason: Option<String>,
+    /// How it is told of.
+    pub care: Care,
+}
+
+/// How an incident is told of.
+#[derive(Clone, Debug, Default)]
+pub struct Care {
+    /// Independent verified replicas of its content when it was last told of.
+    pub independent: Option<u32>,
+    /// How many of them were held.
+    pub held: Option<u32>,
+    /// Whether it comes and goes, and is not told of each time.
+    pub flapping: bool,
+    /// Then how its content was last seen, and since when it is so.
+    pub seen: Option<Seen>,
+    /// Who looks after it.
+    pub ack: Option<Ack>,
+}
+
+impl Incident {
+    /// How its subject stood when it was last told of.
+    pub fn standing(&self) -> Standing {
+        let Care { independent, held, .. } = self.care;
+        Standing { health: self.health, independent, held }
+    }
 }
 
 /// What an incident is about.
@@ -65,13 +91,13 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// `content`, `path`, `removal` or `halted`.
-    pub fn kind(&self) -> &'static str {
+    /// What kind of thing that is.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Content { .. } => "content",
-            Self::Path { .. } => "path",
-            Self::Removal { .. } => "removal",
-            Self::Halted => "halted",
+            Self::Content { .. } => Kind::Content,
+            Self::Path { .. } => Kind::Path,
+            Self::Removal { .. } => Kind::Removal,
+            Self::Halted => Kind::Halted,
         }
     }
 
@@ -96,28 +122,6 @@ impl Subject {
         match self {
             Self::Path { reference } => Some(reference),
             Self::Content { .. } | Self::Removal { .. } | Self::Halted => None,
-        }
-    }
-}
-
-/// What an incident goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
-    /// A problem began.
-    Opened,
-    /// It got worse, better but not well, or shows in another way.
-    Changed,
-    /// It is over.
-    Recovered,
-}
-
-impl Transition {
-    /// The name of the alert's event.
-    pub fn event(self) -> &'static str {
-        match self {
-            Self::Opened => "incident.opened",
-            Self::Changed => "incident.changed",
-            Self::Recovered => "incident.recovered",
         }
     }
 }
@@ -149,11 +153,34 @@ struct IncidentRow {
     opened_at: i64,
     closed_at: Option<i64>,
     close_reason: Option<String>,
+    independent: Option<i64>,
+    held: Option<i64>,
+    flapping: i64,
+    seen: Option<String>,
+    seen_since: Option<i64>,
+    acked_at: Option<i64>,
+    acked_by: Option<String>,
+    ack_reason: Option<String>,
 }
 
 impl IncidentRow {
+    fn care(&mut self) -> Result<Care> {
+        let corrupt = |_| LedgerError::Corrupt(format!("health seen of incident {}", self.id));
+        let count = |count: Option<i64>| count.and_then(|count| u32::try_from(count).ok());
+        let seen = self.seen.as_deref().map(str::parse).transpose().map_err(corrupt)?;
+        let seen = seen.zip(self.seen_since).map(|(health, since)| Seen { health, since });
+        let ack = self.acked_at.map(|at| Ack {
+            at,
+            by: self.acked_by.take().unwrap_or_default(),
+            reason: self.ack_reason.take().unwrap_or_default(),
+        });
+        let (independent, held) = (count(self.independent), count(self.held));
+        Ok(Care { independent, held, flapping: self.flapping != 0, seen, ack })
+    }
+
     fn into_incident(mut self) -> Result<Incident> {
         let path = self.path.take();
+        let care = self.care()?;
         let corrupt = |what: &str| LedgerError::Corrupt(format!("{what} of incident {}", self.id));
         let subject = match (self.content_id, self.codec, &self.digest, path) {
             (Some(row), Some(codec), Some(digest), _) => match self.kind.as_str() {
@@ -175,6 +202,7 @@ impl IncidentRow {
             opened_at: self.opened_at,
             closed_at: self.closed_at,
             close_reason: self.close_reason,
+            care,
         })
     }
 }
@@ -184,7 +212,8 @@ impl IncidentRow {
 macro_rules! select_incidents_from {
     () => {
         "SELECT i.id, i.collection_id, c.chain_id, c.address, t.id AS content_id, t.codec, t.digest,
-                i.path, i.kind, i.health, i.summary, i.opened_at, i.closed_at, i.close_reason
+                i.path, i.kind, i.health, i.summary, i.opened_at, i.closed_at, i.close_reason,
+                i.independent, i.held, i.flapping, i.seen, i.seen_since, i.acked_at, i.acked_by, i.ack_reason
          FROM incidents i
          JOIN collections c ON c.id = i.collection_id
          LEFT JOIN contents t ON t.id = COALESCE(i.content_id, i.ending_id)"
@@ -205,20 +234,102 @@ impl Tx {
             self,
             "INSERT INTO incidents
                 (id, collection_id, content_id, health, summary, opened_at, kind, path, path_hash,
-                 ending_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+                 ending_id, independent, held, flapping)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
             &incident.id,
             incident.collection_id,
             incident.subject.content().map(|(row, _)| row),
             incident.health.as_str(),
             &incident.summary,
             incident.opened_at,
-            incident.subject.kind(),
+            incident.subject.kind().as_str(),
             incident.subject.path(),
             incident.subject.path().map(|path| Digest::of(path.as_bytes()).0.to_vec()),
             incident.subject.removal().map(|(row, _)| row),
+            incident.care.independent.map(i64::from),
+            incident.care.held.map(i64::from),
+            i64::from(incident.care.flapping),
         )?;
         Ok(opened > 0)
+    }
+
+    /// How many incidents over a content of a collection began after `since`.
+    pub async fn openings(
+        &mut self,
+        collection: RowId,
+        content: RowId,
+        since: Millis,
+    ) -> Result<usize> {
+        let (count,) = fetch!(
+            fetch_one,
+            self,
+            (i64,),
+            "SELECT COUNT(*) FROM incidents
+             WHERE collection_id = $1 AND content_id = $2 AND opened_at > $3",
+            collection,
+            content,
+            since,
+        )?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// How often a sink was told of an incident after `since`, at most.
+    pub async fn told_since(&mut self, incident: &str, since: Millis) -> Result<usize> {
+        let (count,) = fetch!(
+            fetch_one,
+            self,
+            (i64,),
+            "SELECT COALESCE(MAX(told), 0) FROM (SELECT COUNT(*) AS told FROM alerts
+                WHERE incident_id = $1 AND created_at > $2 GROUP BY sink) AS each_sink",
+            incident,
+            since,
+        )?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// Writes down how the content of an open incident stands as it is told of, and whether it comes and
+    /// goes.
+    pub async fn tell_incident(
+        &mut self,
+        id: &str,
+        standing: &Standing,
+        summary: &str,
+        flapping: bool,
+    ) -> Result<()> {
+        execute!(
+            self,
+            "UPDATE incidents SET health = $2, summary = $3, independent = $4, held = $5, flapping = $6,
+                seen = NULL, seen_since = NULL WHERE id = $1",
+            id,
+            standing.health.as_str(),
+            summary,
+            standing.independent.map(i64::from),
+            standing.held.map(i64::from),
+            i64::from(flapping),
+        )?;
+        Ok(())
+    }
+
+    /// Writes down how the content of an incident that comes and goes is seen from now on.
+    pub async fn note_seen(&mut self, id: &str, seen: Seen) -> Result<()> {
+        let update = "UPDATE incidents SET seen = $2, seen_since = $3 WHERE id = $1";
+        execute!(self, update, id, seen.health.as_str(), seen.since)?;
+        Ok(())
+    }
+
+    /// The incident with an id.
+    pub async fn incident(&mut self, id: &str) -> Result<Option<Incident>> {
+        let row = fetch!(fetch_optional, self, IncidentRow, select_incidents!("i.id = $1"), id)?;
+        row.map(IncidentRow::into_incident).transpose()
+    }
+
+    /// The incidents of which alerts wait.
+    pub async fn incidents_to_tell(&mut self) -> Result<Vec<Incident>> {
+        let waiting = select_incidents!(
+            "EXISTS (SELECT 1 FROM alerts a WHERE a.incident_id = i.id AND a.due_at IS NOT NULL)"
+        );
+        let rows = fetch!(fetch_all, self, IncidentRow, waiting)?;
+        rows.into_iter().map(IncidentRow::into_incident).collect()
     }
 
     /// Writes down that an open incident looks different now.
@@ -239,6 +350,21 @@ impl Tx {
             reason,
         )?;
         Ok(closed > 0)
+    }
+
+    /// Writes down how bad an incident is now; gives how bad it was at its worst.
+    pub async fn weigh_incident(&mut self, id: &str, severity: Severity) -> Result<Severity> {
+        let (worst,) = fetch!(
+            fetch_one,
+            self,
+            (i64,),
+            "UPDATE incidents SET worst = CASE WHEN worst < $2 THEN $2 ELSE worst END
+             WHERE id = $1 RETURNING worst",
+            id,
+            severity.rank(),
+        )?;
+        let corrupt = || LedgerError::Corrupt(format!("severity of incident {id}"));
+        Severity::of_rank(worst).ok_or_else(corrupt)
     }
 
     /// The incidents that are open over contents, by content.

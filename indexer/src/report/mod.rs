@@ -13,8 +13,8 @@ pub use denied::DeniedStatus;
 pub use own::{ContractUri, OwnContent};
 pub use repairs::{CapsReport, LoggedRepair, RepairLog, SpentReport};
 pub use status::{
-    ChainStatus, CollectionStatus, FactoryStatus, HaltStatus, IncidentStatus, NodeStatus,
-    OddLogStatus, RepairStatus, Status,
+    AckStatus, ChainStatus, CollectionStatus, FactoryStatus, HaltStatus, IncidentStatus,
+    NodeStatus, OddLogStatus, RepairStatus, SilenceStatus, Status,
 };
 pub use store::{GrantReport, StatusReport, StoreReport};
 pub use token::{

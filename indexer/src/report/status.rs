@@ -9,8 +9,8 @@ use crate::{
     config::Standard,
     health::{Health, Policy, ReplicaState},
     ledger::{
-        ChainHead, Collection, Halt, Incident, LedgerError, Millis, Node, NodeKind, OddLogs,
-        Repair, RowId, Tx, VaultSummary,
+        Ack, Care, ChainHead, Collection, Halt, Incident, LedgerError, Millis, Node, NodeKind,
+        OddLogs, Repair, RowId, Silence, Tx, VaultSummary,
     },
     picture::{CollectionPicture, Pages, Picture},
     time_text,
@@ -187,8 +187,43 @@ pub struct IncidentStatus {
     pub closed_at: Option<String>,
     /// Why it ended.
     pub close_reason: Option<String>,
+    /// Whether it comes and goes, and is not told of each time.
+    pub flapping: bool,
+    /// Who looks after it; null where nobody said so.
+    pub acknowledged: Option<AckStatus>,
+    /// Until when nobody is told of it; null where everybody is.
+    pub silenced: Option<SilenceStatus>,
     /// What was done.
     pub repairs: Vec<RepairStatus>,
+}
+
+/// That somebody looks after an incident.
+#[derive(Clone, Debug, Serialize)]
+pub struct AckStatus {
+    /// Since when.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// Why nobody need be told again.
+    pub reason: String,
+}
+
+/// That nobody is told of an incident for a while.
+#[derive(Clone, Debug, Serialize)]
+pub struct SilenceStatus {
+    /// Until when.
+    pub until: String,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<&Silence> for SilenceStatus {
+    fn from(silence: &Silence) -> Self {
+        let Silence { by, reason, until, .. } = silence;
+        Self { until: time_text(*until), by: by.clone(), reason: reason.clone() }
+    }
 }
 
 /// A repair.
@@ -263,12 +298,13 @@ impl Status {
     /// Reads the ledger and judges it at the time `now`.
     pub async fn read(tx: &mut Tx, policy: &Policy, now: Millis) -> Result<Self, LedgerError> {
         let mut incidents = Vec::new();
+        let silences = tx.silences(now).await?;
         for incident in tx.incidents(now.saturating_sub(RECENT)).await? {
             let repairs = match incident.subject.content() {
                 Some((row, _)) => tx.repairs_since(row, incident.opened_at).await?,
                 None => Vec::new(),
             };
-            incidents.push(IncidentStatus::new(incident, repairs));
+            incidents.push(IncidentStatus::new(incident, repairs, &silences));
         }
         let odd = tx.odd_logs().await?;
         let heads = tx.chain_heads().await?;
@@ -421,14 +457,17 @@ impl From<&OddLogs> for OddLogStatus {
 }
 
 impl IncidentStatus {
-    fn new(incident: Incident, repairs: Vec<Repair>) -> Self {
+    fn new(incident: Incident, repairs: Vec<Repair>, silences: &[Silence]) -> Self {
         let closed = incident.closed_at.unwrap_or(Millis::MAX);
         let repairs = repairs.into_iter().filter(|repair| repair.started_at <= closed);
+        let covering = silences.iter().filter(|silence| silence.scope.covers(&incident));
+        let silenced = covering.max_by_key(|silence| silence.until).map(SilenceStatus::from);
+        let Care { flapping, ack, .. } = incident.care;
         Self {
             id: incident.id,
             chain_id: incident.chain_id,
             collection: incident.collection.to_checksum(None),
-            kind: incident.subject.kind(),
+            kind: incident.subject.kind().as_str(),
             content: incident
                 .subject
                 .content()
@@ -440,6 +479,13 @@ impl IncidentStatus {
             opened_at: time_text(incident.opened_at),
             closed_at: incident.closed_at.map(time_text),
             close_reason: incident.close_reason,
+            flapping,
+            acknowledged: ack.map(|Ack { at, by, reason }| AckStatus {
+                at: time_text(at),
+                by,
+                reason,
+            }),
+            silenced,
             repairs: repairs.map(RepairStatus::from).collect(),
         }
     }

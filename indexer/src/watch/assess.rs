@@ -1,20 +1,21 @@
-//! From health to incidents: opened, changed, recovered, each told once.
+//! What is to be judged, and what is told of it.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     Watch, WatchError,
-    outbox::{end_over, enqueue, of_whom, opened, token_ids, told},
+    outbox::{end_over, of_whom, opened, token_ids, told},
 };
 use crate::{
     crash,
     health::{Health, Past, Policy, ReplicaState, next_assessment},
+    incident::{Standing, Transition},
     ledger::{
-        self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
-        Transition, Tx,
+        self, Care, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId,
+        Subject, Tx,
     },
     picture::{ContentPicture, Pages},
     time_text,
@@ -135,42 +136,6 @@ impl Watch {
         Ok(())
     }
 
-    async fn judge(
-        &self,
-        tx: &mut Tx,
-        story: &Story<'_>,
-        incident: Option<Incident>,
-        now: Millis,
-    ) -> Result<(), WatchError> {
-        let health = story.content.assessment.health;
-        let summary = story.summary();
-        match incident {
-            None if health.is_problem() => {
-                let incident = story.open(health, &summary, now);
-                if tx.open_incident(&incident).await? {
-                    warn!("{}", story.message(Transition::Opened, None));
-                    self.tell(tx, story, &incident, Transition::Opened, None, now).await?;
-                }
-            }
-            Some(incident) if !health.is_problem() => {
-                if !tx.close_incident(&incident.id, "recovered", now).await? {
-                    return Ok(());
-                }
-                info!("{}", story.message(Transition::Recovered, Some(incident.health)));
-                let before = Some(incident.health);
-                self.tell(tx, story, &incident, Transition::Recovered, before, now).await?;
-            }
-            Some(incident) if incident.health != health || incident.summary != summary => {
-                warn!("{}", story.message(Transition::Changed, Some(incident.health)));
-                tx.change_incident(&incident.id, health, &summary).await?;
-                let before = Some(incident.health);
-                self.tell(tx, story, &incident, Transition::Changed, before, now).await?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Closes an incident whose content no token names any more: burned, updated, or minted in a
     /// block that a reorg took back.
     async fn abandon(
@@ -182,23 +147,10 @@ impl Watch {
         let Some((_, content)) = incident.subject.content() else { return Ok(()) };
         let reason = "no token names this content any more";
         let message = format!("{content}: {reason}; nothing is to be done.");
-        if end_over(tx, self.sink_urls(), &incident, content, (reason, &message), now).await? {
+        if end_over(tx, self.telling(), &incident, content, (reason, &message), now).await? {
             info!("incident over {content} is closed: {reason}");
         }
         Ok(())
-    }
-
-    async fn tell(
-        &self,
-        tx: &mut Tx,
-        story: &Story<'_>,
-        incident: &Incident,
-        transition: Transition,
-        previous: Option<Health>,
-        now: Millis,
-    ) -> Result<(), WatchError> {
-        let body = story.alert(incident, transition, previous, now);
-        Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
     }
 }
 
@@ -217,7 +169,7 @@ impl Around {
 }
 
 /// A content in a collection, and all that is told of it.
-struct Story<'a> {
+pub(super) struct Story<'a> {
     nodes: &'a [Node],
     collection: &'a Collection,
     content: &'a ContentPicture,
@@ -230,16 +182,33 @@ impl Story<'_> {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    fn open(&self, health: Health, summary: &str, now: Millis) -> Incident {
+    /// How its content stands now.
+    pub(super) fn standing(&self) -> Standing {
+        let assessment = &self.content.assessment;
+        Standing {
+            health: assessment.health,
+            independent: Some(assessment.independent),
+            held: Some(assessment.held),
+        }
+    }
+
+    /// The rows of its collection and of its content.
+    pub(super) fn rows(&self) -> (RowId, RowId) {
+        (self.collection.id, self.content.content.row)
+    }
+
+    pub(super) fn open(&self, summary: &str, now: Millis) -> Incident {
         let known = &self.content.content;
         let subject = Subject::Content { row: known.row, id: known.id };
-        opened(self.collection, subject, health, summary.to_owned(), now)
+        let Standing { health, independent, held } = self.standing();
+        let incident = opened(self.collection, subject, health, summary.to_owned(), now);
+        Incident { care: Care { independent, held, ..Care::default() }, ..incident }
     }
 
     /// Which nodes are not well, and how: what makes two states of an incident differ. Who only says
     /// who has it is none of them, nor is a provider: nobody is to be told each time that another one
     /// announces, or no longer does, what it has not.
-    fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let unwell = self.content.replicas.iter().filter_map(|replica| {
             let state = replica.view.state?;
             let node = self.node(replica.node)?;
@@ -249,10 +218,26 @@ impl Story<'_> {
         unwell.collect::<Vec<_>>().join(", ")
     }
 
-    /// What happened, for a person.
-    fn message(&self, transition: Transition, previous: Option<Health>) -> String {
-        let assessment = &self.content.assessment;
+    /// What happened, for a person, in short.
+    fn headline(&self, transition: Transition, previous: Option<Health>) -> String {
+        let health = self.content.assessment.health;
         let of = of_whom(&self.named);
+        let (name, content) = (&self.collection.name, self.content.content.id);
+        match (transition, previous) {
+            (Transition::Recovered, _) => format!("{name}: content {content} {of} is well again"),
+            (Transition::Flapping, _) => {
+                format!("{name}: content {content} {of} comes and goes, and is {health} now")
+            }
+            (_, Some(previous)) if previous != health => {
+                format!("{name}: content {content} {of} went from {previous} to {health}")
+            }
+            _ => format!("{name}: content {content} {of} is {health}"),
+        }
+    }
+
+    /// The same, with what was seen.
+    pub(super) fn message(&self, transition: Transition, previous: Option<Health>) -> String {
+        let assessment = &self.content.assessment;
         let held = match self.policy.min_held {
             0 => format!("{} held", assessment.held),
             needed => format!("{} of {needed} required held", assessment.held),
@@ -263,23 +248,10 @@ impl Story<'_> {
         );
         let summary = self.summary();
         let detail = if summary.is_empty() { String::new() } else { format!("; {summary}") };
-        let name = &self.collection.name;
-        let content = self.content.content.id;
-        match (transition, previous) {
-            (Transition::Recovered, _) => {
-                format!("{name}: content {content} {of} is well again: {counts}{detail}")
-            }
-            (_, Some(previous)) if previous != assessment.health => format!(
-                "{name}: content {content} {of} went from {previous} to {}: {counts}{detail}",
-                assessment.health
-            ),
-            _ => {
-                format!("{name}: content {content} {of} is {}: {counts}{detail}", assessment.health)
-            }
-        }
+        format!("{}: {counts}{detail}", self.headline(transition, previous))
     }
 
-    fn alert(
+    pub(super) fn alert(
         &self,
         incident: &Incident,
         transition: Transition,
@@ -306,7 +278,8 @@ impl Story<'_> {
             "held": assessment.held,
             "replicas": self.evidence(),
         });
-        told(incident, transition, more, &self.message(transition, previous), now)
+        let words = (&*self.headline(transition, previous), &*self.message(transition, previous));
+        told(incident, transition, more, words, now)
     }
 
     fn evidence(&self) -> Vec<serde_json::Value> {

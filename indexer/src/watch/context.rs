@@ -1,8 +1,7 @@
 //! What every stage of the indexer works with.
 
 use std::{
-    collections::HashSet,
-    path::PathBuf,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -11,7 +10,6 @@ use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use futures::future::join_all;
 use tokio::time::Instant;
 use tracing::warn;
-use url::Url;
 
 use super::{
     budget::ticks,
@@ -21,6 +19,7 @@ use super::{
     desks::Desks,
     discover::{self, Discovery, Nodes},
     halt,
+    outbox::{self, Telling},
     providers::Strangers,
     refusals::Refusals,
     repair,
@@ -29,6 +28,7 @@ use super::{
     whereabouts::holders,
 };
 use crate::{
+    alert::{self, Sink},
     chain::{CollectionError, DeployError, KeyError, Oddity, Rpc, RpcError},
     config::{Config, ConfigError, History, Payment},
     deny::DenyError,
@@ -60,14 +60,6 @@ pub enum WatchError {
     /// The repairer's key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The secret of a webhook.
-    #[error("secret_file {}: {source}", path.display())]
-    Secret {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// A reorg beyond finality that too few endpoints tell of.
     #[error(
         "an RPC says that the chain was rewritten from block {block} on, below what counted as \
@@ -106,6 +98,8 @@ pub struct Settings {
     pub keep_history: bool,
     /// How long it is kept what was seen of content that is probed no longer, in milliseconds.
     pub evidence: i64,
+    /// What comes and goes within this, in milliseconds, is not told each time; 0: it is.
+    pub window: i64,
     /// How long a node gets to fetch before it is sent the bytes.
     pub wait: Duration,
     /// Probes under way at once.
@@ -152,6 +146,7 @@ impl Settings {
             poll,
             keep_history: replicas.history == History::Keep,
             evidence: replicas.evidence.millis(),
+            window: config.incidents.window.millis(),
             wait: config.repair.wait.0,
             concurrency: config.limits.concurrency.max(1) as usize,
             channel: config.aleph.channel.clone(),
@@ -177,12 +172,6 @@ pub fn policy(config: &Config) -> Policy {
     }
 }
 
-/// A webhook and its secret.
-pub(super) struct Sink {
-    pub(super) url: Url,
-    pub(super) secret: Option<Vec<u8>>,
-}
-
 /// The indexer: everything its stages share.
 pub struct Watch {
     pub(super) ledger: Ledger,
@@ -196,6 +185,7 @@ pub struct Watch {
     /// Finds what lies at a path below a content address.
     pub(super) resolver: Resolver,
     pub(super) sinks: Vec<Sink>,
+    pub(super) telling: Telling,
     pub(super) repairer: Option<PrivateKeySigner>,
     pub(super) settings: Settings,
     /// The local copy of verified content.
@@ -204,6 +194,8 @@ pub struct Watch {
     pub(super) desks: Mutex<Desks>,
     /// Nodes that wanted to be left alone, by what they were asked for.
     pub(super) refusals: Mutex<Refusals>,
+    /// Why sinks took no alerts, as it was said last.
+    pub(super) told_sinks: Mutex<HashMap<String, String>>,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
     /// What was said already of a dry run.
@@ -239,7 +231,8 @@ impl Watch {
         if let Some(shortage) = shortage(config).filter(|_| !may_be_short) {
             return Err(WatchError::Config(ConfigError::Invalid(shortage)));
         }
-        let sinks = sinks(config)?;
+        let sinks = alert::sinks(config)?;
+        let telling = Telling::new(&sinks, config);
         let denied = crate::deny::read_files(config)?;
         let fetcher = config.fetcher()?;
         let vault = Vault::configured(config, &fetcher)?;
@@ -284,8 +277,9 @@ impl Watch {
         let settings = Settings::new(config);
         let keeper = Keeper::new(vault, ledger.clone(), settings.policy, &config.vault);
         tx.set_active(&active, settings.keep_history, ledger::now()).await?;
-        deny::settle(&mut tx, config, &denied, ledger::now()).await?;
-        halt::settle(&mut tx, &sinks, ledger::now()).await?;
+        outbox::settle(&mut tx, &sinks).await?;
+        deny::settle(&mut tx, config, &telling, &denied, ledger::now()).await?;
+        halt::settle(&mut tx, &telling, ledger::now()).await?;
         tx.set_nodes(&holders).await?;
         let nodes = discover::by_row(&mut tx, configured).await?;
         tx.commit().await?;
@@ -299,11 +293,13 @@ impl Watch {
             strangers,
             resolver,
             sinks,
+            telling,
             repairer,
             settings,
             tended: Tended::new(keeper, config.vault.keep),
             desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ticks())),
             refusals: Mutex::default(),
+            told_sinks: Mutex::default(),
             told_odd: Mutex::default(),
             planned: Mutex::default(),
             billed: Mutex::default(),
@@ -393,19 +389,4 @@ fn is_final(error: &WatchError) -> bool {
 
 fn invalid(text: &str) -> WatchError {
     WatchError::Config(ConfigError::Invalid(text.to_owned()))
-}
-
-fn sinks(config: &Config) -> Result<Vec<Sink>, WatchError> {
-    let sink = |alert: &crate::config::AlertConfig| {
-        let secret = match &alert.secret_file {
-            None => None,
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| WatchError::Secret { path: path.clone(), source })?;
-                Some(text.trim().as_bytes().to_vec())
-            }
-        };
-        Ok(Sink { url: alert.webhook.clone(), secret })
-    };
-    config.alert.iter().map(sink).collect()
 }

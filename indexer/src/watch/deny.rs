@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use tracing::info;
 
-use super::{Watch, outbox::end_over, removal};
+use super::{
+    Watch,
+    outbox::{Telling, end_over},
+    removal,
+};
 use crate::{
-    config::{Config, History},
+    config::{Config, ConfigError, History},
     content::{ContentId, Digest},
     deny::{DenyError, NoDigest, digest_of},
     ledger::{self, Incident, Ledger, LedgerError, Millis, RowId, Tx},
@@ -37,6 +41,9 @@ pub enum DenyingError {
          anew"
     )]
     ByFile(String, String),
+    /// Those who are told.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The files, or the ledger.
     #[error(transparent)]
     List(#[from] DenyError),
@@ -56,11 +63,12 @@ pub async fn deny(
     reason: &str,
 ) -> Result<Denied, DenyingError> {
     let digest = parsed(id)?;
+    let telling = Telling::configured(config)?;
     let now = ledger::now();
     let mut tx = ledger.write().await?;
     let before = tx.denied_among(&[digest]).await?;
     tx.deny(&digest, reason, now).await?;
-    apply(&mut tx, webhooks(config), keeps_history(config), now).await?;
+    apply(&mut tx, &telling, keeps_history(config), now).await?;
     let denied = found(&mut tx, digest).await?;
     tx.commit().await?;
     Ok(Denied { changed: before.is_empty(), ..denied })
@@ -72,6 +80,7 @@ pub async fn deny(
 /// [`DenyingError`].
 pub async fn allow(ledger: &Ledger, config: &Config, id: &str) -> Result<Denied, DenyingError> {
     let digest = parsed(id)?;
+    let telling = Telling::configured(config)?;
     let now = ledger::now();
     let mut tx = ledger.write().await?;
     let before = found(&mut tx, digest).await?;
@@ -79,7 +88,7 @@ pub async fn allow(ledger: &Ledger, config: &Config, id: &str) -> Result<Denied,
     if let (false, Some(reason)) = (changed, &before.reason) {
         return Err(DenyingError::ByFile(id.to_owned(), reason.clone()));
     }
-    apply(&mut tx, webhooks(config), keeps_history(config), now).await?;
+    apply(&mut tx, &telling, keeps_history(config), now).await?;
     let reason = tx.denied_among(&[digest]).await?.remove(&digest);
     tx.commit().await?;
     Ok(Denied { changed, reason, ..before })
@@ -100,10 +109,6 @@ async fn found(tx: &mut Tx, digest: Digest) -> Result<Denied, LedgerError> {
     Ok(Denied { digest, changed: false, reason, contents })
 }
 
-fn webhooks(config: &Config) -> Vec<String> {
-    config.alert.iter().map(|alert| alert.webhook.to_string()).collect()
-}
-
 fn keeps_history(config: &Config) -> bool {
     config.replicas.history == History::Keep
 }
@@ -112,17 +117,18 @@ fn keeps_history(config: &Config) -> bool {
 pub(super) async fn settle(
     tx: &mut Tx,
     config: &Config,
+    telling: &Telling,
     entries: &[(Digest, String)],
     now: Millis,
 ) -> Result<(), LedgerError> {
     tx.deny_by_files(entries, now).await?;
-    apply(tx, webhooks(config), keeps_history(config), now).await
+    apply(tx, telling, keeps_history(config), now).await
 }
 
 /// Has the list count as it is, and closes the incidents over what it denies.
 async fn apply(
     tx: &mut Tx,
-    sinks: Vec<String>,
+    telling: &Telling,
     keep_history: bool,
     now: Millis,
 ) -> Result<(), LedgerError> {
@@ -136,7 +142,7 @@ async fn apply(
     for incident in tx.incidents(Millis::MAX).await? {
         if let Some(row) = concerned(&incident, &denied) {
             let reason = tx.denial(row).await?.unwrap_or_default();
-            end(tx, sinks.clone(), &incident, &format!("denied: {reason}"), now).await?;
+            end(tx, telling, &incident, &format!("denied: {reason}"), now).await?;
         }
     }
     Ok(())
@@ -146,7 +152,7 @@ impl Watch {
     /// Has the list count for contents whose bytes were seen for the first time, in the transaction that
     /// writes them down: nothing that is denied is ever due by it.
     pub(super) async fn deny_seen(&self, tx: &mut Tx) -> Result<(), LedgerError> {
-        apply(tx, self.sink_urls(), self.settings.keep_history, ledger::now()).await
+        apply(tx, self.telling(), self.settings.keep_history, ledger::now()).await
     }
 }
 
@@ -158,16 +164,16 @@ fn concerned(incident: &Incident, denied: &BTreeSet<RowId>) -> Option<RowId> {
 
 async fn end(
     tx: &mut Tx,
-    sinks: Vec<String>,
+    telling: &Telling,
     incident: &Incident,
     reason: &str,
     now: Millis,
 ) -> Result<(), LedgerError> {
     let Some((_, id)) = incident.subject.content() else {
-        return removal::end(tx, sinks, incident, reason, now).await;
+        return removal::end(tx, telling, incident, reason, now).await;
     };
     let message = format!("{id}: {reason}; nobody looks after it any more");
-    if end_over(tx, sinks, incident, id, (reason, &message), now).await? {
+    if end_over(tx, telling, incident, id, (reason, &message), now).await? {
         info!("{message}");
     }
     Ok(())

@@ -78,7 +78,7 @@ impl Watch {
             (ForkVerdict::BeyondFinality, _) if confirmed => {
                 let halted = tx.halt_beyond(fork, now).await?;
                 for collection in &halted {
-                    halt::open(&mut tx, self.sink_urls(), collection, now).await?;
+                    halt::open(&mut tx, self.telling(), collection, now).await?;
                 }
                 tx.commit().await?;
                 done.halted += halted.len() as u64;

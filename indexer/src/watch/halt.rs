@@ -3,18 +3,20 @@
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{
-    context::Sink,
-    outbox::{enqueue, opened, told, urls},
-};
+use super::outbox::{Telling, enqueue, opened, told};
 use crate::{
     health::Health,
-    ledger::{Collection, Incident, LedgerError, Millis, Subject, Transition, Tx},
+    incident::Transition,
+    ledger::{Collection, Incident, LedgerError, Millis, Subject, Tx},
 };
 
 /// The command that ends a halt.
 pub(crate) fn remedy(collection: &Collection) -> String {
-    let (address, chain) = (collection.address.to_checksum(None), collection.chain_id);
+    reindex_command(&collection.address.to_checksum(None), collection.chain_id)
+}
+
+/// The same, of the collection at an address.
+pub(super) fn reindex_command(address: &str, chain: u64) -> String {
     format!("everhold reindex {address} --chain-id {chain}")
 }
 
@@ -33,7 +35,7 @@ pub(super) fn say(collection: &Collection) {
 /// Opens the incident of a collection that was just halted, if it has none.
 pub(super) async fn open(
     tx: &mut Tx,
-    sinks: Vec<String>,
+    telling: &Telling,
     collection: &Collection,
     now: Millis,
 ) -> Result<(), LedgerError> {
@@ -42,10 +44,11 @@ pub(super) async fn open(
     let incident = opened(collection, subject, Health::Unverifiable, reason, now);
     if tx.open_incident(&incident).await? {
         let message = format!("{} is halted: {}", collection.name, halt.reason);
-        let mut body = body_of(&incident, Some(collection), Transition::Opened, &message, now);
+        let words = (&*format!("{} is halted", collection.name), &*message);
+        let mut body = body_of(&incident, Some(collection), Transition::Opened, words, now);
         body["health"] = json!(incident.health);
         body["command"] = json!(remedy(collection));
-        enqueue(tx, sinks, &incident.id, Transition::Opened, body, now).await?;
+        enqueue(tx, telling, &incident, Transition::Opened, body, now).await?;
     }
     Ok(())
 }
@@ -53,7 +56,7 @@ pub(super) async fn open(
 /// Closes the incident of a collection that was halted.
 pub(super) async fn close(
     tx: &mut Tx,
-    sinks: Vec<String>,
+    telling: &Telling,
     incident: &Incident,
     collection: Option<&Collection>,
     reason: &str,
@@ -62,9 +65,10 @@ pub(super) async fn close(
     tx.close_incident(&incident.id, reason, now).await?;
     let name = collection.map_or(incident.collection.to_string(), |known| known.name.clone());
     let message = format!("{name} is no longer halted: {reason}");
-    let mut body = body_of(incident, collection, Transition::Recovered, &message, now);
+    let words = (&*format!("{name} is no longer halted"), &*message);
+    let mut body = body_of(incident, collection, Transition::Recovered, words, now);
     body["previous"] = json!(incident.health);
-    enqueue(tx, sinks, &incident.id, Transition::Recovered, body, now).await
+    enqueue(tx, telling, incident, Transition::Recovered, body, now).await
 }
 
 /// What every alert over a halt says.
@@ -72,7 +76,7 @@ fn body_of(
     incident: &Incident,
     collection: Option<&Collection>,
     transition: Transition,
-    message: &str,
+    words: (&str, &str),
     now: Millis,
 ) -> serde_json::Value {
     let more = json!({
@@ -83,12 +87,12 @@ fn body_of(
         "indexed_block": collection.and_then(|known| known.indexed_block),
         "shared_block": collection.and_then(|known| known.halted.as_ref()?.shared),
     });
-    told(incident, transition, more, message, now)
+    told(incident, transition, more, words, now)
 }
 
 /// At the start of the indexer: says which collections are halted, and brings incidents in line
 /// with what the configuration has made of them.
-pub(super) async fn settle(tx: &mut Tx, sinks: &[Sink], now: Millis) -> Result<(), LedgerError> {
+pub(super) async fn settle(tx: &mut Tx, telling: &Telling, now: Millis) -> Result<(), LedgerError> {
     let collections = tx.followed(None).await?;
     for incident in tx.incidents(Millis::MAX).await? {
         if incident.subject != Subject::Halted {
@@ -101,10 +105,10 @@ pub(super) async fn settle(tx: &mut Tx, sinks: &[Sink], now: Millis) -> Result<(
             Some(_) => continue,
         };
         info!("incident over {} is closed: {reason}", incident.collection);
-        close(tx, urls(sinks), &incident, collection, reason, now).await?;
+        close(tx, telling, &incident, collection, reason, now).await?;
     }
     for collection in collections.iter().filter(|known| known.halted.is_some()) {
-        open(tx, urls(sinks), collection, now).await?;
+        open(tx, telling, collection, now).await?;
         say(collection);
     }
     Ok(())

@@ -12,7 +12,8 @@ use super::{
     outbox::{enqueue, opened, told},
 };
 use crate::{
-    ledger::{Collection, Incident, Millis, RowId, Subject, Transition, Tx},
+    incident::{Standing, Transition},
+    ledger::{Collection, Incident, Millis, RowId, Subject, Tx},
     picture::LostIn,
 };
 
@@ -64,7 +65,8 @@ impl Watch {
             Some(known) if known.health == health && known.summary == *problem => return Ok(()),
             Some(known) => {
                 tx.change_incident(&known.id, health, problem).await?;
-                (known, Transition::Changed)
+                let transition = Standing::of(health).since(&Standing::of(known.health));
+                (known, transition)
             }
             None => {
                 let subject = Subject::Path { reference: lost.path.reference.clone() };
@@ -75,14 +77,16 @@ impl Watch {
                 (new, Transition::Opened)
             }
         };
-        let message = message(collection, lost);
+        let summary = summary(collection, lost);
+        let message = format!("{summary}: {}", lost.path.problem);
         warn!("{message}");
-        let mut body = body_of(&incident, &lost.tokens, transition, &message, now);
+        let words = (&*summary, &*message);
+        let mut body = body_of(&incident, &lost.tokens, transition, words, now);
         body["health"] = json!(health);
-        if transition == Transition::Changed {
+        if transition != Transition::Opened {
             body["previous"] = json!(incident.health);
         }
-        Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
+        Ok(enqueue(tx, self.telling(), &incident, transition, body, now).await?)
     }
 
     async fn end_path(
@@ -97,22 +101,23 @@ impl Watch {
         let path = incident.subject.path().unwrap_or_default();
         let message = format!("{name}: {path}: {OVER}");
         info!("{message}");
-        let mut body = body_of(&incident, &[], Transition::Recovered, &message, now);
+        let words = (&*message, &*message);
+        let mut body = body_of(&incident, &[], Transition::Recovered, words, now);
         body["previous"] = json!(incident.health);
         let transition = Transition::Recovered;
-        Ok(enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?)
+        Ok(enqueue(tx, self.telling(), &incident, transition, body, now).await?)
     }
 }
 
-/// What happened, for a person.
-fn message(collection: &Collection, lost: &LostIn) -> String {
+/// What happened, in short.
+fn summary(collection: &Collection, lost: &LostIn) -> String {
     let of = match lost.tokens.as_slice() {
         [] => "of the collection itself".to_owned(),
         [one] => format!("of token {one}"),
         many => format!("of {} tokens", many.len()),
     };
     let (name, path) = (&collection.name, &lost.path);
-    format!("{name}: {} {of} is {}: {}", path.reference, path.health, path.problem)
+    format!("{name}: {} {of} is {}", path.reference, path.health)
 }
 
 /// What every alert over a path says.
@@ -120,7 +125,7 @@ fn body_of(
     incident: &Incident,
     tokens: &[U256],
     transition: Transition,
-    message: &str,
+    words: (&str, &str),
     now: Millis,
 ) -> Value {
     let named: Vec<_> = tokens.iter().take(MOST_TOKENS as usize).map(U256::to_string).collect();
@@ -132,5 +137,5 @@ fn body_of(
         "health": null,
         "previous": null,
     });
-    told(incident, transition, more, message, now)
+    told(incident, transition, more, words, now)
 }

@@ -5,6 +5,7 @@ mod alert;
 mod assess;
 mod backfill;
 mod budget;
+mod care;
 mod chain;
 mod collections;
 mod context;
@@ -15,6 +16,7 @@ mod fork;
 mod halt;
 mod heads;
 mod index;
+mod judge;
 mod listing;
 mod lost;
 mod meaning;
@@ -30,11 +32,13 @@ mod removal;
 mod repair;
 mod shortage;
 mod spot;
+mod test_alert;
 mod tidy;
 mod uris;
 mod vault;
 mod verify;
 mod whereabouts;
+mod words;
 
 use std::time::Duration;
 
@@ -43,6 +47,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use care::{CareError, acknowledge, silence, unsilence};
 pub use context::{Settings, Watch, WatchError, policy};
 pub use deny::{Denied, DenyingError, allow, deny};
 pub use discover::with_found_nodes;
@@ -50,6 +55,7 @@ pub(crate) use halt::remedy;
 pub use reindex::{ReindexError, Reindexed, find as find_collection, reindex};
 pub use repair::Planned;
 pub use shortage::{short_of, shortage};
+pub use test_alert::send_test;
 
 use self::{chain::Followed, index::Indexed};
 use crate::{
@@ -175,6 +181,7 @@ impl Watch {
                 Box::pin(self.trace_forever()),
                 Box::pin(self.tend_vault_forever()),
                 Box::pin(self.post()),
+                Box::pin(self.repeat_forever()),
                 Box::pin(self.discover()),
                 Box::pin(self.tidy_forever())
             )

@@ -2,33 +2,103 @@
 
 use alloy::primitives::U256;
 use serde_json::{Value, json};
+use url::Url;
 
-use super::{Watch, context::Sink};
+use super::{Watch, words};
 use crate::{
+    alert::{Sink, key_of_webhook, sinks},
+    config::{Config, ConfigError},
     content::ContentId,
     health::Health,
+    incident::{Filter, Severity, Transition},
     ledger::{
-        Collection, Incident, LedgerError, Millis, NamedBy, NewAlert, Subject, Transition, Tx,
+        Care, Collection, Incident, LedgerError, Millis, NamedBy, NewAlert, Subject, Tx,
+        silent_until,
     },
     time_text,
 };
 
-/// Puts an alert for each sink into the outbox; `body` gets the alert's id.
+/// Who is told of what, and where evidence can be looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    sinks: Vec<(String, Filter)>,
+    api: Option<Url>,
+}
+
+impl Telling {
+    pub(super) fn new(sinks: &[Sink], config: &Config) -> Self {
+        let sinks = sinks.iter().map(|sink| (sink.key().to_owned(), sink.filter().clone()));
+        Self { sinks: sinks.collect(), api: config.api.url.clone() }
+    }
+
+    /// For commands that change incidents while an indexer runs, or none does.
+    pub(super) fn configured(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self::new(&sinks(config)?, config))
+    }
+}
+
+/// Puts an alert into the outbox for each sink that is told of this; `body` gets the alert's id, how bad
+/// it is, and what it means.
 pub(super) async fn enqueue(
     tx: &mut Tx,
-    sinks: impl IntoIterator<Item = String>,
-    incident: &str,
+    telling: &Telling,
+    incident: &Incident,
     transition: Transition,
     mut body: Value,
     now: Millis,
 ) -> Result<(), LedgerError> {
-    for sink in sinks {
+    let kind = incident.subject.kind();
+    let health = body["health"].as_str().and_then(|health| health.parse().ok());
+    let is_now = match transition {
+        // Who was told of the worst is told of its end.
+        Transition::Recovered => Severity::Info,
+        _ => Severity::of(kind, health.unwrap_or(incident.health)),
+    };
+    let worst = tx.weigh_incident(&incident.id, is_now).await?;
+    let severity = if transition == Transition::Recovered { worst } else { is_now };
+    // Whoever looks after it need not be told that it is as bad as before.
+    if incident.care.ack.is_some() && transition == Transition::Changed {
+        return Ok(());
+    }
+    let silent = silent_until(&tx.silences(now).await?, incident);
+    if silent.is_some() {
+        tx.supersede(&incident.id).await?;
+    }
+    let repairs = match incident.subject.content() {
+        Some((row, _)) => tx.repairs_since(row, incident.opened_at).await?,
+        None => Vec::new(),
+    };
+    words::complete(&mut body, incident, (transition, severity), &repairs, telling.api.as_ref());
+    let told = tx.told_of(&incident.id).await?;
+    for (sink, filter) in &telling.sinks {
+        let about = (kind, incident.collection);
+        let Some(told_as) = filter.tells(about, severity, told.contains(sink), transition) else {
+            continue;
+        };
         let id = random_id();
         if let Some(body) = body.as_object_mut() {
+            body.insert("event".to_owned(), told_as.event().into());
             body.insert("id".to_owned(), id.clone().into());
         }
-        let alert = NewAlert { id, sink, payload: body.to_string() };
-        tx.enqueue_alert(incident, transition, &alert, now).await?;
+        let alert = NewAlert { id, sink: sink.clone(), payload: body.to_string() };
+        tx.enqueue_alert(&incident.id, told_as, &alert, now).await?;
+    }
+    if silent.is_some() {
+        tx.withhold(&incident.id, silent, now).await?;
+    }
+    Ok(())
+}
+
+/// Has the outbox call sinks as they are called now. Ledgers of before held the URLs of webhooks, which
+/// are secrets.
+pub(super) async fn settle(tx: &mut Tx, sinks: &[Sink]) -> Result<(), LedgerError> {
+    for named in tx.sinks_in_outbox().await? {
+        let key = if named.contains("://") { key_of_webhook(&named) } else { named.clone() };
+        let sink = sinks.iter().find(|sink| sink.former_keys().contains(&key));
+        let key = sink.map_or(key, |sink| sink.key().to_owned());
+        if key != named {
+            tx.rename_sink(&named, &key).await?;
+        }
     }
     Ok(())
 }
@@ -37,7 +107,7 @@ pub(super) async fn enqueue(
 /// gives whether it was open. The words are the reason in short, and what a person is told.
 pub(super) async fn end_over(
     tx: &mut Tx,
-    sinks: Vec<String>,
+    telling: &Telling,
     incident: &Incident,
     id: ContentId,
     (reason, message): (&str, &str),
@@ -52,17 +122,18 @@ pub(super) async fn end_over(
         "health": null,
         "previous": incident.health,
     });
-    let body = told(incident, Transition::Recovered, more, message, now);
-    enqueue(tx, sinks, &incident.id, Transition::Recovered, body, now).await?;
+    let body = told(incident, Transition::Recovered, more, (message, message), now);
+    enqueue(tx, telling, incident, Transition::Recovered, body, now).await?;
     Ok(true)
 }
 
-/// The body of an alert over an incident: what all have, with what this one says beside it.
+/// The body of an alert over an incident: what all have, with what this one says beside it. The words
+/// are one line, and all that was seen.
 pub(super) fn told(
     incident: &Incident,
     transition: Transition,
     more: Value,
-    message: &str,
+    (summary, message): (&str, &str),
     now: Millis,
 ) -> Value {
     let mut body = json!({
@@ -72,9 +143,11 @@ pub(super) fn told(
         "kind": incident.subject.kind(),
         "chain_id": incident.chain_id,
         "collection": incident.collection.to_checksum(None),
+        "flapping": incident.care.flapping,
     });
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
+        body.insert("summary".to_owned(), summary.into());
         body.insert("message".to_owned(), message.into());
     }
     body
@@ -99,6 +172,7 @@ pub(super) fn opened(
         opened_at: now,
         closed_at: None,
         close_reason: None,
+        care: Care::default(),
     }
 }
 
@@ -117,17 +191,12 @@ pub(super) fn token_ids(named: &NamedBy) -> Vec<String> {
 }
 
 /// 128 random bits in hex.
-fn random_id() -> String {
+pub(super) fn random_id() -> String {
     alloy::hex::encode(rand::random::<[u8; 16]>())
 }
 
-/// The sinks as the outbox names them.
-pub(super) fn urls(sinks: &[Sink]) -> Vec<String> {
-    sinks.iter().map(|sink| sink.url.to_string()).collect()
-}
-
 impl Watch {
-    pub(super) fn sink_urls(&self) -> Vec<String> {
-        urls(&self.sinks)
+    pub(super) fn telling(&self) -> &Telling {
+        &self.telling
     }
 }

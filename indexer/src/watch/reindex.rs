@@ -2,9 +2,9 @@
 
 use alloy::primitives::Address;
 
-use super::halt;
+use super::{halt, outbox::Telling};
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     ledger::{self, Collection, Ledger, LedgerError, Millis, Subject, Tx},
     report::{SeveralChains, collection_at},
 };
@@ -21,6 +21,9 @@ pub enum ReindexError {
     /// There are several at this address.
     #[error("{0}: --chain-id N says which")]
     Several(#[from] SeveralChains),
+    /// Those who are told.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -63,15 +66,15 @@ pub async fn reindex(
     chain_id: Option<u64>,
 ) -> Result<Reindexed, ReindexError> {
     let now = ledger::now();
+    let telling = Telling::configured(config)?;
     let mut tx = ledger.write().await?;
     let before = find(&mut tx, address, chain_id).await?;
     tx.begin_anew(before.id).await?;
     let mut closed = None;
     for incident in tx.incidents(Millis::MAX).await? {
         if incident.collection_id == before.id && incident.subject == Subject::Halted {
-            let sinks = config.alert.iter().map(|alert| alert.webhook.to_string()).collect();
             let reason = "by hand: it is read again from its start";
-            halt::close(&mut tx, sinks, &incident, Some(&before), reason, now).await?;
+            halt::close(&mut tx, &telling, &incident, Some(&before), reason, now).await?;
             closed = Some(incident.id);
         }
     }

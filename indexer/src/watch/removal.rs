@@ -9,13 +9,13 @@ use tracing::{info, warn};
 use super::{
     Watch, WatchError,
     assess::MOST_TOKENS,
-    outbox::{end_over, enqueue, of_whom, opened, token_ids, told},
+    outbox::{Telling, end_over, enqueue, of_whom, opened, token_ids, told},
 };
 use crate::{
     health::{Assessment, Health},
+    incident::Transition,
     ledger::{
-        Collection, Content, DueStores, Incident, Millis, NamedBy, RowId, Store, Subject,
-        Transition, Tx,
+        Collection, Content, DueStores, Incident, Millis, NamedBy, RowId, Store, Subject, Tx,
     },
     nodes,
     picture::ContentPicture,
@@ -98,8 +98,8 @@ impl Watch {
         warn!("{message}");
         let mut more = story.told();
         more["previous"] = json!(known.map(|known| known.health));
-        let body = told(&incident, transition, more, &message, now);
-        enqueue(tx, self.sink_urls(), &incident.id, transition, body, now).await?;
+        let body = told(&incident, transition, more, (&story.headline(), &message), now);
+        enqueue(tx, self.telling(), &incident, transition, body, now).await?;
         Ok(transition == Transition::Opened)
     }
 
@@ -139,7 +139,7 @@ impl Watch {
         reason: &str,
         now: Millis,
     ) -> Result<(), WatchError> {
-        Ok(end(tx, self.sink_urls(), &incident, reason, now).await?)
+        Ok(end(tx, self.telling(), &incident, reason, now).await?)
     }
 
     /// Each node that is about to give the content up, with the STORE that kept it there last.
@@ -180,14 +180,14 @@ impl Watch {
 /// Closes an incident over the end of a content's STOREs, and tells of it.
 pub(super) async fn end(
     tx: &mut Tx,
-    sinks: Vec<String>,
+    telling: &Telling,
     incident: &Incident,
     reason: &str,
     now: Millis,
 ) -> Result<(), crate::ledger::LedgerError> {
     let Some((_, id)) = incident.subject.removal() else { return Ok(()) };
     let message = format!("{id}: it is no longer about to be removed: {reason}");
-    if end_over(tx, sinks, incident, id, (reason, &message), now).await? {
+    if end_over(tx, telling, incident, id, (reason, &message), now).await? {
         info!("{message}");
     }
     Ok(())
@@ -215,19 +215,20 @@ impl Story<'_> {
         each.collect::<Vec<_>>().join(", ")
     }
 
+    /// What happened, in short.
+    fn headline(&self) -> String {
+        let (name, id) = (&self.collection.name, self.content.id);
+        format!("{name}: content {id} {} is about to be removed", of_whom(&self.named))
+    }
+
     /// What happened, what happens next, and what to do, for a person.
     fn message(&self) -> String {
-        let of = of_whom(&self.named);
         let each = self.endings.iter().map(Ending::sentence).collect::<Vec<_>>().join("; ");
         let bytes = match self.assessment.health {
             Health::Lost => "no node serves its bytes any more",
             _ => "its bytes are still served",
         };
-        let (name, id) = (&self.collection.name, self.content.id);
-        format!(
-            "{name}: content {id} {of} is about to be removed, and {bytes}: {each}. {}",
-            self.remedy()
-        )
+        format!("{}, and {bytes}: {each}. {}", self.headline(), self.remedy())
     }
 
     /// What to do about it.
@@ -269,6 +270,7 @@ impl Story<'_> {
             "health": self.assessment.health,
             "previous": null,
             "stores": stores.collect::<Vec<_>>(),
+            "todo": self.remedy(),
         })
     }
 }

@@ -77,7 +77,7 @@ fn longest_waits(settings: &Settings) -> LongestWaits {
         assessment: and_more(policy.grace.max(policy.max_age())),
         uri: and_more(schedule.recheck.max(uris::LEASE)),
         path: and_more(paths::LONGEST.max(paths::LEASE)),
-        alert: and_more(alert::LONGEST_RETRY.max(alert::LEASE)),
+        alert: and_more(alert::longest_wait()),
         lease: and_more(verify::LEASE),
         skew: health::AHEAD,
     }

@@ -108,7 +108,7 @@ impl Setting {
             alert: self
                 .webhooks
                 .iter()
-                .map(|url| AlertConfig { webhook: url.clone(), secret_file: None })
+                .map(|url| AlertConfig::webhook(url.clone(), None))
                 .collect(),
             ..Config::default()
         }

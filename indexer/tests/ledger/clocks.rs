@@ -4,9 +4,10 @@ use everhold::{
     config::Standard,
     content::{Codec, ContentId, Metadata, MetadataLimits},
     health::{Health, ReplicaState, Schedule},
+    incident::Transition,
     ledger::{
         Announcement, Incident, Judged, Ledger, LongestWaits, Named, NewAlert, Node, NodeKind,
-        ProbeRecord, SPOT_ABOVE, Subject, Transition,
+        ProbeRecord, SPOT_ABOVE, Subject,
     },
 };
 
@@ -185,6 +186,7 @@ async fn brings_back_alerts(db: Database) {
         opened_at: NOW,
         closed_at: None,
         close_reason: None,
+        care: everhold::ledger::Care::default(),
     };
     let alert = NewAlert {
         id: "told".to_owned(),

@@ -213,6 +213,7 @@ async fn opens_one_incident_for_a_halt(db: Database) {
         opened_at: NOW,
         closed_at: None,
         close_reason: None,
+        care: everhold::ledger::Care::default(),
     };
     let mut tx = story.ledger.write().await.unwrap();
     assert!(tx.open_incident(&about("a", 0)).await.unwrap());

@@ -5,7 +5,8 @@ use everhold::{
     chain::TokenEventKind,
     content::{Codec, Link, Metadata, MetadataLimits, Reference},
     health::{Health, Policy, ReplicaState},
-    ledger::{Incident, NewAlert, NewRepair, ProbeRecord, SentRepair, Subject, Transition, Undone},
+    incident::Transition,
+    ledger::{Incident, NewAlert, NewRepair, ProbeRecord, SentRepair, Subject, Undone},
     picture::Picture,
     repair::{Action, Cost},
     report::Status,
@@ -201,6 +202,7 @@ async fn survives_a_nul_in_an_alert(db: Database) {
         opened_at: NOW,
         closed_at: None,
         close_reason: None,
+        care: everhold::ledger::Care::default(),
     };
     let alert = NewAlert {
         id: "x".to_owned(),

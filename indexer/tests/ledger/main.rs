@@ -31,6 +31,7 @@ mod providers;
 mod repairs;
 mod rereading;
 mod retention;
+mod silences;
 mod spots;
 mod stores;
 mod story;

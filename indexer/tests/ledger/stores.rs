@@ -6,6 +6,7 @@ use alloy::primitives::U256;
 use everhold::{
     content::{Link, Metadata, Reference},
     health::{Health, ReplicaState},
+    incident::Kind,
     ledger::{
         DueStores, Grant, Incident, Ledger, Millis, RowId, Store, StoreAt, StoresAt, StoresSeen,
         Subject,
@@ -372,6 +373,7 @@ async fn removal(story: &Story, id: &str, content: u8) -> Incident {
         opened_at: NOW,
         closed_at: None,
         close_reason: None,
+        care: everhold::ledger::Care::default(),
     }
 }
 
@@ -400,7 +402,7 @@ async fn has_one_incident_a_collection_and_content(db: Database) {
     let found = tx.removals(row).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].id, &found[0].subject), (&first.id, &first.subject));
-    assert_eq!((found[0].subject.kind(), found[0].subject.content()), ("removal", None));
+    assert_eq!((found[0].subject.kind(), found[0].subject.content()), (Kind::Removal, None));
     assert_eq!(tx.incidents(Millis::MAX).await.unwrap().len(), 3);
     tx.close_incident("a", "kept", NOW + 1).await.unwrap();
     assert!(tx.removals(row).await.unwrap().is_empty());

@@ -41,6 +41,8 @@ mod ipfs;
 mod memory;
 mod process;
 mod receiver;
+mod services;
+mod smtp;
 mod wait;
 mod workdir;
 
@@ -55,4 +57,6 @@ pub use hash::{dag_pb_sha256, sha256, sha256_file};
 pub use ipfs::Ipfs;
 pub use process::Process;
 pub use receiver::{Alert, AlertReceiver};
+pub use services::{Posted, Services};
+pub use smtp::{Mail, MailServer};
 pub use wait::eventually;

@@ -63,6 +63,7 @@ async fn opens_one_incident_for_a_path(db: Database) {
         opened_at: NOW,
         closed_at: None,
         close_reason: None,
+        care: everhold::ledger::Care::default(),
     };
     // However long the path is.
     let long = format!("ipfs://x/{}", "y".repeat(8000));

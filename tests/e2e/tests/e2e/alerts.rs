@@ -51,14 +51,14 @@ async fn each_transition_is_told_exactly_once() -> Result<()> {
     fs::write(world.nodes[1].path(&id), vec![0; copy.len()]).unwrap();
     for _ in 0..2 {
         world.once(&["--no-repair"]).await?.gives(3)?;
-        assert_eq!(events(&receiver.alerts()), ["incident.opened", "incident.changed"]);
+        assert_eq!(events(&receiver.alerts()), ["incident.opened", "incident.worsened"]);
     }
     fs::write(world.nodes[1].path(&id), &copy).unwrap();
     world.once(&[]).await?.gives(0)?;
     world.once(&[]).await?.gives(0)?;
     let alerts = receiver.requests();
     let told = events(&alerts);
-    assert_eq!((told[0], told[1]), ("incident.opened", "incident.changed"));
+    assert_eq!((told[0], told[1]), ("incident.opened", "incident.worsened"));
     assert_eq!(told.iter().filter(|event| **event == "incident.opened").count(), 1, "{told:?}");
     assert_eq!(told.last(), Some(&"incident.recovered"));
     assert_eq!(told.iter().filter(|event| **event == "incident.recovered").count(), 1, "{told:?}");
@@ -89,7 +89,8 @@ async fn an_alert_says_what_the_documentation_says() -> Result<()> {
             "token_count": 1, "health": "", "previous": null, "required": 1, "independent": 1,
             "verified": 1, "held": 1, "required_held": 1, "replicas": [{"node": "", "state": "", "checked_at": "",
             "http_status": 1, "bytes": 1, "computed": null, "detail": null}], "message": "",
-            "id": ""});
+            "id": "", "flapping": false, "severity": "", "summary": "", "meaning": "", "done": "",
+            "todo": "", "evidence": ""});
         assert_eq!(shape::lacks(body, &example), Vec::<String>::new(), "{body}");
         assert_eq!((text(&body["event"]), text(&body["id"])), (&*alert.event, &*alert.key));
         assert_eq!(body["collection"], *world.collection);

@@ -60,7 +60,12 @@ const UPLOAD: [&str; 14] = [
 async fn an_upload_comes_to_its_end_and_is_told_once_wherever_it_is_killed() -> Result<()> {
     let receiver = AlertReceiver::start("shared").await?;
     let alert = Alerting { url: receiver.url(), secret: "shared".to_owned() };
-    let world = World::healthy(Setup { alert: Some(alert), ..two() }).await?;
+    let world = World::healthy(Setup {
+        alert: Some(alert),
+        more: "[incidents]\nwindow = \"0s\"\n",
+        ..two()
+    })
+    .await?;
     let id = world.id(1, "image").await?;
     let stores = world.stores().await?;
     for place in UPLOAD {

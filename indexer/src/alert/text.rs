@@ -1,0 +1,140 @@
+//! Texts of strangers, made fit for where they go.
+
+use url::Url;
+
+use crate::content::is_visible;
+
+/// One line, without anything that nobody sees, or that turns the order of the rest.
+pub(super) fn clean(text: &str) -> String {
+    let seen: String = text.chars().map(|c| if is_visible(c) { c } else { ' ' }).collect();
+    seen.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text as `escape` writes each character, cut where it would be longer than `limit`, which is counted
+/// by `length`; no escaped character is cut apart.
+fn fit(
+    text: &str,
+    limit: usize,
+    escape: impl Fn(char) -> String,
+    length: impl Fn(&str) -> usize,
+) -> String {
+    let mut fitted = String::new();
+    let (mut used, mut kept) = (0, 0);
+    for c in text.chars() {
+        let piece = escape(c);
+        let more = length(&piece);
+        if used + more > limit {
+            fitted.truncate(kept);
+            return fitted + "…";
+        }
+        fitted += &piece;
+        used += more;
+        // The mark of what was cut needs room, too.
+        if used < limit {
+            kept = fitted.len();
+        }
+    }
+    fitted
+}
+
+fn in_characters(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// As it is, in so many characters.
+pub(super) fn cut(text: &str, limit: usize) -> String {
+    fit(text, limit, |c| c.to_string(), in_characters)
+}
+
+/// For markup in which `&`, `<` and `>` alone have a meaning: Slack's, and Telegram's HTML. Counted as
+/// UTF-16, as Telegram does; Slack's limits are wider.
+pub(super) fn entities(text: &str, limit: usize) -> String {
+    let escape = |c| match c {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        other => other.to_string(),
+    };
+    fit(text, limit, escape, |piece| piece.encode_utf16().count())
+}
+
+/// For Markdown as Discord reads it: a backslash takes its meaning from every sign, and from `://` that
+/// it links.
+pub(super) fn markdown(text: &str, limit: usize) -> String {
+    let escape = |c: char| if c.is_ascii_punctuation() { format!("\\{c}") } else { c.to_string() };
+    fit(text, limit, escape, in_characters)
+}
+
+/// What of a URL may be secret: its password, its path and its query.
+pub(super) fn secrets_of(url: &Url) -> Vec<String> {
+    let path = url.path().trim_matches('/');
+    // The last part alone may be said by a server, too.
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let parts = [url.password().unwrap_or_default(), path, last, url.query().unwrap_or_default()];
+    // Short ones are words, which would be struck out of everything.
+    parts.iter().filter(|part| part.len() >= 8).map(|part| (*part).to_owned()).collect()
+}
+
+/// Strikes secrets out.
+pub(super) fn without(text: &str, secrets: &[String]) -> String {
+    let strike = |text: String, secret: &String| match secret.is_empty() {
+        true => text,
+        false => text.replace(secret.as_str(), "…"),
+    };
+    secrets.iter().fold(text.to_owned(), strike)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_stranger_has_a_meaning() {
+        assert_eq!(clean("a\r\nBcc: x\u{202e}y\u{200b} \t z"), "a Bcc: x y z");
+        assert_eq!(entities("<!channel> & <@U1>", 99), "&lt;!channel&gt; &amp; &lt;@U1&gt;");
+        assert_eq!(
+            markdown("@everyone **b** [x](http://y)", 99),
+            "\\@everyone \\*\\*b\\*\\* \\[x\\]\\(http\\:\\/\\/y\\)"
+        );
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcde…");
+        assert_eq!(entities("a<<", 6), "a&lt;…");
+        assert_eq!(markdown("a**", 4), "a\\*…");
+    }
+
+    #[test]
+    fn secrets_are_struck_out() {
+        let url =
+            Url::parse("https://u:longpassword@h/services/T0/B0/hushhush?k=verysecret").unwrap();
+        let said = "no T0/B0/hushhush at /services/T0/B0/hushhush?k=verysecret by longpassword";
+        let struck = without(said, &secrets_of(&url));
+        for secret in ["hushhush", "verysecret", "longpassword"] {
+            assert!(!struck.contains(secret), "{struck}");
+        }
+        assert_eq!(without("a b", &[String::new()]), "a b");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_longer_than_its_limit_or_cut_within_an_escape(text in ".{0,80}", limit in 1..60_usize) {
+            let (html, mark, plain) = (entities(&text, limit), markdown(&text, limit), cut(&text, limit));
+            prop_assert!(html.encode_utf16().count() <= limit);
+            prop_assert!(mark.chars().count() <= limit && plain.chars().count() <= limit);
+            let back = html.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "");
+            let clear = !back.contains('&') && !back.contains('<') && !back.contains('>');
+            prop_assert!(clear, "{}", html);
+            // Each sign has a backslash of its own.
+            let mut signs = mark.trim_end_matches('…').chars();
+            while let Some(c) = signs.next() {
+                if c == '\\' {
+                    let next = signs.next();
+                    prop_assert!(next.is_some_and(|c| c.is_ascii_punctuation()), "{}", mark);
+                } else {
+                    prop_assert!(!c.is_ascii_punctuation(), "{}", mark);
+                }
+            }
+        }
+    }
+}

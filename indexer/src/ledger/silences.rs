@@ -1,0 +1,187 @@
+//! What nobody is told of for a while, and incidents that somebody looks after.
+
+use alloy::primitives::Address;
+
+use super::{Incident, LedgerError, Millis, Result, Tx, execute, fetch, text};
+use crate::{content::Digest, deny::digest_of};
+
+/// What a silence is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One incident, by its id.
+    Incident(String),
+    /// All of the collections at an address.
+    Collection(Address),
+    /// All over a content, by the digest of whichever of its names.
+    Content(Digest),
+}
+
+/// A silence.
+#[derive(Clone, Debug)]
+pub struct Silence {
+    /// Its id.
+    pub id: String,
+    /// What it is about.
+    pub scope: Scope,
+    /// Why.
+    pub reason: String,
+    /// By whom.
+    pub by: String,
+    /// Since when.
+    pub at: Millis,
+    /// Until when.
+    pub until: Millis,
+}
+
+/// That somebody looks after an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// Since when.
+    pub at: Millis,
+    /// Who.
+    pub by: String,
+    /// Why nobody need be told again.
+    pub reason: String,
+}
+
+type Row = (String, String, String, String, String, i64, i64);
+
+impl Scope {
+    fn parts(&self) -> (&'static str, String) {
+        match self {
+            Self::Incident(id) => ("incident", id.clone()),
+            Self::Collection(address) => ("collection", address.to_checksum(None)),
+            Self::Content(digest) => ("content", digest.to_string()),
+        }
+    }
+
+    fn parse(scope: &str, target: String) -> Result<Self> {
+        let corrupt = || LedgerError::Corrupt(format!("the {scope} of a silence"));
+        Ok(match scope {
+            "incident" => Self::Incident(target),
+            "collection" => Self::Collection(target.parse().map_err(|_| corrupt())?),
+            "content" => Self::Content(digest_of(&target).map_err(|_| corrupt())?),
+            _ => return Err(corrupt()),
+        })
+    }
+
+    /// Whether an incident is one of these.
+    pub fn covers(&self, incident: &Incident) -> bool {
+        let content = incident.subject.content().or(incident.subject.removal());
+        match self {
+            Self::Incident(id) => incident.id == *id,
+            Self::Collection(address) => incident.collection == *address,
+            Self::Content(digest) => content.is_some_and(|(_, known)| known.digest == *digest),
+        }
+    }
+}
+
+/// Until when an incident is silent, if it is.
+pub fn silent_until(silences: &[Silence], incident: &Incident) -> Option<Millis> {
+    let covering = silences.iter().filter(|silence| silence.scope.covers(incident));
+    covering.map(|silence| silence.until).max()
+}
+
+impl Tx {
+    /// Begins a silence.
+    pub async fn silence(&mut self, silence: &Silence) -> Result<()> {
+        let (scope, target) = silence.scope.parts();
+        execute!(
+            self,
+            "INSERT INTO silences (id, scope, target, reason, set_by, set_at, until_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            &silence.id,
+            scope,
+            target,
+            text(&silence.reason),
+            text(&silence.by),
+            silence.at,
+            silence.until,
+        )?;
+        Ok(())
+    }
+
+    /// Ends the silences in force over exactly this; gives how many there were.
+    pub async fn unsilence(&mut self, scope: &Scope, by: &str, now: Millis) -> Result<u64> {
+        let (scope, target) = scope.parts();
+        Ok(execute!(
+            self,
+            "UPDATE silences SET ended_at = $3, ended_by = $4
+             WHERE scope = $1 AND target = $2 AND ended_at IS NULL AND until_at > $3",
+            scope,
+            target,
+            now,
+            text(by),
+        )?)
+    }
+
+    /// The silences in force, oldest first.
+    pub async fn silences(&mut self, now: Millis) -> Result<Vec<Silence>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            Row,
+            "SELECT id, scope, target, reason, set_by, set_at, until_at FROM silences
+             WHERE ended_at IS NULL AND until_at > $1 ORDER BY set_at, id",
+            now,
+        )?;
+        rows.into_iter()
+            .map(|(id, scope, target, reason, by, at, until)| {
+                let scope = Scope::parse(&scope, target)?;
+                Ok(Silence { id, scope, reason, by, at, until })
+            })
+            .collect()
+    }
+
+    /// Writes down that somebody looks after an open incident. Gives `false` where it is not open.
+    pub async fn acknowledge(&mut self, incident: &str, ack: &Ack) -> Result<bool> {
+        let done = execute!(
+            self,
+            "UPDATE incidents SET acked_at = $2, acked_by = $3, ack_reason = $4
+             WHERE id = $1 AND closed_at IS NULL",
+            incident,
+            ack.at,
+            text(&ack.by),
+            text(&ack.reason),
+        )?;
+        Ok(done > 0)
+    }
+
+    /// Has what waits of an incident wait for the end of a silence or, where there is none any more, no
+    /// longer for it. What is on its way goes.
+    pub async fn withhold(
+        &mut self,
+        incident: &str,
+        until: Option<Millis>,
+        now: Millis,
+    ) -> Result<()> {
+        match until {
+            Some(until) => execute!(
+                self,
+                "UPDATE alerts SET due_at = $2, withheld = 1
+                 WHERE incident_id = $1 AND due_at IS NOT NULL AND taken = 0",
+                incident,
+                until,
+            )?,
+            None => execute!(
+                self,
+                "UPDATE alerts SET due_at = $2, withheld = 0
+                 WHERE incident_id = $1 AND due_at IS NOT NULL AND withheld = 1",
+                incident,
+                now,
+            )?,
+        };
+        Ok(())
+    }
+
+    /// Drops what waits for the end of a silence to be told of an incident: there is newer news of it.
+    pub async fn supersede(&mut self, incident: &str) -> Result<()> {
+        execute!(
+            self,
+            "UPDATE alerts SET due_at = NULL, last_error = 'silenced: there was newer news'
+             WHERE incident_id = $1 AND due_at IS NOT NULL AND withheld = 1",
+            incident,
+        )?;
+        Ok(())
+    }
+}
