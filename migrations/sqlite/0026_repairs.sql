@@ -26,3 +26,8 @@ ALTER TABLE messages ADD COLUMN ended_at BIGINT;
 -- Of a FORGET: the message that it takes back.
 ALTER TABLE messages ADD COLUMN target TEXT;
 CREATE INDEX messages_live ON messages (created_at) WHERE ended_at IS NULL;
+
+-- Whether it was told of an incident that all was tried in vain. And incidents of kind `credits`: who pays for a collection's
+-- STOREs can't for long.
+ALTER TABLE incidents ADD COLUMN stuck BIGINT NOT NULL DEFAULT 0;
+CREATE UNIQUE INDEX incidents_credits ON incidents (collection_id) WHERE closed_at IS NULL AND kind = 'credits';

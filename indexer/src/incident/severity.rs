@@ -28,6 +28,8 @@ pub enum Kind {
     Removal,
     /// A collection that is not read any further.
     Halted,
+    /// Who pays for a collection's STOREs can't for long.
+    Credits,
 }
 
 macro_rules! words {
@@ -74,7 +76,13 @@ macro_rules! words {
 }
 
 words!(Severity { Info = "info", Warning = "warning", Critical = "critical" });
-words!(Kind { Content = "content", Path = "path", Removal = "removal", Halted = "halted" });
+words!(Kind {
+    Content = "content",
+    Path = "path",
+    Removal = "removal",
+    Halted = "halted",
+    Credits = "credits",
+});
 
 impl Severity {
     /// Of an incident of a kind whose subject has this health now. What is about to happen, or is below
@@ -82,7 +90,7 @@ impl Severity {
     /// itself is lost, an incident of its own says so.
     pub fn of(kind: Kind, health: Health) -> Self {
         match (kind, health) {
-            (Kind::Halted, _) | (Kind::Content, Health::Lost) => Self::Critical,
+            (Kind::Halted, _) | (Kind::Content | Kind::Credits, Health::Lost) => Self::Critical,
             (Kind::Path | Kind::Removal, _) | (_, Health::Degraded | Health::Unverifiable) => {
                 Self::Warning
             }

@@ -15,6 +15,8 @@ pub enum Transition {
     Improved,
     /// It is as bad as before, and shows in another way: other nodes.
     Changed,
+    /// All that could be tried was in vain: somebody must do something.
+    Stuck,
     /// It comes and goes: it is told once so, in the place of each time.
     Flapping,
     /// Somebody looks after it.
@@ -31,6 +33,7 @@ impl Transition {
             Self::Worsened => "incident.worsened",
             Self::Improved => "incident.improved",
             Self::Changed => "incident.changed",
+            Self::Stuck => "incident.stuck",
             Self::Flapping => "incident.flapping",
             Self::Acknowledged => "incident.acknowledged",
             Self::Recovered => "incident.recovered",

@@ -88,6 +88,8 @@ pub enum Subject {
     },
     /// The whole collection: it is halted.
     Halted,
+    /// The account that pays for the collection's STOREs: its credits do not last.
+    Credits,
 }
 
 impl Subject {
@@ -98,6 +100,7 @@ impl Subject {
             Self::Path { .. } => Kind::Path,
             Self::Removal { .. } => Kind::Removal,
             Self::Halted => Kind::Halted,
+            Self::Credits => Kind::Credits,
         }
     }
 
@@ -105,7 +108,7 @@ impl Subject {
     pub fn content(&self) -> Option<(RowId, ContentId)> {
         match self {
             Self::Content { row, id } => Some((*row, *id)),
-            Self::Path { .. } | Self::Removal { .. } | Self::Halted => None,
+            _ => None,
         }
     }
 
@@ -113,7 +116,7 @@ impl Subject {
     pub fn removal(&self) -> Option<(RowId, ContentId)> {
         match self {
             Self::Removal { row, id } => Some((*row, *id)),
-            Self::Content { .. } | Self::Path { .. } | Self::Halted => None,
+            _ => None,
         }
     }
 
@@ -121,7 +124,7 @@ impl Subject {
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::Path { reference } => Some(reference),
-            Self::Content { .. } | Self::Removal { .. } | Self::Halted => None,
+            _ => None,
         }
     }
 }
@@ -188,6 +191,7 @@ impl IncidentRow {
                 _ => Subject::Content { row, id: content_id(codec, digest)? },
             },
             (.., Some(reference)) => Subject::Path { reference },
+            _ if self.kind == Kind::Credits.as_str() => Subject::Credits,
             _ => Subject::Halted,
         };
         Ok(Incident {
@@ -330,6 +334,13 @@ impl Tx {
         );
         let rows = fetch!(fetch_all, self, IncidentRow, waiting)?;
         rows.into_iter().map(IncidentRow::into_incident).collect()
+    }
+
+    /// Writes down that all was tried in vain. Gives `false` where that was written down before.
+    pub async fn incident_stuck(&mut self, id: &str) -> Result<bool> {
+        let update = "UPDATE incidents SET stuck = 1
+                      WHERE id = $1 AND stuck = 0 AND closed_at IS NULL";
+        Ok(execute!(self, update, id)? > 0)
     }
 
     /// Writes down that an open incident looks different now.

@@ -116,6 +116,8 @@ pub struct Settings {
     pub pin_wait: Duration,
     /// Larger content is not repaired, in bytes.
     pub max_size: u64,
+    /// How long the account's credits must last, in milliseconds.
+    pub credits_last: i64,
     /// Whether repairs are only said.
     pub dry_run: bool,
     /// How much may be spent on them.
@@ -155,6 +157,7 @@ impl Settings {
             price: Credits::from_number(config.aleph.credits_per_mib_hour).unwrap_or_default(),
             pin_wait: config.repair.pin_wait.0,
             max_size: config.repair.max_size,
+            credits_last: config.repair.credits_last.millis(),
             dry_run: config.repair.dry_run,
             budget: config.repair.budget.unspent(),
             provenance: config.aleph.provenance.millis(),

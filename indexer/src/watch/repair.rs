@@ -13,6 +13,7 @@ mod cases;
 mod forget;
 mod source;
 mod stores;
+mod stuck;
 
 use std::collections::BTreeSet;
 
@@ -144,7 +145,9 @@ impl Watch {
         }
         let undone: Vec<_> = undone.into_iter().map(|(_, one)| one).collect();
         let mut tx = self.ledger.write().await?;
-        tx.note_undone(&undone, ledger::now()).await?;
+        let now = ledger::now();
+        tx.note_undone(&undone, now).await?;
+        self.tell_stuck(&mut tx, &undone, now).await?;
         tx.commit().await?;
         crash::point("repair.undone-noted");
         Ok(())

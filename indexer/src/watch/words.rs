@@ -45,7 +45,7 @@ fn meaning(kind: Kind, over: bool, health: Option<Health>) -> &'static str {
         (Kind::Content, true, Some(_)) => {
             "As many independent nodes as the policy asks for serve the right bytes again."
         }
-        (_, true, None) if kind != Kind::Halted => {
+        (Kind::Content | Kind::Path | Kind::Removal, true, None) => {
             "It is over: what it was about is kept, found, or looked after no more."
         }
         (Kind::Content, _, Some(Health::Lost)) => {
@@ -62,6 +62,11 @@ fn meaning(kind: Kind, over: bool, health: Option<Health>) -> &'static str {
         }
         (Kind::Removal, ..) => {
             "A node will delete its copy soon, since nothing pays for it there any more."
+        }
+        (Kind::Credits, true, _) => "What Everhold stored for it goes on being kept.",
+        (Kind::Credits, false, _) => {
+            "When the credits are used up, the STOREs that Everhold signed end, and about a day later \
+             nodes delete what only those keep."
         }
         (Kind::Halted, true, _) => "Its mints and updates are followed again.",
         (Kind::Halted, false, _) => {
@@ -96,6 +101,7 @@ fn done(kind: Kind, over: bool, repairs: &[Repair]) -> String {
         (Kind::Halted, _) if !over => {
             "It stopped reading the collection, and changed nothing.".to_owned()
         }
+        (Kind::Credits, _) => "It signs no STORE beyond `[repair.budget]`.".to_owned(),
         (_, 0) => "It wrote down what it saw; it has repaired nothing.".to_owned(),
         (_, 1) => format!("One repair: {}.", newest.join("; ")),
         (_, all) if all <= MOST_REPAIRS => format!("{all} repairs: {}.", newest.join("; ")),
@@ -120,6 +126,10 @@ fn todo(incident: &Incident, over: bool, health: Option<Health>, token: Option<&
         (Kind::Path, ..) => format!(
             "Have whoever made the folder publish it whole, or the tokens point elsewhere. `{look}` shows \
              which they are."
+        ),
+        (Kind::Credits, ..) => format!(
+            "Give the account credits, or let go of what need not be kept. `everhold repairs` shows what \
+             is signed, and what it costs."
         ),
         (Kind::Removal, ..) => format!("Pay for it, or store it anew. `{look}` shows its STOREs."),
         (Kind::Halted, ..) => {

@@ -19,6 +19,8 @@ pub struct Setup {
     pub connected: bool,
     /// Whether accounts must pay.
     pub billing: bool,
+    /// More arguments of each node.
+    pub arguments: Vec<String>,
     /// Tokens in the folder.
     pub tokens: u64,
     /// The token whose picture is larger than 1 MiB.
@@ -39,6 +41,7 @@ impl Default for Setup {
             nodes: 3,
             connected: false,
             billing: false,
+            arguments: Vec::new(),
             tokens: 2,
             large: None,
             codec: "raw",
@@ -202,6 +205,7 @@ async fn start_nodes(setup: &Setup) -> Result<Vec<DevNode>> {
             no_ipfs: !setup.connected,
             trusting: Some(!setup.connected),
             billing: setup.billing,
+            arguments: setup.arguments.clone(),
             ..NodeOptions::default()
         };
         let node = DevNode::start(options).await?;

@@ -1,6 +1,6 @@
 //! What repairs have cost.
 
-use super::{Payer, Result, Tx, fetch, payer, uint};
+use super::{Payer, Result, RowId, Tx, fetch, payer, uint};
 use crate::{
     ledger::Millis,
     repair::{Credits, Spent},
@@ -10,6 +10,25 @@ type HourRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64, i64, i64);
 type BillRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64);
 
 impl Tx {
+    /// The collections in use that name content for which STOREs signed here are paid by credits.
+    pub async fn collections_paid_for(&mut self) -> Result<Vec<RowId>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (i64,),
+            "SELECT DISTINCT c.id FROM (
+                SELECT t.collection_id FROM messages m JOIN tokens t ON t.content_id = m.content_id
+                WHERE m.ended_at IS NULL AND m.kind = 'STORE' AND m.credits > 0
+                UNION ALL
+                SELECT t.collection_id FROM messages m JOIN links l ON l.child_id = m.content_id
+                JOIN tokens t ON t.content_id = l.parent_id
+                WHERE m.ended_at IS NULL AND m.kind = 'STORE' AND m.credits > 0
+             ) AS naming JOIN collections c ON c.id = naming.collection_id
+             WHERE c.active = 1 ORDER BY c.id",
+        )?;
+        Ok(rows.into_iter().map(|(collection,)| collection).collect())
+    }
+
     /// What was spent in a time, and what recurs each hour, by whose account it goes on.
     pub async fn spending(
         &mut self,

@@ -4,7 +4,7 @@
 use std::fs;
 
 use everhold_e2e::{
-    Result, Setup, World, accounts,
+    AlertReceiver, Alerting, Result, Setup, World, accounts,
     ended::Ended,
     node,
     report::{incidents, items, text},
@@ -212,4 +212,57 @@ async fn another_account_pays_once_it_has_let_the_key_sign() -> Result<()> {
     assert_eq!((&revoked["authorized"], items(&revoked["nodes"]).len()), (&json!(false), 2));
     refused(&world, &["delegate", "--to", account, "--private-key-file", &world.key], &["itself"])
         .await
+}
+
+/// What is told to a sink of the account that pays, and of what can't be repaired, each once.
+#[tokio::test]
+async fn people_are_told_before_credits_run_out_and_where_all_was_in_vain() -> Result<()> {
+    let receiver = AlertReceiver::start("shared").await?;
+    let alert = Some(Alerting { url: receiver.url(), secret: "shared".to_owned() });
+    let repairer = accounts::REPAIRER.address;
+    // Two STOREs cost 8.985 an hour: these last 111 hours.
+    let arguments = vec!["--credit".to_owned(), format!("{repairer}=1000")];
+    let mut world = World::healthy(Setup { alert, arguments, ..two() }).await?;
+    let events = |kind: &str| {
+        let alerts = receiver.alerts().into_iter().filter(|alert| alert.body["kind"] == *kind);
+        alerts.map(|alert| (alert.event, alert.body)).collect::<Vec<_>>()
+    };
+    without_stores(&world).await?;
+    world.once(&[]).await?.gives(0)?;
+    let told = events("credits");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let (event, body) = &told[0];
+    assert_eq!((event.as_str(), &body["severity"]), ("incident.opened", &json!("warning")));
+    assert_eq!((&body["credits"], &body["credits_per_hour"]), (&json!(1000), &json!(8.985)));
+    assert_eq!((text(&body["account"]), &body["hours_left"]), (repairer, &json!(111)));
+    for words in ["meaning", "done", "todo"] {
+        assert!(!text(&body[words]).is_empty(), "{words}: {body}");
+    }
+    world.once(&[]).await?.gives(0)?;
+    assert_eq!(events("credits").len(), 1, "told once");
+    // It need not last so long.
+    let soon = [("EVERHOLD_REPAIR_CREDITS_LAST", "48h")];
+    world.everhold.run_with(["watch", "--once"], &soon).await?.gives(0)?;
+    let told = events("credits");
+    assert_eq!((told.len(), told[1].0.as_str()), (2, "incident.recovered"));
+
+    // And what nobody but a person can mend.
+    let (node, id) = (&world.nodes[0], world.id(1, "image").await?);
+    fs::remove_file(node.path(&id)).unwrap();
+    let path = "/api/v0/storage/add_file";
+    for _ in 0..2 {
+        node.fault(json!({"hash": null, "kind": "status", "status": 402, "path": path})).await?;
+        world.everhold.run_with(["watch", "--once"], &soon).await?.gives(3)?;
+    }
+    let told = events("content");
+    let stuck: Vec<_> = told.iter().filter(|(event, _)| event == "incident.stuck").collect();
+    assert_eq!(stuck.len(), 1, "{told:?}");
+    let body = &stuck[0].1;
+    assert_eq!(text(&body["content"]["id"]), id);
+    assert!(text(&body["todo"]).contains("too few credits"), "{body}");
+    assert!(text(&body["done"]).contains("upload at"), "{body}");
+    world.settings.more.clear();
+    node.fault(json!({"hash": null, "kind": "none"})).await?;
+    world.everhold.run_with(["watch", "--once"], &soon).await?.gives(0)?;
+    Ok(())
 }

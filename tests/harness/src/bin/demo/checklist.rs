@@ -16,6 +16,7 @@ pub(crate) enum Promise {
     Corrupt,
     CorruptAlert,
     CorruptRepaired,
+    Restored,
     Updated,
     TakenBack,
     Survived,
@@ -23,7 +24,7 @@ pub(crate) enum Promise {
 
 impl Promise {
     /// All of them, in the story's order.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Published,
         Self::Healthy,
         Self::Counted,
@@ -33,6 +34,7 @@ impl Promise {
         Self::Corrupt,
         Self::CorruptAlert,
         Self::CorruptRepaired,
+        Self::Restored,
         Self::Updated,
         Self::TakenBack,
         Self::Survived,
@@ -50,6 +52,7 @@ impl Promise {
             Self::Corrupt => "a node serves wrong bytes: corrupt",
             Self::CorruptAlert => "a signed alert names node and content",
             Self::CorruptRepaired => "the file is repaired: healthy",
+            Self::Restored => "every node loses a file: the vault has it",
             Self::Updated => "an owner's update is verified",
             Self::TakenBack => "a reorg takes back one mint",
             Self::Survived => "another mint survives in a new block",

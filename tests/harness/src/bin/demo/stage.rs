@@ -101,6 +101,7 @@ impl Stage {
             nodes: self.nodes.iter().map(DevNode::url).collect(),
             min: 4,
             repair_key: Some(repair_key),
+            more: "[vault]\nkeep = true\n".to_owned(),
             alert: Some(Alerting {
                 url: self.receiver.url(),
                 secret: self.receiver.secret().to_owned(),

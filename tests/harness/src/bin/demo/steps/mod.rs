@@ -6,6 +6,7 @@ mod loss;
 mod publishing;
 mod reorg;
 mod update;
+mod vault;
 mod watching;
 
 use everhold_harness::Result;
@@ -19,6 +20,7 @@ pub(crate) async fn all(stage: &mut Stage, story: &Story, checklist: &mut Checkl
     watching::tell(stage, story, checklist).await?;
     loss::tell(stage, story, checklist).await?;
     corruption::tell(stage, story, checklist).await?;
+    vault::tell(stage, story, checklist).await?;
     update::tell(stage, story, checklist).await?;
     reorg::tell(stage, story, checklist).await
 }
