@@ -45,9 +45,7 @@ mod walk;
 mod tests;
 
 pub use self::cid::{Cid, CidError};
-pub use car::{
-    CarBlock, CarCheck, CarError, CarFile, CarPart, CarReader, CarWriter, Next,
-};
+pub use car::{CarBlock, CarCheck, CarError, CarFile, CarPart, CarReader, CarWriter, Next};
 pub use codec::{Codec, CodecError};
 pub use data_uri::{Data, DataUri, DataUriError};
 pub use digest::{Digest, DigestError};

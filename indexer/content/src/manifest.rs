@@ -39,7 +39,8 @@ pub struct ManifestRoot {
 impl Manifest {
     /// Its blocks, the root first.
     pub fn blocks(&self) -> Vec<(Cid, Vec<u8>)> {
-        let links = |ids: &[ContentId]| Ipld::List(ids.iter().map(|id| link(&(*id).into())).collect());
+        let links =
+            |ids: &[ContentId]| Ipld::List(ids.iter().map(|id| link(&(*id).into())).collect());
         let mut root = BTreeMap::from([
             ("everhold".to_owned(), Ipld::Integer(1)),
             ("chain_id".to_owned(), Ipld::Integer(self.chain_id.into())),
@@ -121,8 +122,14 @@ mod tests {
     use crate::{Codec, id_of};
 
     fn manifest(contents: usize) -> Manifest {
-        let id = |n: usize| id_of(if n.is_multiple_of(2) { Codec::Raw } else { Codec::DagPb }, &n.to_be_bytes());
-        Manifest { chain_id: 1, collection: "0xabc".to_owned(), contents: (0..contents).map(id).collect() }
+        let id = |n: usize| {
+            id_of(if n.is_multiple_of(2) { Codec::Raw } else { Codec::DagPb }, &n.to_be_bytes())
+        };
+        Manifest {
+            chain_id: 1,
+            collection: "0xabc".to_owned(),
+            contents: (0..contents).map(id).collect(),
+        }
     }
 
     #[test]
@@ -132,7 +139,9 @@ mod tests {
             let written = manifest.blocks();
             assert_eq!(written.len(), blocks);
             assert!(written.iter().all(|(cid, block)| cid.names(block) == Ok(true)));
-            assert!(written.iter().all(|(cid, block)| cid.codec() == DAG_CBOR && block.len() < 1 << 20));
+            assert!(
+                written.iter().all(|(cid, block)| cid.codec() == DAG_CBOR && block.len() < 1 << 20)
+            );
             let root = Manifest::read(&written[0].1).unwrap();
             let mut all = root.manifest.contents.clone();
             let parts: Vec<Cid> = written[1..].iter().map(|(cid, _)| *cid).collect();

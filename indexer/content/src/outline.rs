@@ -97,8 +97,12 @@ impl Outline {
         }
         let size = read_all(file, |bytes| lanes.iter_mut().for_each(|lane| lane.update(bytes)))?;
         let found = lanes.into_iter().find_map(|lane| lane.finish(id));
-        Ok(found.map(|(profile, leaves, inner)| {
-            Outline { id, size, profile: Some(profile), leaves, inner }
+        Ok(found.map(|(profile, leaves, inner)| Outline {
+            id,
+            size,
+            profile: Some(profile),
+            leaves,
+            inner,
         }))
     }
 
@@ -125,9 +129,8 @@ impl Outline {
     /// Bytes of its [archive](Outline::archive).
     pub fn archive_bytes(&self) -> u64 {
         let nodes = self.inner.iter().flatten();
-        let section = |id: ContentId, size: u64| {
-            section_head(&Cid::from(id), size).len() as u64 + size
-        };
+        let section =
+            |id: ContentId, size: u64| section_head(&Cid::from(id), size).len() as u64 + size;
         let inner: u64 = nodes.map(|node| section(node.id, node.bytes.len() as u64)).sum();
         let leaf = |(at, id): (usize, &ContentId)| {
             let (frame, size, tail) = self.leaf(at);
@@ -186,9 +189,8 @@ impl Lane {
             self.trees.iter_mut().for_each(|(_, tree)| tree.push(last));
         }
         let mut trees = self.trees.into_iter();
-        let (profile, mut tree) = trees.find_map(|(profile, mut tree)| {
-            (tree.root().id == id).then_some((profile, tree))
-        })?;
+        let (profile, mut tree) = trees
+            .find_map(|(profile, mut tree)| (tree.root().id == id).then_some((profile, tree)))?;
         Some((profile, self.leaves, tree.take_inner()))
     }
 }

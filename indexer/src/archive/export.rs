@@ -11,10 +11,7 @@ use alloy::primitives::U256;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::{
-    Holders,
-    source::Taken,
-};
+use super::{Holders, source::Taken};
 use crate::{
     aside::io_aside,
     content::{CarReader, CarWriter, Cid, ContentId, DagLimits, Manifest, Outline},
@@ -173,8 +170,7 @@ impl Archive {
         let mut contents = Vec::with_capacity(rows.len());
         for batch in rows.chunks(BATCH) {
             let mut tx = ledger.read().await?;
-            let pictures =
-                ContentPicture::of_rows(&mut tx, batch, policy, ledger::now()).await?;
+            let pictures = ContentPicture::of_rows(&mut tx, batch, policy, ledger::now()).await?;
             let ids: HashMap<_, _> =
                 pictures.iter().map(|one| (one.content.row, one.content.id)).collect();
             contents.extend(batch.iter().filter_map(|row| ids.get(row)));
@@ -256,7 +252,8 @@ impl Archive {
         (self.begin, _) = {
             let begin = self.begin;
             let (behind, root) = write_manifest(&self.manifest, file.as_file_mut())?;
-            let (mut from, mut to) = (self.file.as_file().try_clone()?, file.as_file().try_clone()?);
+            let (mut from, mut to) =
+                (self.file.as_file().try_clone()?, file.as_file().try_clone()?);
             io_aside(move || {
                 from.seek(SeekFrom::Start(begin))?;
                 io::copy(&mut from, &mut to)

@@ -178,7 +178,9 @@ impl Archive {
             said.extend(read.manifest.contents);
             for part in read.parts {
                 let part = index.block(&part, limits.block_bytes)?;
-                said.extend(part.and_then(|block| Manifest::read_part(&block)).into_iter().flatten());
+                said.extend(
+                    part.and_then(|block| Manifest::read_part(&block)).into_iter().flatten(),
+                );
             }
         }
         Ok(said)

@@ -85,7 +85,9 @@ impl VaultConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
         if self.max_object > self.max_bytes {
-            return wrong("`[vault] max_object` is more than `max_bytes`: no such content has room");
+            return wrong(
+                "`[vault] max_object` is more than `max_bytes`: no such content has room",
+            );
         }
         let Some(s3) = &self.s3 else { return Ok(()) };
         if self.path.is_some() {
@@ -95,7 +97,9 @@ impl VaultConfig {
             return wrong("`[vault] s3` names no bucket");
         }
         if s3.access_key_file.is_some() != s3.secret_key_file.is_some() {
-            return wrong("`[vault] s3` needs both `access_key_file` and `secret_key_file`, or none");
+            return wrong(
+                "`[vault] s3` needs both `access_key_file` and `secret_key_file`, or none",
+            );
         }
         s3.url().map(|_| ())
     }
@@ -127,7 +131,10 @@ impl S3Config {
                 "`[vault] s3` has an endpoint that is neither http nor https".to_owned(),
             )),
             None => format!("https://s3.{}.amazonaws.com", self.region).parse().map_err(|_| {
-                ConfigError::Invalid(format!("`[vault] s3` has a region that is none: {}", self.region))
+                ConfigError::Invalid(format!(
+                    "`[vault] s3` has a region that is none: {}",
+                    self.region
+                ))
             }),
         }
     }

@@ -33,7 +33,9 @@ impl VaultError {
         match reason(error) {
             Some(cause) if is_full(cause) => Self::Full { vault, reason: cause.to_string() },
             Some(cause) => Self::Failed { vault, reason: cause.to_string() },
-            None => Self::Failed { vault, reason: everhold_net::shown(error.to_string().as_bytes()) },
+            None => {
+                Self::Failed { vault, reason: everhold_net::shown(error.to_string().as_bytes()) }
+            }
         }
     }
 

@@ -28,8 +28,8 @@ pub use self::{
     keeper::{KeepError, Keeper, Room},
     prove::{Proved, Unproved},
 };
-pub use crate::ledger::Form;
 use self::{names::Name, place::Place};
+pub use crate::ledger::Form;
 use crate::{
     config::{Config, ConfigError},
     content::ContentId,

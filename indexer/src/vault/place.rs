@@ -23,10 +23,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) fn configured(
-        config: &VaultConfig,
-        fetcher: &Fetcher,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn configured(config: &VaultConfig, fetcher: &Fetcher) -> Result<Self, ConfigError> {
         if let Some(s3) = &config.s3 {
             let name = format!("s3://{}/{}", s3.bucket, s3.prefix.trim_matches('/'));
             return Ok(Self::Bucket { name, store: s3::store(s3, fetcher)? });

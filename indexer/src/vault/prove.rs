@@ -6,9 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Form, Vault, VaultError};
 use crate::{
-    content::{
-        CarCheck, CarError, Cid, ContentId, DagLimits, Digest, Found, Next, Verifier, Walk,
-    },
+    content::{CarCheck, CarError, Cid, ContentId, DagLimits, Digest, Found, Next, Verifier, Walk},
     nodes::{Known, blocks::Sink},
 };
 

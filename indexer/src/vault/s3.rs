@@ -87,8 +87,11 @@ impl HttpConnector for Wire {
 impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (head, body) = request.into_parts();
-        let url: Url =
-            head.uri.to_string().parse().map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+        let url: Url = head
+            .uri
+            .to_string()
+            .parse()
+            .map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let body = body.collect().await?.to_bytes();
         let mut request = self.fetcher.request(head.method, url).headers(head.headers);
         if !body.is_empty() {

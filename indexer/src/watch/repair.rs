@@ -205,7 +205,8 @@ impl Watch {
         let (failed, last) = tx.failed_repairs(replica.content, replica.node, now).await?;
         let Some(last) = last else { return Ok(true) };
         // It failed while the vault did not have the bytes.
-        if tx.vault_object(replica.content).await?.is_some_and(|one| one.stored_at > Some(last)) {
+        let kept = tx.vault_object(replica.content).await?.and_then(|one| one.stored_at);
+        if kept.is_some_and(|at| at > last && is_believed(at, now)) {
             return Ok(true);
         }
         let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(0).min(20);
@@ -223,7 +224,10 @@ impl Watch {
 
     /// The bytes, from a node whose replica is verified, hashed again on their way to the disk.
     /// What turns out to be verified no more is written down.
-    pub(super) async fn copy_from_nodes(&self, content: &ContentPicture) -> Result<Source, WatchError> {
+    pub(super) async fn copy_from_nodes(
+        &self,
+        content: &ContentPicture,
+    ) -> Result<Source, WatchError> {
         let mut none = Source::None;
         let verified =
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));

@@ -66,7 +66,9 @@ impl Setting {
     async fn keep(&self, content: usize, bytes: u64) {
         let mut tx = self.story.ledger.write().await.unwrap();
         let row = self.contents[content];
-        tx.record_in_vault(row, (Form::File, bytes), NOW + content as i64, NOW + 500).await.unwrap();
+        tx.record_in_vault(row, (Form::File, bytes), NOW + content as i64, NOW + 500)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -102,8 +104,7 @@ async fn wants_nothing_that_is_there_or_denied_or_too_large(db: Database) {
 
 async fn gives_a_want_to_one_worker_and_back_after_its_lease(db: Database) {
     let setting = setting(&db).await;
-    let (first, second) =
-        tokio::join!(setting.wants(all(), NOW, 9), setting.wants(all(), NOW, 9));
+    let (first, second) = tokio::join!(setting.wants(all(), NOW, 9), setting.wants(all(), NOW, 9));
     // SQLite has one writer at a time; PostgreSQL's workers may both copy one, which harms nobody.
     assert_eq!(first.len().max(second.len()), 3);
     assert_eq!(setting.wants(all(), NOW, 9).await, [] as [RowId; 0]);

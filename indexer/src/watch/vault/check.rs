@@ -49,7 +49,9 @@ impl Watch {
             }
             Err(Unproved::Failed(error)) => Err(error.into()),
             Err(Unproved::Missing) => {
-                warn!("{id}: it is not in the vault any more; it is copied again where a node has it");
+                warn!(
+                    "{id}: it is not in the vault any more; it is copied again where a node has it"
+                );
                 self.is_wrong(one, "it was not there any more").await
             }
             Err(Unproved::Wrong(why)) => {

@@ -21,7 +21,7 @@ const AT_ONCE: usize = 4;
 /// What no node gave, though one seems to have it, is tried again after this.
 const SOON: Duration = Duration::from_secs(30);
 /// What there is no room for is tried again after this.
-const LATER: Duration = Duration::from_secs(10 * 60);
+pub(super) const LATER: Duration = Duration::from_secs(10 * 60);
 
 /// What became of a content that was to be copied.
 enum Copied {
@@ -73,8 +73,7 @@ impl Filling {
 /// After so many a full disk is left alone for the round.
 const MOST_TROUBLES: u32 = 8;
 
-const NO_BLOCKS: &str =
-    "it was cut in a way that nobody knows, and no node that has it gives its blocks now, in as many bytes \
+const NO_BLOCKS: &str = "it was cut in a way that nobody knows, and no node that has it gives its blocks now, in as many bytes \
      as [vault] max_object allows";
 
 impl Watch {
@@ -160,7 +159,9 @@ impl Watch {
             ledger::now().saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX))
         };
         let copied = match copied {
-            Err(error @ (WatchError::Vault(_) | WatchError::Temporary(_))) => Copied::Trouble(error),
+            Err(error @ (WatchError::Vault(_) | WatchError::Temporary(_))) => {
+                Copied::Trouble(error)
+            }
             other => other?,
         };
         let mut tx = self.ledger.write().await?;
@@ -212,7 +213,10 @@ impl Watch {
     }
 
     /// All blocks of a content in an archive, from a node that has it and gives blocks.
-    async fn blocks_of(&self, content: &ContentPicture) -> Result<Option<NamedTempFile>, WatchError> {
+    async fn blocks_of(
+        &self,
+        content: &ContentPicture,
+    ) -> Result<Option<NamedTempFile>, WatchError> {
         let id = content.content.id;
         let verified =
             content.replicas.iter().filter(|r| r.view.state == Some(ReplicaState::Verified));

@@ -7,13 +7,15 @@ use std::{
 };
 
 use everhold_e2e::{
-    Result, Setup, World,
+    Ipfs, Result, Setup, World,
     ended::Ended,
     node,
     report::{self, content, items, text},
     sha256,
 };
 use serde_json::{Value, json};
+
+use crate::unusual_dags::{bytes, ipfs, token_with};
 
 fn setup() -> Setup {
     Setup { nodes: 2, tokens: 2, ..Setup::default() }
@@ -120,8 +122,12 @@ async fn what_nobody_gives_is_named_and_the_rest_is_written() -> Result<()> {
     let restored = world.everhold.run(["restore", &path]).await?.gives(0)?;
     assert_eq!(counts(&restored), [3, 0, 0], "{restored}");
     // A denied content is as good as not there.
-    world.everhold.json(["deny", "add", &world.id(2, "image").await?, "--reason", "a test"]).await?;
-    let exported = world.everhold.run(["export", &world.collection, &path, "-y"]).await?.gives(3)?;
+    world
+        .everhold
+        .json(["deny", "add", &world.id(2, "image").await?, "--reason", "a test"])
+        .await?;
+    let exported =
+        world.everhold.run(["export", &world.collection, &path, "-y"]).await?.gives(3)?;
     assert!(exported["missing"].to_string().contains("denied"), "{exported}");
     Ok(())
 }
@@ -195,6 +201,42 @@ async fn files_that_are_none_are_refused() -> Result<()> {
     let run = world.everhold.run(["export", &world.collection, "none/x.car", "-q"]).await?;
     run.refuses(&["none/x.car"])?;
     assert!(!world.everhold.dir().join("x.car").exists());
+    Ok(())
+}
+
+/// A picture that was cut in a way nobody knows is kept, exported and restored as its blocks.
+#[tokio::test]
+async fn an_ipfs_daemon_imports_one_and_serves_what_is_in_it() -> Result<()> {
+    let (from, to) = (Ipfs::start().await?, Ipfs::start().await?);
+    let picture = from.add(&[("", &bytes())], "chunker=size-1000&cid-version=1").await?;
+    let more = ipfs(&[from.rpc()], &[]) + "[vault]\nkeep = true\n";
+    let world = token_with(&picture, more).await?;
+    world.once(&["--no-repair"]).await?;
+    let image = content(&world.token(1).await?, "image")?.clone();
+    assert_eq!((&image["health"], &image["vault"]["form"]), (&json!("healthy"), &json!("car")));
+    let car = Car::export(&world).await?;
+    assert_eq!(car.exported["contents"], 2);
+
+    let root = to.import(&car.bytes).await?;
+    let pinned = to.call(&format!("pin/ls?arg={root}")).await?;
+    assert!(String::from_utf8_lossy(&pinned).contains(&root), "{root}");
+    assert!(to.call(&format!("cat?arg={picture}&offline=true")).await? == bytes());
+    let document = content(&world.token(1).await?, "metadata")?["cid"].clone();
+    let document = to.call(&format!("cat?arg={}&offline=true", text(&document))).await?;
+    assert!(String::from_utf8_lossy(&document).contains(&picture));
+
+    fs::remove_dir_all(world.everhold.dir().join("everhold-vault")).unwrap();
+    let restored = car.restore(&world, 0).await?;
+    assert_eq!(counts(&restored), [2, 0, 0], "{restored}");
+    let image = content(&world.token(1).await?, "image")?.clone();
+    assert_eq!(image["vault"]["form"], "car");
+    // What the daemon exports itself, in an order of its own, is as good.
+    let theirs = world.everhold.dir().join("theirs.car");
+    fs::write(&theirs, from.export(&picture).await?).unwrap();
+    fs::remove_dir_all(world.everhold.dir().join("everhold-vault")).unwrap();
+    let theirs = theirs.display().to_string();
+    let restored = world.everhold.run(["restore", &theirs]).await?.gives(0)?;
+    assert_eq!(counts(&restored), [1, 0, 0], "{restored}");
     Ok(())
 }
 

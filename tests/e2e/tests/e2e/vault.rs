@@ -162,14 +162,18 @@ async fn what_is_denied_leaves_it_and_never_comes_back() -> Result<()> {
 async fn nothing_is_copied_unless_it_is_to_be() -> Result<()> {
     let world = World::healthy(Setup { more: "", ..keeping() }).await?;
     assert!(!world.everhold.dir().join("everhold-vault").exists());
-    assert_eq!(world.everhold.status().await?["vault"], json!({"objects": 0, "bytes": 0, "problems": 0}));
+    assert_eq!(
+        world.everhold.status().await?["vault"],
+        json!({"objects": 0, "bytes": 0, "problems": 0})
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn a_full_disk_is_said_once_and_stops_nothing_else() -> Result<()> {
     let mut world = World::start(keeping()).await?;
-    let large: Vec<u8> = (0..12_u32 << 18).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+    let large: Vec<u8> =
+        (0..12_u32 << 18).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
     fs::write(&world.art.tokens()[0].image, &large).unwrap();
     world.deploy(&[]).await?;
     world.publish(&[]).await?.gives(0)?;
@@ -195,8 +199,7 @@ async fn a_full_disk_is_said_once_and_stops_nothing_else() -> Result<()> {
 #[tokio::test]
 async fn it_is_set_right_with_the_ledger() -> Result<()> {
     let world = World::healthy(keeping()).await?;
-    let [image, metadata] =
-        [file(&world, 1, "image").await?, file(&world, 2, "metadata").await?];
+    let [image, metadata] = [file(&world, 1, "image").await?, file(&world, 2, "metadata").await?];
     // A row without an object.
     fs::remove_file(&image).unwrap();
     world.once(&[]).await?.gives(0)?;
