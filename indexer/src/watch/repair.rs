@@ -218,7 +218,7 @@ impl Watch {
     async fn verified_copy(&self, content: &ContentPicture) -> Result<Source, WatchError> {
         match self.copy_from_nodes(content).await? {
             Source::Copy(file) => Ok(Source::Copy(file)),
-            otherwise => self.from_vault(content, otherwise).await,
+            otherwise => self.vault_copy(content, otherwise).await,
         }
     }
 

@@ -127,7 +127,7 @@ impl Watch {
     }
 
     /// The vault's copy of what no node gives, proved; else what there was `otherwise`.
-    pub(super) async fn from_vault(
+    pub(super) async fn vault_copy(
         &self,
         content: &ContentPicture,
         otherwise: Source,

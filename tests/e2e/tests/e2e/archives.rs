@@ -95,7 +95,7 @@ async fn one_of_a_token_has_what_that_names() -> Result<()> {
     wipe(&world).await?;
     let restored = world.everhold.run(["restore", &path]).await?.gives(0)?;
     let ids = [world.id(2, "metadata").await?, world.id(2, "image").await?];
-    let mut given: Vec<_> = items(&restored["restored"]).iter().map(|id| text(id)).collect();
+    let mut given: Vec<_> = items(&restored["restored"]).iter().map(text).collect();
     given.sort_unstable();
     let mut expected: Vec<_> = ids.iter().map(String::as_str).collect();
     expected.sort_unstable();
