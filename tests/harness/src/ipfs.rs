@@ -119,7 +119,11 @@ impl Ipfs {
         let answer = self.http.bytes(Method::POST, &url, &kind, form).await?;
         let last = answer.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
         let last: Value = serde_json::from_slice(last.context("import")?).context("import")?;
-        Ok(last["Root"]["Cid"]["/"].as_str().context(format!("import: {last}"))?.to_owned())
+        let root = &last["Root"];
+        match (root["Cid"]["/"].as_str(), root["PinErrorMsg"].as_str()) {
+            (Some(cid), None | Some("")) => Ok(cid.to_owned()),
+            _ => Err(Error::new(format!("import: {last}"))),
+        }
     }
 
     /// The archive (CAR) of a DAG.
