@@ -10,4 +10,4 @@ CREATE TABLE vault_objects (
     due_at     BIGINT NOT NULL,
     problem    TEXT
 ) WITHOUT ROWID;
-CREATE INDEX vault_objects_due ON vault_objects (due_at) WHERE form IS NOT NULL;
+CREATE INDEX vault_objects_due ON vault_objects (due_at);

@@ -54,7 +54,7 @@ impl Holders {
         urls: &HashMap<RowId, String>,
     ) -> io::Result<Result<Taken, String>> {
         let (id, known) = (content.content.id, content.content.known);
-        match self.from_vault(content).await {
+        match self.in_vault(content).await {
             Ok(Some(taken)) => return Ok(Ok(taken)),
             Ok(None) => {}
             Err(VaultError::Temporary(error)) => return Err(error),
@@ -100,7 +100,7 @@ impl Holders {
     }
 
     /// What the vault has, as it has it, once it is proved.
-    async fn from_vault(&self, content: &ContentPicture) -> Result<Option<Taken>, VaultError> {
+    async fn in_vault(&self, content: &ContentPicture) -> Result<Option<Taken>, VaultError> {
         let (id, known) = (content.content.id, content.content.known);
         let Some(found) = self.vault.find(&id).await? else { return Ok(None) };
         let taken = match found.form {

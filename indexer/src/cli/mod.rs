@@ -309,7 +309,7 @@ fn start_log(global: &Global, with_time: bool) {
         (_, 0) => "warn,everhold=info",
         (_, 1) => "warn,everhold=debug",
         // HTTP libraries log URLs, and those of RPCs and webhooks hold keys.
-        _ => "debug,everhold=trace,alloy=warn,hyper=warn,reqwest=warn",
+        _ => "debug,everhold=trace,alloy=warn,hyper=warn,reqwest=warn,object_store=warn",
     };
     let filter = EnvFilter::try_from_env("EVERHOLD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());

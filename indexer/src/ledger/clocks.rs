@@ -19,6 +19,8 @@ pub struct LongestWaits {
     pub path: Millis,
     /// An alert.
     pub alert: Millis,
+    /// A look at what the vault holds, or another try to copy something into it.
+    pub vault: Millis,
     /// What is due that somebody took.
     pub lease: Millis,
     /// What has been done: so much clocks may differ.
@@ -40,6 +42,8 @@ const LINK_PATHS: &str = "UPDATE links SET path_due = $1 WHERE (parent_id, posit
 /// Those that a silence holds back are due when a person said so.
 const ALERTS: &str = "UPDATE alerts SET due_at = $1 WHERE seq IN
     (SELECT seq FROM alerts WHERE due_at > $2 AND withheld = 0 LIMIT $3)";
+const VAULT: &str = "UPDATE vault_objects SET due_at = $1 WHERE content_id IN
+    (SELECT content_id FROM vault_objects WHERE due_at > $2 LIMIT $3)";
 /// Else who is named no more stays until that time.
 const ANNOUNCEMENTS: &str = "UPDATE announcements SET named_at = $1
     WHERE (content_id, node_id, router_id) IN
@@ -104,6 +108,7 @@ impl Tx {
             (URI_PATHS, longest.path),
             (LINK_PATHS, longest.path),
             (ALERTS, longest.alert),
+            (VAULT, longest.vault),
             (ANNOUNCEMENTS, longest.skew),
         ] {
             brought += execute!(self, update, now, after(wait), limit)?;

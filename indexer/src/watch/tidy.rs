@@ -35,7 +35,8 @@ impl Watch {
 
     /// Makes what is due later than anything can be due now: our clock was ahead, and is no longer.
     pub(super) async fn set_right(&self) -> Result<(), WatchError> {
-        let (longest, mut all) = (longest_waits(&self.settings), 0);
+        let vault = self.tended.longest_wait();
+        let (longest, mut all) = (longest_waits(&self.settings, vault), 0);
         loop {
             let mut tx = self.ledger.write().await?;
             let brought = tx.bring_back_from_the_future(ledger::now(), &longest, AT_ONCE).await?;
@@ -65,7 +66,7 @@ impl Watch {
 }
 
 /// A little above the longest that these settings put anything off.
-fn longest_waits(settings: &Settings) -> LongestWaits {
+fn longest_waits(settings: &Settings, vault: Millis) -> LongestWaits {
     let rest = Millis::try_from(MAX_RETRY_AFTER.as_millis()).unwrap_or(Millis::MAX);
     let (policy, schedule) = (&settings.policy, &settings.schedule);
     let stores = settings.provenance.max(provenance::SOON).max(provenance::LEASE);
@@ -78,6 +79,7 @@ fn longest_waits(settings: &Settings) -> LongestWaits {
         uri: and_more(schedule.recheck.max(uris::LEASE)),
         path: and_more(paths::LONGEST.max(paths::LEASE)),
         alert: and_more(alert::longest_wait()),
+        vault: and_more(vault),
         lease: and_more(verify::LEASE),
         skew: health::AHEAD,
     }

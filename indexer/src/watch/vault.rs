@@ -16,9 +16,10 @@ use tracing::{info, warn};
 use super::{
     Watch, WatchError,
     repair::{Source, Wanted},
+    verify::LEASE,
 };
 use crate::{
-    ledger::{self, Tx},
+    ledger::{self, Millis, Tx},
     vault::{KeepError, Keeper, Stored, VaultError},
 };
 
@@ -48,6 +49,12 @@ impl Tended {
         Self { keeper, keep, compared: Mutex::default() }
     }
 
+    /// The longest that a look at the vault is put off.
+    pub(super) fn longest_wait(&self) -> Millis {
+        let later = Millis::try_from(copy::LATER.as_millis()).unwrap_or(Millis::MAX);
+        self.keeper.next_check(0).max(LEASE).max(later)
+    }
+
     /// Whether it is time to compare; then the next time is a while off.
     fn is_time_to_compare(&self) -> bool {
         let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,8 +72,8 @@ impl Tended {
 
 impl Watch {
     /// One look at the vault. What is wrong with the vault itself, as a full disk, stops no more of it
-    /// than it must, and is told in the end.
-    pub(super) async fn tend_vault(&self) -> Result<VaultRound, WatchError> {
+    /// than it must, and is given beside.
+    async fn tend_vault(&self) -> Result<(VaultRound, Option<WatchError>), WatchError> {
         let mut round = VaultRound::default();
         let mut trouble = None;
         let mut note = |done: Result<u64, WatchError>| match done {
@@ -89,25 +96,26 @@ impl Watch {
         let (copied, filled) = self.fill_vault().await;
         round.copied = copied;
         note(filled.map(|()| copied))?;
-        trouble.map_or(Ok(round), Err)
+        Ok((round, trouble))
     }
 
     /// The same in a single round, which goes on whatever is wrong with the vault.
     pub(super) async fn tend_vault_once(&self) -> Result<VaultRound, WatchError> {
-        match self.tend_vault().await {
-            Err(error @ (WatchError::Vault(_) | WatchError::Temporary(_))) => {
-                warn!("{error}");
-                Ok(VaultRound::default())
-            }
-            other => other,
+        let (round, trouble) = self.tend_vault().await?;
+        if let Some(error) = trouble {
+            warn!("{error}");
         }
+        Ok(round)
     }
 
     /// The same from time to time.
     pub(super) async fn tend_vault_forever(&self) {
         let pace = PACE.max(self.settings.poll);
         let give_back = async |tx: &mut Tx| tx.release_vault().await;
-        let tend = async || self.tend_vault().await.map(|_| ());
+        let tend = async || match self.tend_vault().await?.1 {
+            Some(error) => Err(error),
+            None => Ok(()),
+        };
         self.again_and_again("looking after the vault", pace, give_back, tend).await;
     }
 
@@ -122,7 +130,7 @@ impl Watch {
     }
 
     /// The vault's copy of what no node gives, proved; else what there was `otherwise`.
-    pub(super) async fn from_vault(
+    pub(super) async fn vault_copy(
         &self,
         wanted: &Wanted,
         otherwise: Source,

@@ -6,8 +6,8 @@ use everhold::{
     health::{Health, ReplicaState, Schedule},
     incident::Transition,
     ledger::{
-        Announcement, Incident, Judged, Ledger, LongestWaits, Named, NewAlert, Node, NodeKind,
-        ProbeRecord, SPOT_ABOVE, Subject,
+        Announcement, Form, Incident, Judged, Ledger, LongestWaits, Named, NewAlert, Node,
+        NodeKind, ProbeRecord, SPOT_ABOVE, Subject,
     },
 };
 
@@ -25,6 +25,7 @@ on_both_engines!(
     brings_back_spot_checks,
     brings_back_uris_and_paths,
     brings_back_alerts,
+    brings_back_checks_of_the_vault,
     lets_go_who_was_named_at_a_time_to_come,
     sends_the_newest_message,
     leaves_what_is_put_off_rightly,
@@ -39,9 +40,21 @@ const LONGEST: LongestWaits = LongestWaits {
     uri: 2 * HOUR,
     path: 2 * HOUR,
     alert: 2 * HOUR,
+    vault: 2 * HOUR,
     lease: 2 * HOUR,
     skew: HOUR,
 };
+
+async fn brings_back_checks_of_the_vault(db: Database) {
+    let story = story(&db).await;
+    let (late, soon) = (row_of(&story.ledger, raw(1)).await, row_of(&story.ledger, raw(2)).await);
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.record_in_vault(late, (Form::File, 1), NOW + AHEAD, NOW + AHEAD + HOUR).await.unwrap();
+    tx.record_in_vault(soon, (Form::File, 1), NOW, NOW + HOUR).await.unwrap();
+    tx.bring_back_from_the_future(NOW, &LONGEST, 100).await.unwrap();
+    let due = tx.take_vault_checks(NOW, NOW + HOUR, 9).await.unwrap();
+    assert_eq!(due.iter().map(|one| one.content).collect::<Vec<_>>(), [late]);
+}
 
 async fn story(db: &Database) -> Story {
     let ledger = db.open().await;

@@ -111,6 +111,21 @@ impl Ipfs {
         Ok(last["Hash"].as_str().context("add")?.to_owned())
     }
 
+    /// Imports an archive (CAR), and pins its roots; gives the CID of the last.
+    pub async fn import(&self, car: &[u8]) -> Result<String> {
+        let url = format!("{}/api/v0/dag/import?pin-roots=true", self.rpc);
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let form = form(&[("archive.car", car)]);
+        let answer = self.http.bytes(Method::POST, &url, &kind, form).await?;
+        let last = answer.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+        let last: Value = serde_json::from_slice(last.context("import")?).context("import")?;
+        let root = &last["Root"];
+        match (root["Cid"]["/"].as_str(), root["PinErrorMsg"].as_str()) {
+            (Some(cid), None | Some("")) => Ok(cid.to_owned()),
+            _ => Err(Error::new(format!("import: {last}"))),
+        }
+    }
+
     /// The archive (CAR) of a DAG.
     pub async fn export(&self, cid: &str) -> Result<Vec<u8>> {
         self.call(&format!("dag/export?arg={cid}")).await

@@ -54,6 +54,9 @@ impl Runway {
     }
 
     fn summary(&self) -> String {
+        if self.bill.0 == 0 {
+            return "no STORE that was signed for it is to be paid any more".to_owned();
+        }
         let lasts = span_text(self.hours.saturating_mul(3600));
         format!(
             "the {} credits of {} last {lasts}: STOREs signed for it cost {} an hour",
@@ -113,6 +116,11 @@ impl Watch {
         if self.settings.payment != Payment::Credit {
             return Ok(None);
         }
+        let bill = self.budget().await?.spent().recurring;
+        if bill == Credits::default() {
+            // Nobody is asked: whatever there is lasts for ever.
+            return Ok(Some(Runway::of(signer.address().to_checksum(None), 0, bill)));
+        }
         let account = self.settings.account.unwrap_or(signer.address()).to_checksum(None);
         let clients = self.aleph_clients();
         let asked = join_all(clients.iter().map(|(_, client)| client.credits(&account))).await;
@@ -120,7 +128,6 @@ impl Watch {
         said.sort_unstable();
         // One node that makes something up moves no median of three.
         let Some(balance) = said.get((said.len().max(1) - 1) / 2) else { return Ok(None) };
-        let bill = self.budget().await?.spent().recurring;
         Ok(Some(Runway::of(account, *balance, bill)))
     }
 

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::{MEMORY, Wanted, blocks::makes_blocks, can_be_repaired, stores::Live};
 use crate::{
     content::ContentId,
-    health::ReplicaState,
+    health::{ReplicaState, is_believed},
     ledger::{self, Replica, RowId, Undone},
     nodes::{Configured, NodeKind, aleph::Engine},
     picture::ContentPicture,
@@ -76,7 +76,8 @@ impl Watch {
         // It was in vain while the vault did not have the bytes.
         before.retain(|(content, _), attempts| {
             let last = attempts.last().filter(|last| last.action.is_none());
-            last.is_none_or(|last| kept.get(content).is_none_or(|at| *at <= last.started_at))
+            let kept = kept.get(content).filter(|at| is_believed(**at, ledger::now()));
+            last.is_none_or(|last| kept.is_none_or(|at| *at <= last.started_at))
         });
         let now = ledger::now();
         let awake = self.silent_but_awake(&unwell).await;

@@ -48,7 +48,7 @@ impl Watch {
     pub(super) async fn verified_copy(&self, wanted: &Wanted) -> Result<Source, WatchError> {
         match self.copy_from_nodes(wanted).await? {
             Source::Copy(file) => Ok(Source::Copy(file)),
-            otherwise => self.from_vault(wanted, otherwise).await,
+            otherwise => self.vault_copy(wanted, otherwise).await,
         }
     }
 

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 4;
 /// What no node gave, though one seems to have it, is tried again after this.
 const SOON: Duration = Duration::from_secs(30);
 /// What there is no room for is tried again after this.
-const LATER: Duration = Duration::from_secs(10 * 60);
+pub(super) const LATER: Duration = Duration::from_secs(10 * 60);
 
 /// What became of a content that was to be copied.
 enum Copied {

@@ -7,13 +7,15 @@ use std::{
 };
 
 use everhold_e2e::{
-    Result, Setup, World,
+    Ipfs, Result, Setup, World,
     ended::Ended,
     node,
     report::{self, content, items, text},
     sha256,
 };
 use serde_json::{Value, json};
+
+use crate::unusual_dags::{bytes, ipfs, token_with};
 
 fn setup() -> Setup {
     Setup { nodes: 2, tokens: 2, ..Setup::default() }
@@ -93,7 +95,7 @@ async fn one_of_a_token_has_what_that_names() -> Result<()> {
     wipe(&world).await?;
     let restored = world.everhold.run(["restore", &path]).await?.gives(0)?;
     let ids = [world.id(2, "metadata").await?, world.id(2, "image").await?];
-    let mut given: Vec<_> = items(&restored["restored"]).iter().map(|id| text(id)).collect();
+    let mut given: Vec<_> = items(&restored["restored"]).iter().map(text).collect();
     given.sort_unstable();
     let mut expected: Vec<_> = ids.iter().map(String::as_str).collect();
     expected.sort_unstable();
@@ -199,6 +201,43 @@ async fn files_that_are_none_are_refused() -> Result<()> {
     let run = world.everhold.run(["export", &world.collection, "none/x.car", "-q"]).await?;
     run.refuses(&["none/x.car"])?;
     assert!(!world.everhold.dir().join("x.car").exists());
+    Ok(())
+}
+
+/// A picture that was cut in a way nobody knows is kept, exported and restored as its blocks.
+#[tokio::test]
+async fn an_ipfs_daemon_imports_one_and_serves_what_is_in_it() -> Result<()> {
+    let (from, to) = (Ipfs::start().await?, Ipfs::start().await?);
+    let picture = from.add(&[("", &bytes())], "chunker=size-1000&cid-version=1").await?;
+    let more = ipfs(&[from.rpc()], &[]) + "[vault]\nkeep = true\n";
+    let world = token_with(&picture, more).await?;
+    world.once(&["--no-repair"]).await?;
+    let image = content(&world.token(1).await?, "image")?.clone();
+    assert_eq!((&image["health"], &image["vault"]["form"]), (&json!("healthy"), &json!("car")));
+    let car = Car::export(&world).await?;
+    assert_eq!(car.exported["contents"], 2);
+
+    let root = to.import(&car.bytes).await?;
+    let pinned = to.call(&format!("pin/ls?arg={root}")).await?;
+    let pinned = String::from_utf8_lossy(&pinned);
+    assert!(pinned.contains("recursive"), "all that it links is there: {pinned}");
+    assert!(to.call(&format!("cat?arg={picture}&offline=true")).await? == bytes());
+    let document = content(&world.token(1).await?, "metadata")?["cid"].clone();
+    let document = to.call(&format!("cat?arg={}&offline=true", text(&document))).await?;
+    assert!(String::from_utf8_lossy(&document).contains(&picture));
+
+    fs::remove_dir_all(world.everhold.dir().join("everhold-vault")).unwrap();
+    let restored = car.restore(&world, 0).await?;
+    assert_eq!(counts(&restored), [2, 0, 0], "{restored}");
+    let image = content(&world.token(1).await?, "image")?.clone();
+    assert_eq!(image["vault"]["form"], "car");
+    // What the daemon exports itself, in an order of its own, is as good.
+    let theirs = world.everhold.dir().join("theirs.car");
+    fs::write(&theirs, from.export(&picture).await?).unwrap();
+    fs::remove_dir_all(world.everhold.dir().join("everhold-vault")).unwrap();
+    let theirs = theirs.display().to_string();
+    let restored = world.everhold.run(["restore", &theirs]).await?.gives(0)?;
+    assert_eq!(counts(&restored), [1, 0, 0], "{restored}");
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use everhold_e2e::{
 use serde_json::{Value, json};
 
 /// A file of a hundred thousand bytes, the same each time.
-fn bytes() -> Vec<u8> {
+pub(crate) fn bytes() -> Vec<u8> {
     (0..100_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
@@ -26,7 +26,7 @@ async fn unusual() -> Result<Dag> {
 }
 
 /// The settings for these.
-fn ipfs(kubo: &[&str], gateways: &[&str]) -> String {
+pub(crate) fn ipfs(kubo: &[&str], gateways: &[&str]) -> String {
     format!("[ipfs]\nkubo = {kubo:?}\ngateways = {gateways:?}\n{PATIENCE}")
 }
 
@@ -34,7 +34,7 @@ fn ipfs(kubo: &[&str], gateways: &[&str]) -> String {
 const PATIENCE: &str = "[limits]\nfirst_byte_timeout = \"1s\"\n";
 
 /// A collection of one token on one aleph node, whose picture is a foreign CID.
-async fn token_with(picture: &str, ipfs: String) -> Result<World> {
+pub(crate) async fn token_with(picture: &str, ipfs: String) -> Result<World> {
     let mut world = World::start(Setup { nodes: 1, tokens: 0, ..Setup::default() }).await?;
     world.settings.more = ipfs;
     world.configure()?;
