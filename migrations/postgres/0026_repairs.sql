@@ -8,6 +8,8 @@ ALTER TABLE repairs ADD COLUMN bytes BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE repairs ADD COLUMN credits BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE repairs ADD COLUMN collection_id BIGINT REFERENCES collections (id);
 ALTER TABLE repairs ADD COLUMN token_id BYTEA;
+-- Whether the node refused the message that went with it.
+ALTER TABLE repairs ADD COLUMN refused BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE repairs ADD COLUMN owner BYTEA;
 
 -- There is one at a time for each replica. Those of before were only waited for while their process lived.

@@ -336,6 +336,31 @@ impl Tx {
         rows.into_iter().map(IncidentRow::into_incident).collect()
     }
 
+    /// The incidents that are open over contents, and of which it was not told that all was in vain.
+    pub async fn incidents_not_stuck(
+        &mut self,
+        contents: &[RowId],
+    ) -> Result<HashMap<RowId, Vec<Incident>>> {
+        let rows = fetch_in!(
+            self,
+            IncidentRow,
+            {}
+            concat!(
+                select_incidents_from!(),
+                " WHERE i.closed_at IS NULL AND i.stuck = 0 AND i.kind = 'content' AND i.content_id IN"
+            ),
+            contents,
+            "ORDER BY i.opened_at, i.id"
+        );
+        let mut all: HashMap<RowId, Vec<Incident>> = HashMap::new();
+        for row in rows {
+            if let Some(content) = row.content_id {
+                all.entry(content).or_default().push(row.into_incident()?);
+            }
+        }
+        Ok(all)
+    }
+
     /// Writes down that all was tried in vain. Gives `false` where that was written down before.
     pub async fn incident_stuck(&mut self, id: &str) -> Result<bool> {
         let update = "UPDATE incidents SET stuck = 1

@@ -74,7 +74,9 @@ pub use odd::OddLogs;
 pub use paths::{DuePath, PathOf};
 pub use probes::ProbeRecord;
 pub use providers::{Announcement, MOST_OF_A_CONTENT, MOST_PROVIDERS, Named};
-pub use repairs::{KeptMessage, NewMessage, NewRepair, Repair, RepairState, SentRepair, Undone};
+pub use repairs::{
+    FailedRepair, KeptMessage, NewMessage, NewRepair, Repair, RepairState, SentRepair, Undone,
+};
 pub use replicas::{Replica, StateChange};
 pub use silences::{Ack, Scope, Silence, silent_until};
 pub use spots::{DueSpot, SPOT_ABOVE, SpotRecord, SpotResult};

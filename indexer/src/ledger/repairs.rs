@@ -117,6 +117,17 @@ pub struct SentRepair {
     pub prove_by: Millis,
 }
 
+/// A repair that came to nothing.
+#[derive(Clone, Debug)]
+pub struct FailedRepair {
+    /// Which.
+    pub repair: RowId,
+    /// Why.
+    pub detail: String,
+    /// Whether the node refused the message that went with it.
+    pub is_refusal: bool,
+}
+
 /// Something that can't be done now, or at all.
 #[derive(Clone, Debug)]
 pub struct Undone {
@@ -272,13 +283,14 @@ impl Tx {
     }
 
     /// Writes down that repairs failed, and why, unless a probe has settled them already.
-    pub async fn repairs_failed(&mut self, failed: &[(RowId, String)], now: Millis) -> Result<()> {
+    pub async fn repairs_failed(&mut self, failed: &[FailedRepair], now: Millis) -> Result<()> {
         insert_rows!(
             self,
-            "WITH failed (id, detail, at) AS (",
+            "WITH failed (id, detail, refused, at) AS (",
             failed,
-            |one| (one.0, text(&one.1), now),
-            ") UPDATE repairs SET state = 'failed', detail = failed.detail, finished_at = failed.at
+            |one| (one.repair, text(&one.detail), i64::from(one.is_refusal), now),
+            ") UPDATE repairs SET state = 'failed', detail = failed.detail,
+                    refused = failed.refused, finished_at = failed.at
                FROM failed WHERE repairs.id = failed.id AND repairs.state IN ('planned', 'sent')"
         );
         Ok(())
@@ -290,6 +302,13 @@ impl Tx {
             let detail = text(&one.detail);
             let Some(action) = one.action else {
                 self.give_up_planned(one.content, one.node, now).await?;
+                // The same as was said last is not written down again.
+                let again = "UPDATE repairs SET started_at = $4, finished_at = $4
+                    WHERE action = 'none' AND detail = $3 AND id = (SELECT MAX(id) FROM repairs
+                        WHERE content_id = $1 AND node_id = $2 AND state <> 'waiting')";
+                if execute!(self, again, one.content, one.node, &detail, now)? > 0 {
+                    continue;
+                }
                 let none = "INSERT INTO repairs
                     (content_id, node_id, action, state, detail, started_at, finished_at)
                     VALUES ($1, $2, $3, 'failed', $4, $5, $5)";

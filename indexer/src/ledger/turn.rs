@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::{Ledger, LedgerError, Pool, Result};
 
@@ -22,14 +22,28 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The right to repair, for as long as it is held.
 #[derive(Debug)]
 pub struct Turn {
-    _held: Held,
+    held: Held,
+}
+
+impl Turn {
+    /// Sees that the turn is held still: a connection to PostgreSQL may have been cut, and another process
+    /// have it by now.
+    ///
+    /// # Errors
+    /// Where it is lost.
+    pub async fn must_be_held(&mut self) -> Result<()> {
+        if let Held::Connection(connection) = &mut self.held {
+            connection.ping().await?;
+        }
+        Ok(())
+    }
 }
 
 /// What is held; it is let go of when it is dropped.
 #[derive(Debug)]
 enum Held {
     File(#[expect(dead_code, reason = "the lock is held by it")] File),
-    Connection(#[expect(dead_code, reason = "the lock is held by it")] Box<PgConnection>),
+    Connection(Box<PgConnection>),
     /// Nobody else can open this database.
     Alone,
 }
@@ -49,7 +63,7 @@ impl Ledger {
                 got.then(|| Held::Connection(Box::new(connection)))
             }
         };
-        Ok(held.map(|held| Turn { _held: held }))
+        Ok(held.map(|held| Turn { held }))
     }
 
     /// Waits for the turn.

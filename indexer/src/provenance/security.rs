@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Entries of one aggregate that are looked at.
 const MOST: usize = 1_000;
-/// The only type of message that is asked about here.
+/// The type of message that is asked about most.
 const STORE: &str = "STORE";
 
 /// Somebody who may act for the account.
@@ -45,12 +45,17 @@ impl Authorization {
 
     /// Whether it lets `sender` send a STORE on a chain and a channel.
     pub fn covers_store(&self, sender: &str, chain: &str, channel: Option<&str>) -> bool {
+        self.covers(sender, chain, channel, STORE)
+    }
+
+    /// Whether it lets `sender` send a message of a type on a chain and a channel.
+    pub fn covers(&self, sender: &str, chain: &str, channel: Option<&str>, kind: &str) -> bool {
         let channel_fits = self.channels.is_empty()
             || channel.is_some_and(|channel| self.channels.iter().any(|one| one == channel));
         self.address.eq_ignore_ascii_case(sender)
             && self.chain.as_ref().is_none_or(|one| one == chain)
             && channel_fits
-            && (self.types.is_empty() || self.types.iter().any(|one| one == STORE))
+            && (self.types.is_empty() || self.types.iter().any(|one| one == kind))
     }
 }
 

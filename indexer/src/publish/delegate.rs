@@ -24,7 +24,10 @@ pub enum DelegateError {
     #[error("no aleph node is configured: set [aleph] nodes")]
     NoNodes,
     /// Nobody says whom the account has authorised.
-    #[error("no node says whom {0} has authorised before: {1}; nothing was changed")]
+    #[error(
+        "not every node says whom {0} has authorised before, and what is written replaces all: {1}; \
+         nothing was changed"
+    )]
     Silent(Address, String),
     /// They say different things, and what is written replaces all.
     #[error(
@@ -90,16 +93,19 @@ pub async fn delegate(
     let is_it = |entry: &Value| is_ours(entry, delegate);
     let known = authorizations(&json!({ "authorizations": before }));
     let name = delegate.to_checksum(None);
-    let covers = known.iter().any(|one| one.covers_store(&name, "ETH", Some(channel)));
-    let is_there = if allow { covers } else { before.iter().any(is_it) };
+    let ours = json!({ "address": name, "chain": "ETH", "channels": [channel], "types": TYPES });
+    let covers = |kind| known.iter().any(|one| one.covers(&name, "ETH", Some(channel), kind));
+    let is_there = match allow {
+        true => TYPES.iter().all(|kind| covers(kind)),
+        false => before.iter().any(is_it),
+    };
     let mut message = None;
     if is_there != allow {
         let mut entries = before;
-        entries.retain(|entry| !is_it(entry));
+        // What it may do besides is not ours to take, unless all is taken back.
+        entries.retain(|entry| if allow { *entry != ours } else { !is_it(entry) });
         if allow {
-            entries.push(json!({
-                "address": name, "chain": "ETH", "channels": [channel], "types": TYPES,
-            }));
+            entries.push(ours);
         }
         let value = json!({ "authorizations": entries });
         let time = crate::ledger::now() as f64 / 1000.0;
@@ -142,6 +148,8 @@ async fn entries_now(clients: &[Client], account: Address) -> Result<Vec<Value>,
         }
     }
     match found {
+        // What is written replaces all: one that has it may be among the silent.
+        Some(_) if !silent.is_empty() => Err(DelegateError::Silent(account, silent.join("; "))),
         Some(Value::Array(entries)) => Ok(entries),
         Some(Value::Null) => Ok(Vec::new()),
         Some(_) => Err(DelegateError::Strange(account)),

@@ -6,6 +6,8 @@ use crate::health::is_believed;
 /// After a pass through all actions that did not help, the next begins after this (milliseconds);
 /// doubled each time.
 const BACKOFF: i64 = 30_000;
+/// Where nothing could be tried, it is looked again after this, each time: what was in the way may be gone.
+const LOOK_AGAIN: i64 = 60_000;
 const LONGEST_BACKOFF: i64 = 6 * 60 * 60 * 1000;
 /// A replica that was brought back and lost again within this time is one that does not last: each time
 /// counts as a pass that did not help.
@@ -20,8 +22,10 @@ pub enum Outcome {
     Sent,
     /// A probe proved it.
     Done,
-    /// The node said no, or could not be asked.
+    /// The node refused the message that went with it.
     Refused,
+    /// It was not done: the node refused the bytes, or could not be asked, or something else was in the way.
+    Failed,
     /// The node took it, and probes saw nothing right.
     Disproved,
 }
@@ -81,7 +85,7 @@ pub fn decide(options: &[Action], before: &[Attempt], patience: Patience, now: i
                     return Decision::Act { action, again: Some(last.row) };
                 }
             }
-            Outcome::Done | Outcome::Refused | Outcome::Disproved => {}
+            Outcome::Done | Outcome::Refused | Outcome::Failed | Outcome::Disproved => {}
         }
     }
     let pass = this_pass(before, patience);
@@ -124,9 +128,12 @@ impl Attempt {
         this_pass(before, patience).last()
     }
 
-    /// Whether the node refused something in the pass that these attempts end with.
-    pub fn any_refused(before: &[Self], patience: Patience) -> bool {
-        this_pass(before, patience).iter().any(|one| one.outcome == Outcome::Refused)
+    /// Whether, in the pass that these attempts end with, the node refused a STORE that lives: it may, for
+    /// reasons of whoever signed it.
+    pub fn store_was_refused(before: &[Self], patience: Patience) -> bool {
+        this_pass(before, patience).iter().any(|one| {
+            one.action == Some(Action::UploadWithStore) && one.outcome == Outcome::Refused
+        })
     }
 }
 
@@ -137,10 +144,18 @@ fn pause_ends(before: &[Attempt], now: i64) -> Option<i64> {
     let of_last = last.finished_at.filter(|at| is_believed(*at, now)).unwrap_or(last.started_at);
     // Those that were told to a person since it was last brought back, and each time it was, of late.
     let done = before.iter().rposition(|one| one.outcome == Outcome::Done).map_or(0, |at| at + 1);
-    let in_vain = before[done..].iter().filter(|one| one.action.is_none()).count();
+    let since = &before[done..];
+    let after_attempts = |pair: &[Attempt]| !pair[0].is_end() && pair[1].action.is_none();
+    let in_vain = since.windows(2).filter(|pair| after_attempts(pair)).count();
     let recent = |one: &&Attempt| now.saturating_sub(one.finished_at.unwrap_or(0)) < FLAPPING;
     let fleeting = times.filter(|one| one.outcome == Outcome::Done).filter(recent).count();
     let passes = u32::try_from(in_vain + fleeting).unwrap_or(u32::MAX);
-    let doublings = passes.checked_sub(1)?.min(20);
-    Some(of_last.saturating_add(BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF)))
+    let was_idle =
+        last.action.is_none() && !since.windows(2).next_back().is_some_and(after_attempts);
+    let pause = match passes.checked_sub(1) {
+        None => was_idle.then_some(LOOK_AGAIN)?,
+        Some(_) if was_idle => LOOK_AGAIN,
+        Some(doublings) => BACKOFF.saturating_mul(1 << doublings.min(20)).min(LONGEST_BACKOFF),
+    };
+    Some(of_last.saturating_add(pause))
 }

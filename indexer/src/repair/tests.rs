@@ -294,3 +294,39 @@ fn a_replica_that_does_not_last_is_left_longer_each_time() {
     assert_eq!(pauses[..5], [30, 60, 120, 240, 480]);
     assert_eq!(pauses.last(), Some(&21_600));
 }
+
+/// A node that is not well, or refuses the bytes, is no reason to sign another STORE beside one that lives.
+#[test]
+fn only_a_refused_store_asks_for_another() {
+    let refused = |action, outcome| {
+        let before = [attempt(Some(action), outcome, NOW)];
+        Attempt::store_was_refused(&before, Patience::Patient)
+    };
+    assert!(refused(Action::UploadWithStore, Outcome::Refused));
+    for outcome in [Outcome::Failed, Outcome::Disproved, Outcome::Planned, Outcome::Sent] {
+        assert!(!refused(Action::UploadWithStore, outcome), "{outcome:?}");
+    }
+    assert!(!refused(Action::Upload, Outcome::Refused));
+    let over = [
+        attempt(Some(Action::UploadWithStore), Outcome::Refused, NOW),
+        attempt(None, Outcome::Failed, NOW + 1),
+    ];
+    assert!(!Attempt::store_was_refused(&over, Patience::Patient), "that was another pass");
+}
+
+/// What was in the way may be gone: it is looked each minute, and no pause grows from it.
+#[test]
+fn where_nothing_could_be_tried_no_pause_grows() {
+    let mut before: Vec<_> =
+        (0..9).map(|at| attempt(None, Outcome::Failed, NOW + at * 60_000)).collect();
+    let last = NOW + 8 * 60_000;
+    let decision =
+        |before: &[Attempt], at| decide(&[Action::Upload], before, Patience::Patient, at);
+    assert_eq!(decision(&before, last + 1), Decision::Later(last + 60_000));
+    let act = Decision::Act { action: Action::Upload, again: None };
+    assert_eq!(decision(&before, last + 60_000), act);
+    // That which was tried in vain counts from there.
+    before.push(attempt(Some(Action::Upload), Outcome::Failed, last + 60_000));
+    before.push(attempt(None, Outcome::Failed, last + 60_001));
+    assert_eq!(decision(&before, last + 60_002), Decision::Later(last + 90_001));
+}

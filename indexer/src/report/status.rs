@@ -10,7 +10,7 @@ use crate::{
     health::{Health, Policy, ReplicaState},
     ledger::{
         Ack, Care, ChainHead, Collection, Halt, Incident, LedgerError, Millis, Node, NodeKind,
-        OddLogs, Repair, RowId, Silence, Tx, VaultSummary,
+        OddLogs, Repair, RepairState, RowId, Silence, Tx, VaultSummary,
     },
     picture::{CollectionPicture, Pages, Picture},
     time_text,
@@ -254,6 +254,8 @@ pub struct RepairStatus {
 
 impl From<Repair> for RepairStatus {
     fn from(repair: Repair) -> Self {
+        // What is to be said if nothing proves it is not said before.
+        let is_unproved = repair.state == RepairState::Sent && repair.action != "pin-request";
         Self {
             node: repair.node,
             action: repair.action,
@@ -261,7 +263,7 @@ impl From<Repair> for RepairStatus {
             message: repair.message_hash,
             bytes: repair.cost.bytes,
             credits_per_hour: repair.cost.credits.as_number(),
-            detail: repair.detail,
+            detail: repair.detail.filter(|_| !is_unproved),
             started_at: time_text(repair.started_at),
             sent_at: repair.sent_at.map(time_text),
             finished_at: repair.finished_at.map(time_text),

@@ -203,6 +203,13 @@ pub struct Watch {
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
     /// What was said already of a dry run.
     pub(super) planned: Mutex<repair::Said>,
+    /// Replicas that wait for a budget, or were only said to be repaired, and until when they are left
+    /// alone.
+    pub(super) held_back: Mutex<repair::HeldBack>,
+    /// Budgets that were said to be used up.
+    pub(super) used_up: Mutex<HashSet<String>>,
+    /// Since when another process has the turn to repair.
+    pub(super) no_turn_since: Mutex<Option<Instant>>,
     /// When bills were last looked at.
     pub(super) billed: Mutex<Option<Instant>>,
 }
@@ -305,6 +312,9 @@ impl Watch {
             told_sinks: Mutex::default(),
             told_odd: Mutex::default(),
             planned: Mutex::default(),
+            held_back: Mutex::default(),
+            used_up: Mutex::default(),
+            no_turn_since: Mutex::default(),
             billed: Mutex::default(),
         })
     }

@@ -177,7 +177,8 @@ impl Watch {
                 Box::pin(self.walk()),
                 Box::pin(self.check()),
                 Box::pin(self.spot_check()),
-                Box::pin(self.care(repair)),
+                Box::pin(self.judge_forever()),
+                Box::pin(self.mend_forever(repair)),
                 Box::pin(self.trace_forever()),
                 Box::pin(self.tend_vault_forever()),
                 Box::pin(self.post()),
@@ -256,8 +257,8 @@ impl Watch {
         self.again_and_again("spot checks", poll, async |_| Ok(()), check).await;
     }
 
-    /// Judges what probes saw, and repairs what is not well.
-    async fn care(&self, repair: bool) {
+    /// Judges what probes saw, whatever repairs may be under way.
+    async fn judge_forever(&self) {
         let poll = self.settings.poll;
         let mut again = Instant::now();
         let mut pause = Pause::new(poll);
@@ -266,19 +267,26 @@ impl Watch {
             if is_time {
                 again = Instant::now() + AGAIN;
             }
-            pause.after("caring for replicas", self.care_once(repair, is_time).await).await;
+            let judged = if is_time { self.assess_again().await } else { self.assess().await };
+            pause.after("judging replicas", judged).await;
         }
     }
 
-    async fn care_once(&self, repair: bool, again: bool) -> Result<(), WatchError> {
-        match again {
-            true => self.assess_again().await?,
-            false => self.assess().await?,
+    /// Repairs what is not well.
+    async fn mend_forever(&self, repair: bool) {
+        if !repair {
+            return;
         }
-        if repair && self.repair_once().await? > 0 {
-            self.assess().await?;
+        let poll = self.settings.poll;
+        let mut pause = Pause::new(poll);
+        loop {
+            let mended = async {
+                // By verdicts of now.
+                self.assess().await?;
+                self.repair_once().await.map(|_| ())
+            };
+            pause.after("repairing", mended.await).await;
         }
-        Ok(())
     }
 
     async fn post(&self) {

@@ -15,9 +15,13 @@ mod source;
 mod stores;
 mod stuck;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::PoisonError,
+    time::Duration,
+};
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 pub use self::admit::Planned;
 use self::cases::Chosen;
@@ -26,7 +30,7 @@ use super::{Watch, WatchError, verify::LONGEST_DOUBT};
 use crate::{
     crash,
     health::{Health, ReplicaState, is_believed},
-    ledger::{self, Millis, Replica, RowId, Standing, Undone},
+    ledger::{self, Millis, Replica, RowId, Standing, Turn, Undone},
     picture::ContentPicture,
     repair::Patience,
 };
@@ -35,6 +39,10 @@ use crate::{
 const BATCH: u32 = 500;
 /// What was tried before this (milliseconds ago) is of no account.
 const MEMORY: Millis = 7 * 24 * 60 * 60 * 1000;
+/// What there is no room for is looked at again after this (milliseconds).
+const HOLD_BACK: Millis = 60_000;
+/// A turn of another process that lasts longer is said.
+const LONG_TURN: Duration = Duration::from_secs(600);
 /// Rungs of one round: there are fewer actions than this.
 const MOST_RUNGS: usize = 12;
 
@@ -43,10 +51,10 @@ impl Watch {
     /// were taken, how many of them were proved, and the probes that were made for it. Nobody else repairs
     /// meanwhile.
     pub(super) async fn repair_wholly(&self) -> Result<(u64, u64, u64), WatchError> {
-        let _turn = self.ledger.wait_to_repair().await?;
+        let mut turn = self.ledger.wait_to_repair().await?;
         let (begun, mut probes) = (ledger::now(), 0);
         for _ in 0..MOST_RUNGS {
-            if self.rung(Patience::Since(begun)).await? == 0 {
+            if self.rung(Patience::Since(begun), &mut turn).await? == 0 {
                 break;
             }
             // A node gets its time, and a few probes that fail are made again.
@@ -61,10 +69,28 @@ impl Watch {
 
     /// One rung, unless another process repairs; gives how many actions were taken.
     pub(super) async fn repair_once(&self) -> Result<u64, WatchError> {
-        let Some(_turn) = self.ledger.try_to_repair().await? else { return Ok(0) };
-        let taken = self.rung(Patience::Patient).await?;
+        let Some(mut turn) = self.ledger.try_to_repair().await? else {
+            self.say_no_turn();
+            return Ok(0);
+        };
+        *self.no_turn_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let taken = self.rung(Patience::Patient, &mut turn).await?;
         self.care_for_bills().await?;
         Ok(taken)
+    }
+
+    /// Says it if another process has had the turn for long: its machine may be gone.
+    fn say_no_turn(&self) {
+        let mut since = self.no_turn_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = since.get_or_insert_with(tokio::time::Instant::now).elapsed();
+        if waited >= LONG_TURN {
+            warn!(
+                "another process has repaired for {} min, or its machine is gone; on PostgreSQL, \
+                 `tcp_keepalives_idle` says how soon that is noticed",
+                waited.as_secs() / 60
+            );
+            *since = Some(tokio::time::Instant::now());
+        }
     }
 
     /// What would be done now, had it a turn, and what it would cost.
@@ -83,7 +109,7 @@ impl Watch {
     }
 
     /// Of each content that is not well, the cheapest actions that were not tried yet.
-    async fn rung(&self, patience: Patience) -> Result<u64, WatchError> {
+    async fn rung(&self, patience: Patience, turn: &mut Turn) -> Result<u64, WatchError> {
         let mut tx = self.ledger.write().await?;
         tx.settle_pin_requests(ledger::now()).await?;
         tx.drop_waiting().await?;
@@ -96,14 +122,16 @@ impl Watch {
                 return Ok(taken);
             };
             after = last;
-            let Chosen { targets, undone } = self.choose(unwell, patience).await?;
-            self.note_undone(undone).await?;
+            let Chosen { targets, undone, stuck } = self.choose(unwell, patience).await?;
+            self.note_undone(undone, &stuck).await?;
             crash::point("repair.chosen");
             let admitted = self.admit(targets, &mut budget).await?;
+            self.hold_back(admitted.held_back(self.settings.dry_run));
             if self.settings.dry_run {
                 self.say_planned(&admitted.planned());
                 continue;
             }
+            turn.must_be_held().await?;
             taken += self.carry_out(admitted).await?;
         }
     }
@@ -136,27 +164,41 @@ impl Watch {
     }
 
     /// Writes down what is not done, and says it once.
-    async fn note_undone(&self, undone: Vec<(String, Undone)>) -> Result<(), WatchError> {
-        if undone.is_empty() || self.settings.dry_run {
+    async fn note_undone(
+        &self,
+        undone: Vec<(String, Undone)>,
+        stuck: &[(RowId, Vec<String>)],
+    ) -> Result<(), WatchError> {
+        if (undone.is_empty() && stuck.is_empty()) || self.settings.dry_run {
             return Ok(());
         }
-        for (what, one) in undone.iter().filter(|(_, one)| one.action.is_none()) {
-            warn!("{what} can't be repaired: {}", one.detail);
+        for (what, one) in &undone {
+            debug!("{what} can't be repaired: {}", one.detail);
         }
         let undone: Vec<_> = undone.into_iter().map(|(_, one)| one).collect();
         let mut tx = self.ledger.write().await?;
         let now = ledger::now();
         tx.note_undone(&undone, now).await?;
-        self.tell_stuck(&mut tx, &undone, now).await?;
+        self.tell_stuck(&mut tx, stuck, now).await?;
         tx.commit().await?;
         crash::point("repair.undone-noted");
         Ok(())
     }
 
+    /// Leaves replicas alone for a while: there is no room for them, or it was only said what would be
+    /// done.
+    fn hold_back(&self, replicas: impl Iterator<Item = (RowId, RowId)>) {
+        let now = ledger::now();
+        // Whoever panicked left whole entries.
+        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        held_back.retain(|_, until| now < *until);
+        held_back.extend(replicas.map(|replica| (replica, now.saturating_add(HOLD_BACK))));
+    }
+
     /// Says what would be done, each once.
     fn say_planned(&self, planned: &[Planned]) {
         // Whoever panicked left whole entries.
-        let mut said = self.planned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut said = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         for one in planned {
             if said.insert((one.content.clone(), one.node.clone(), one.action)) {
                 info!("dry run: {one}");
@@ -174,6 +216,9 @@ fn can_be_repaired(replica: &Replica) -> bool {
         _ => false,
     }
 }
+
+/// Replicas, by content and node, that are left alone until some time.
+pub(super) type HeldBack = HashMap<(RowId, RowId), Millis>;
 
 /// What was said already of a dry run: content, node and action.
 pub(super) type Said = BTreeSet<(String, String, &'static str)>;

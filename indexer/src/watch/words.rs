@@ -127,10 +127,11 @@ fn todo(incident: &Incident, over: bool, health: Option<Health>, token: Option<&
             "Have whoever made the folder publish it whole, or the tokens point elsewhere. `{look}` shows \
              which they are."
         ),
-        (Kind::Credits, ..) => format!(
-            "Give the account credits, or let go of what need not be kept. `everhold repairs` shows what \
-             is signed, and what it costs."
-        ),
+        (Kind::Credits, ..) => {
+            "Give the account credits, or let go of what need not be kept. `everhold repairs` shows what is \
+             signed, and what it costs."
+                .to_owned()
+        }
         (Kind::Removal, ..) => format!("Pay for it, or store it anew. `{look}` shows its STOREs."),
         (Kind::Halted, ..) => {
             format!(

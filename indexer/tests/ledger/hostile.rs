@@ -6,7 +6,9 @@ use everhold::{
     content::{Codec, Link, Metadata, MetadataLimits, Reference},
     health::{Health, Policy, ReplicaState},
     incident::Transition,
-    ledger::{Incident, NewAlert, NewRepair, ProbeRecord, SentRepair, Subject, Undone},
+    ledger::{
+        FailedRepair, Incident, NewAlert, NewRepair, ProbeRecord, SentRepair, Subject, Undone,
+    },
     picture::Picture,
     repair::{Action, Cost},
     report::Status,
@@ -176,7 +178,8 @@ async fn survives_a_nul_in_what_a_node_says(db: Database) {
     let sent = SentRepair { repair, detail, request, sent_at: NOW, prove_by: NOW };
     let said = tx.repairs_sent(&[sent]).await;
     said.expect("one answer must not stop the round");
-    let said = tx.repairs_failed(&[(repair, NUL.to_owned())], NOW).await;
+    let failed = FailedRepair { repair, detail: NUL.to_owned(), is_refusal: false };
+    let said = tx.repairs_failed(&[failed], NOW).await;
     said.expect("one answer must not stop the round");
     let undone = Undone { content, node, action: None, detail: NUL.to_owned() };
     let said = tx.note_undone(&[undone], NOW).await;

@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use everhold::{
     health::ReplicaState::{self, Corrupt, Missing, Unreachable, Verified},
-    ledger::{NewRepair, Repair, RepairState, RowId, SentRepair, Undone},
+    ledger::{FailedRepair, NewRepair, Repair, RepairState, RowId, SentRepair, Undone},
     repair::{Action, Attempt, Cost, Credits, Outcome, Payer, Spent},
 };
 
@@ -79,7 +79,8 @@ impl Setting {
 
     async fn failed(&self, repair: RowId, at: i64) {
         let mut tx = self.story.ledger.write().await.unwrap();
-        tx.repairs_failed(&[(repair, "HTTP 500".to_owned())], NOW + at).await.unwrap();
+        let failed = FailedRepair { repair, detail: "HTTP 500".to_owned(), is_refusal: false };
+        tx.repairs_failed(&[failed], NOW + at).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -126,7 +127,7 @@ async fn is_done_only_by_a_verified_probe(db: Database) {
     it.see(1, Verified, 25).await;
     let repair = it.repair(elsewhere).await;
     assert_eq!((repair.state, repair.sent_at), (RepairState::Done, Some(NOW + 20)));
-    assert_eq!(repair.detail.as_deref(), Some("accepted"));
+    assert_eq!(repair.detail, None, "what would be said if it had not");
 }
 
 async fn has_failed_once_a_later_probe_sees_nothing_right(db: Database) {
@@ -221,8 +222,13 @@ async fn knows_what_was_tried(db: Database) {
     assert_eq!(it.before(0).await.len(), 1, "from before, but under way");
     it.failed(first, -5).await;
     assert_eq!(it.before(0).await.len(), 0, "too long ago");
-    let refused = it.plan(0, 1).await.unwrap();
-    it.failed(refused, 2).await;
+    let failed = it.plan(0, 1).await.unwrap();
+    it.failed(failed, 2).await;
+    let refused = it.plan(0, 2).await.unwrap();
+    let mut tx = it.story.ledger.write().await.unwrap();
+    let refusal = FailedRepair { repair: refused, detail: "HTTP 402".into(), is_refusal: true };
+    tx.repairs_failed(&[refusal], NOW + 2).await.unwrap();
+    tx.commit().await.unwrap();
     let disproved = it.plan(0, 3).await.unwrap();
     it.sent(disproved, 4, 0).await;
     it.see(0, Missing, 5).await;
@@ -234,16 +240,24 @@ async fn knows_what_was_tried(db: Database) {
     let outcomes: Vec<_> = before.iter().map(|one| (one.action, one.outcome)).collect();
     let upload = Some(Action::Upload);
     let expected = [
+        (upload, Outcome::Failed),
         (upload, Outcome::Refused),
         (upload, Outcome::Disproved),
-        (None, Outcome::Refused),
+        (None, Outcome::Failed),
         (upload, Outcome::Done),
         (upload, Outcome::Planned),
     ];
     assert_eq!(outcomes, expected);
-    assert_eq!((before[3].row, before[3].finished_at), (done, Some(NOW + 8)));
-    assert_eq!(before[2].detail.as_deref(), Some("all was tried"));
-    assert!(it.before(1).await.is_empty());
+    assert_eq!((before[4].row, before[4].finished_at), (done, Some(NOW + 8)));
+    assert_eq!(before[3].detail.as_deref(), Some("all was tried"));
+    // The same said again, and again, takes no more room.
+    for at in [20, 30] {
+        it.undone(1, None, "nobody has it", at).await;
+    }
+    let said = it.before(1).await;
+    assert_eq!((said.len(), said[0].started_at), (1, NOW + 30));
+    it.undone(1, None, "no key", 40).await;
+    assert_eq!(it.before(1).await.len(), 2);
 }
 
 async fn what_waits_for_a_budget_stands_once(db: Database) {
@@ -418,6 +432,8 @@ async fn knows_what_is_stored_twice(db: Database) {
     assert_eq!(tx.stored_twice("0xaa", 0, 9).await.unwrap(), [it.content]);
     assert!(tx.stored_twice("0xaa", it.content, 9).await.unwrap().is_empty());
     assert!(tx.stored_twice("0xbb", 0, 9).await.unwrap().is_empty());
+    let taken_back = tx.being_forgotten(&[it.content, other]).await.unwrap();
+    assert_eq!(taken_back, ["h1".to_owned()].into());
     let open = tx.open_forgets("0xaa", 9).await.unwrap();
     assert_eq!((open.len(), open[0].target.as_deref()), (1, Some("h1")));
     tx.messages_ended(&["h1".to_owned(), "f1".to_owned()], NOW).await.unwrap();

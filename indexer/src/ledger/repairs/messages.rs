@@ -1,6 +1,6 @@
 //! Messages that were signed here: written down before they are sent, and sent again as they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Payer, Result, RowId, Tx, columns, execute, fetch_in, int, uint};
 use crate::{ledger::Millis, repair::Credits};
@@ -116,7 +116,8 @@ impl Tx {
         Ok(rows.into_iter().map(|(content,)| content).collect())
     }
 
-    /// The FORGETs of a sender that are not known to have been taken in, oldest first.
+    /// Some of the FORGETs of a sender that are not known to have been taken in, by chance: one that nobody
+    /// takes keeps no other from its turn.
     pub async fn open_forgets(&mut self, sender: &str, most: u32) -> Result<Vec<KeptMessage>> {
         let rows = super::fetch!(
             fetch_all,
@@ -124,11 +125,20 @@ impl Tx {
             Row,
             "SELECT content_id, item_hash, envelope, credits, target FROM messages
              WHERE kind = 'FORGET' AND ended_at IS NULL AND sender = $1
-             ORDER BY created_at, item_hash LIMIT $2",
+             ORDER BY RANDOM() LIMIT $2",
             sender,
             i64::from(most),
         )?;
         Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// What open FORGETs about these contents take back.
+    pub async fn being_forgotten(&mut self, contents: &[RowId]) -> Result<HashSet<String>> {
+        let select = "SELECT target FROM messages
+                      WHERE kind = 'FORGET' AND ended_at IS NULL AND target IS NOT NULL
+                        AND content_id IN";
+        let rows = fetch_in!(self, (String,), {} select, contents, "");
+        Ok(rows.into_iter().map(|(target,)| target).collect())
     }
 
     /// Writes down that messages are at their end: STOREs that were refused or taken back, and FORGETs

@@ -47,7 +47,7 @@ impl Tx {
             let Some(proof) = proofs.get(&(content, node)) else { continue };
             let end = prove_by.or(sent_at).unwrap_or(Millis::MAX);
             match &proof.wrong {
-                None => settled.push((id, "done", detail, proof.at)),
+                None => settled.push((id, "done", None, proof.at)),
                 // Nobody knows yet whether it was sent at all.
                 Some(_) if state == "planned" => {}
                 Some(wrong) if proof.began >= end => {
@@ -77,7 +77,7 @@ impl Tx {
     pub async fn settle_pin_requests(&mut self, now: Millis) -> Result<()> {
         execute!(
             self,
-            "UPDATE repairs SET state = 'done', finished_at = $1
+            "UPDATE repairs SET state = 'done', finished_at = $1, detail = NULL
              WHERE state = 'sent' AND action = 'pin-request' AND EXISTS (
                 SELECT 1 FROM assessments a
                 WHERE a.content_id = repairs.content_id AND a.health = 'healthy')",

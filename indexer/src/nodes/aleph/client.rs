@@ -156,6 +156,11 @@ impl AlephError {
         matches!(self, Self::Refused { status: 402, .. })
     }
 
+    /// Whether it refused a message, and not the bytes that came with it.
+    pub fn is_refusal_of_message(&self) -> bool {
+        matches!(self, Self::Refused { status: 402 | 403 | 422, .. })
+    }
+
     /// Whether the node has no such endpoint or engine.
     pub fn is_lacking(&self) -> bool {
         matches!(self, Self::Refused { status: 400 | 404 | 405 | 501, .. })
@@ -218,7 +223,7 @@ impl Client {
     ) -> Result<Vec<Message>, FetchError> {
         let mut url = self.endpoint("messages.json");
         url.query_pairs_mut()
-            .append_pair("contentHashes", &id.aleph_hash())
+            .append_pair("contentHashes", &joined(spellings(id).into_iter()))
             .append_pair("msgTypes", "STORE")
             .append_pair("msgStatuses", "processed")
             .append_pair("pagination", "100");
@@ -246,7 +251,8 @@ impl Client {
             if !self.list_live(some, &mut all).await? {
                 // More than a list of many is read for: each gets its own.
                 for id in some {
-                    all.insert(*id, self.stores_of(id, None).await?);
+                    let known = all.entry(*id).or_default();
+                    known.extend(self.stores_of(id, None).await?);
                 }
             }
         }

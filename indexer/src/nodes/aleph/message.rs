@@ -48,6 +48,19 @@ struct StoreContent {
     item_hash: String,
 }
 
+/// Who pays for a STORE, and how.
+#[derive(Deserialize)]
+struct StoreTerms {
+    address: String,
+    payment: Option<PaymentTerms>,
+}
+
+#[derive(Deserialize)]
+struct PaymentTerms {
+    #[serde(rename = "type")]
+    kind: Payment,
+}
+
 /// Chains whose accounts sign as Ethereum's do (EIP-191), by the network's words for them (pyaleph,
 /// `SignatureVerifier`).
 const EVM_CHAINS: [&str; 24] = [
@@ -90,6 +103,13 @@ impl Message {
             self.sender.eq_ignore_ascii_case(address) && store.address.eq_ignore_ascii_case(address)
         });
         self.kind == "STORE" && same_file && ours && self.is_proved()
+    }
+
+    /// Of a STORE: the account that pays, and how.
+    pub fn terms(&self) -> Option<(Address, Payment)> {
+        let content: StoreTerms = serde_json::from_str(self.item_content.as_deref()?).ok()?;
+        let payment = content.payment.map_or(Payment::Hold, |payment| payment.kind);
+        Some((content.address.parse().ok()?, payment))
     }
 
     /// Whether its hash is that of its content, and its signature its sender's.
@@ -240,6 +260,7 @@ mod tests {
         assert!(content.contains(&account.to_checksum(None)), "{content}");
         assert!(content.contains("\"type\":\"hold\""), "{content}");
         assert_eq!(signed.sender, signer.address().to_checksum(None));
+        assert_eq!(signed.terms(), Some((account, Payment::Hold)));
         // A repairer's, not the account's own.
         assert!(signed.stores(&id, None) && !signed.stores(&id, Some(&signed.sender)));
         let late = sign_store_for(&signer, account, &id, "T", hold, 1_798_761_600.0).await.unwrap();

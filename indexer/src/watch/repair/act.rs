@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     crash,
-    ledger::{self, Millis, RowId, SentRepair},
+    ledger::{self, FailedRepair, Millis, RowId, SentRepair},
     nodes::{
-        Configured,
+        Configured, FetchError,
         aleph::{AlephError, Client, Payload},
     },
     repair::Action,
@@ -38,7 +38,7 @@ const PINNED: &str = "the node says that it pinned it, but serves no right bytes
 /// What a node answered.
 enum Answer {
     Sent(SentRepair, (RowId, RowId)),
-    Failed(RowId, String),
+    Failed(FailedRepair),
     /// Nothing was done: nobody could give the bytes just now. It is planned still.
     NotNow,
 }
@@ -123,8 +123,7 @@ impl Watch {
                 self.import(step, kubo, &payload).await
             }
             (Action::KuboPin, _, Some(kubo), _) => {
-                let pinned =
-                    kubo.pin(&step.target.wanted.id).await.map_err(|error| error.to_string());
+                let pinned = kubo.pin(&step.target.wanted.id).await.map_err(NotTaken::from);
                 pinned.map(|()| Taken::now(PINNED))
             }
             (Action::PinRequest, .., Some(service)) => {
@@ -135,9 +134,9 @@ impl Watch {
                     wait,
                     request: Some(request.id),
                 };
-                asked.map(taken).map_err(|error| error.to_string())
+                asked.map(taken).map_err(NotTaken::from)
             }
-            _ => Err("the node is configured as another kind now".to_owned()),
+            _ => Err(NotTaken::because("the node is configured as another kind now")),
         };
         crash::point("repair.acted");
         let (id, node) = (step.target.wanted.id, crate::nodes::name(node.node.url()));
@@ -148,8 +147,9 @@ impl Watch {
                 Answer::Sent(taken.into_sent(step.repair), replica)
             }
             Err(why) => {
-                warn!("{id}: {} at {node}: {why}", action.as_str());
-                Answer::Failed(step.repair, why)
+                warn!("{id}: {} at {node}: {}", action.as_str(), why.detail);
+                let (repair, detail, is_refusal) = (step.repair, why.detail, why.is_refusal);
+                Answer::Failed(FailedRepair { repair, detail, is_refusal })
             }
         }
     }
@@ -160,7 +160,7 @@ impl Watch {
         step: &Step,
         client: &Client,
         payload: &Payload,
-    ) -> Result<Taken, String> {
+    ) -> Result<Taken, NotTaken> {
         let (id, message) = (&step.target.wanted.id, step.target.message.as_ref());
         crash::point("repair.before-upload");
         match client.upload(id, payload, message).await {
@@ -169,14 +169,14 @@ impl Watch {
                 Ok(Taken::now(TAKEN))
             }
             Err(error) if error.is_lacking() => {
-                let Some(message) = message else { return Err(error.to_string()) };
+                let Some(message) = message else { return Err(error.into()) };
                 crash::point("repair.before-publish");
-                client.publish(message).await.map_err(|error| error.to_string())?;
+                client.publish(message).await?;
                 crash::point("repair.published");
                 let wait = self.settings.wait;
                 Ok(Taken { detail: TOLD.to_owned(), wait, request: None })
             }
-            Err(error @ AlephError::Refused { .. }) => Err(error.to_string()),
+            Err(error @ AlephError::Refused { .. }) => Err(error.into()),
             // It may have come through all the same: a probe tells.
             Err(error) => Ok(Taken::now(&error.to_string())),
         }
@@ -193,7 +193,7 @@ impl Watch {
                     sent.push(one);
                     again.push((content, node, now));
                 }
-                Answer::Failed(repair, why) => failed.push((repair, why)),
+                Answer::Failed(one) => failed.push(one),
                 Answer::NotNow => {}
             }
         }
@@ -209,6 +209,31 @@ impl Watch {
         tx.commit().await?;
         crash::point(if failed.is_empty() { "repair.sent" } else { "repair.refused" });
         Ok((sent.len() + failed.len()) as u64)
+    }
+}
+
+/// That a node did not take something, and why.
+pub(super) struct NotTaken {
+    detail: String,
+    /// Whether it refused the message that went with it.
+    is_refusal: bool,
+}
+
+impl NotTaken {
+    pub(super) fn because(why: &str) -> Self {
+        Self { detail: why.to_owned(), is_refusal: false }
+    }
+}
+
+impl From<AlephError> for NotTaken {
+    fn from(error: AlephError) -> Self {
+        Self { detail: error.to_string(), is_refusal: error.is_refusal_of_message() }
+    }
+}
+
+impl From<FetchError> for NotTaken {
+    fn from(error: FetchError) -> Self {
+        Self::because(&error.to_string())
     }
 }
 

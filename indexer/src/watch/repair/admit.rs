@@ -1,6 +1,6 @@
 //! What there is room for in the budgets, written down before anything is done.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::PoisonError};
 
 use serde::Serialize;
 use tracing::warn;
@@ -19,6 +19,8 @@ use crate::{
 const HOUR: Millis = 60 * 60 * 1000;
 /// Tokens that are looked at for whom a content is.
 const MOST_PAYERS: u32 = 20;
+/// The same, where none of those has anything left.
+const MOST_PAYERS_IN_NEED: u32 = 2_000;
 
 /// An action that is to be taken.
 pub(super) struct Step {
@@ -67,6 +69,13 @@ impl fmt::Display for Planned {
 }
 
 impl Admitted {
+    /// The replicas that are left alone for a while; in a dry run all.
+    pub(super) fn held_back(&self, dry_run: bool) -> impl Iterator<Item = (RowId, RowId)> {
+        let waiting = self.waiting.iter().map(|one| (one.content, one.node));
+        let said = self.steps.iter().filter(move |_| dry_run);
+        waiting.chain(said.map(|step| (step.target.wanted.row, step.target.node)))
+    }
+
     /// What it is, for people.
     pub(super) fn planned(&self) -> Vec<Planned> {
         let planned = |step: &Step| Planned {
@@ -127,7 +136,7 @@ impl Watch {
             // What is taken up again was taken before.
             let taken = match target.again {
                 Some(_) => Ok(None),
-                None => budget.take(cost, for_whom),
+                None => self.take_for(budget, cost, for_whom, target.wanted.row).await?,
             };
             match taken {
                 Ok(payer) => {
@@ -140,6 +149,30 @@ impl Watch {
             }
         }
         Ok(admitted)
+    }
+
+    /// Takes an action on somebody's account. Where the first who name the content are used up, others may
+    /// not be.
+    async fn take_for(
+        &self,
+        budget: &mut Budget,
+        cost: Cost,
+        payers: &[Payer],
+        content: RowId,
+    ) -> Result<Result<Option<Payer>, Refusal>, WatchError> {
+        let refusal = match budget.take(cost, payers) {
+            Err(refusal) if payers.len() >= MOST_PAYERS as usize && !refusal.whose.is_empty() => {
+                refusal
+            }
+            taken => return Ok(taken),
+        };
+        let mut tx = self.ledger.read().await?;
+        let more = tx.payers(&[content], MOST_PAYERS_IN_NEED).await?.remove(&content);
+        let more = more.unwrap_or_default();
+        Ok(match more.len() > payers.len() {
+            true => budget.take(cost, &more[payers.len()..]).map_err(|_| refusal),
+            false => Err(refusal),
+        })
     }
 
     fn step(&self, target: Target, cost: Cost, payer: Option<Payer>) -> Step {
@@ -178,7 +211,11 @@ impl Watch {
                         continue;
                     };
                     let bytes = target.wanted.known.size.unwrap_or(0);
-                    let credits = Credits::of_store(bytes, self.settings.price);
+                    // What is paid by holding takes no credits.
+                    let credits = match self.pays_credits() {
+                        true => Credits::of_store(bytes, self.settings.price),
+                        false => Credits::default(),
+                    };
                     OwnStore { message, credits, is_new: true }
                 }
             };
@@ -195,11 +232,22 @@ impl Watch {
         Ok(self.ledger.read().await?.payers(&rows, MOST_PAYERS).await?)
     }
 
+    /// Says which budgets are used up, each once until it is not.
+    fn say_used_up(&self, refused: &[Refusal]) {
+        // Whoever panicked left whole entries.
+        let mut said = self.used_up.lock().unwrap_or_else(PoisonError::into_inner);
+        for refusal in refused {
+            let text = refusal.to_string();
+            if !said.contains(&text) {
+                warn!("repairs have to wait: {text}; raise it, or wait");
+                said.insert(text);
+            }
+        }
+    }
+
     /// Writes down what is done before it is: signed messages and repairs; and what has to wait.
     pub(super) async fn write_plan(&self, admitted: &mut Admitted) -> Result<(), WatchError> {
-        for refusal in &admitted.refused {
-            warn!("repairs have to wait: {refusal}; raise it, or wait");
-        }
+        self.say_used_up(&admitted.refused);
         let new: Vec<_> =
             admitted.steps.iter().filter(|step| step.target.again.is_none()).collect();
         let repairs: Vec<_> = new.iter().map(|step| step.to_be_written()).collect();

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::{
-    config::Payment,
     health::Health,
     incident::Transition,
     ledger::{self, Collection, Incident, LedgerError, Millis, RowId, Subject, Tx},
@@ -55,7 +54,7 @@ impl Runway {
 
     fn summary(&self) -> String {
         if self.bill.0 == 0 {
-            return "no STORE that was signed for it is to be paid any more".to_owned();
+            return "no STORE is to be paid by the credits of the [repair] key any more".to_owned();
         }
         let lasts = span_text(self.hours.saturating_mul(3600));
         format!(
@@ -110,17 +109,14 @@ impl Watch {
         Ok(tx.commit().await?)
     }
 
-    /// `None` where nobody pays by credits, or no node says how many there are.
+    /// `None` where no node says how many credits there are.
     async fn runway(&self) -> Result<Option<Runway>, WatchError> {
-        let Some(signer) = &self.repairer else { return Ok(None) };
-        if self.settings.payment != Payment::Credit {
-            return Ok(None);
-        }
         let bill = self.budget().await?.spent().recurring;
-        if bill == Credits::default() {
-            // Nobody is asked: whatever there is lasts for ever.
-            return Ok(Some(Runway::of(signer.address().to_checksum(None), 0, bill)));
-        }
+        let signer = self.repairer.as_ref().filter(|_| self.pays_credits());
+        let Some(signer) = signer.filter(|_| bill != Credits::default()) else {
+            // Nobody is asked: nothing is to be paid by it.
+            return Ok(Some(Runway::of(String::new(), 0, Credits::default())));
+        };
         let account = self.settings.account.unwrap_or(signer.address()).to_checksum(None);
         let clients = self.aleph_clients();
         let asked = join_all(clients.iter().map(|(_, client)| client.credits(&account))).await;

@@ -8,7 +8,11 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use super::{act::Taken, admit::Step, source::Wanted};
+use super::{
+    act::{NotTaken, Taken},
+    admit::Step,
+    source::Wanted,
+};
 use crate::{
     content::{Codec, ContentId, Outline},
     crash,
@@ -39,13 +43,15 @@ impl Watch {
         step: &Step,
         kubo: &Kubo,
         payload: &Payload,
-    ) -> Result<Taken, String> {
-        let Payload::File { path, .. } = payload else { return Err(NO_BLOCKS.to_owned()) };
+    ) -> Result<Taken, NotTaken> {
+        let Payload::File { path, .. } = payload else { return Err(NotTaken::because(NO_BLOCKS)) };
         let car = self.all_blocks(&step.target.wanted, path).await;
-        let car = car.map_err(|error| error.to_string())?.ok_or(NO_BLOCKS)?;
+        let car = car.map_err(|error| NotTaken::because(&error.to_string()))?;
+        let car = car.ok_or_else(|| NotTaken::because(NO_BLOCKS))?;
         crash::point("repair.before-import");
         let id = &step.target.wanted.id;
-        kubo.import(id, car.path()).await.map_err(|error| error.to_string())?;
+        let taken = kubo.import(id, car.path()).await;
+        taken.map_err(|error| NotTaken::because(&error.to_string()))?;
         crash::point("repair.imported");
         Ok(Taken::now(IMPORTED))
     }

@@ -1,6 +1,9 @@
 //! What is known of each replica that is not well, and so which action is next there.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::PoisonError,
+};
 
 use futures::future::join_all;
 
@@ -8,7 +11,7 @@ use super::{MEMORY, Wanted, blocks::makes_blocks, can_be_repaired, stores::Live}
 use crate::{
     content::ContentId,
     health::{ReplicaState, is_believed},
-    ledger::{self, Replica, RowId, Undone},
+    ledger::{self, Millis, Replica, RowId, Undone},
     nodes::{Configured, NodeKind, aleph::Engine},
     picture::ContentPicture,
     repair::{
@@ -36,6 +39,8 @@ pub(super) struct Chosen {
     pub(super) targets: Vec<Target>,
     /// With what it is about, for a person.
     pub(super) undone: Vec<(String, Undone)>,
+    /// Contents at which nothing is done any more, and why, at each node.
+    pub(super) stuck: Vec<(RowId, Vec<String>)>,
 }
 
 /// A replica that may be repaired.
@@ -47,9 +52,9 @@ struct Candidate<'a> {
 
 /// What is next at it.
 enum Next {
-    Act(Target),
-    /// Something was sent there, and is to be proved.
-    Awaits,
+    Act(Box<Target>),
+    /// Something of this class was sent there, and is to be proved.
+    Awaits(Class),
     Undone(String, Undone),
     Nothing,
 }
@@ -85,8 +90,20 @@ impl Watch {
         let is_next = |one: &Candidate<'_>| {
             !matches!(decide(&Action::ALL, one.before, patience, now), Decision::Later(_))
         };
-        let candidates: Vec<_> =
-            self.candidates(&unwell, &before, &awake).filter(is_next).collect();
+        let all = self.candidates(&unwell, &before, &awake);
+        let (candidates, paused): (Vec<_>, Vec<_>) = all.partition(is_next);
+        let mut reasons: BTreeMap<RowId, Vec<String>> = BTreeMap::new();
+        for one in paused {
+            let last = one.before.last().filter(|last| last.action.is_none());
+            if let Some(said) = last.and_then(|last| last.detail.as_deref()) {
+                let reason = format!("{}: {said}", self.name_of(one.replica.node));
+                reasons.entry(one.content.content.row).or_default().push(reason);
+            }
+        }
+        let (candidates, held_back): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(|one| !self.is_held_back(one, patience, now));
+        let mut busy: HashSet<RowId> =
+            held_back.iter().map(|one| one.content.content.row).collect();
         let live = self.live_stores(&candidates_at_aleph(&candidates)).await;
         let limits = self.limits(&candidates).await;
         let mut chosen = Chosen::default();
@@ -95,11 +112,37 @@ impl Watch {
             let has_source = !wanted.sources.is_empty() || kept.contains_key(&wanted.row);
             let nexts = some.iter().map(|one| match has_source {
                 true => self.next(one, &wanted, &live, &limits, patience),
-                false => self.without_source(one, patience),
+                false => self.without_source(one, &wanted, patience),
             });
-            self.settle_on(nexts.collect(), some[0].content, &mut chosen);
+            let nexts: Vec<_> = nexts.collect();
+            for next in &nexts {
+                if let Next::Undone(_, undone) = next {
+                    let reason = format!("{}: {}", self.name_of(undone.node), undone.detail);
+                    reasons.entry(wanted.row).or_default().push(reason);
+                }
+            }
+            if self.settle_on(nexts, some[0].content, &mut chosen) {
+                busy.insert(wanted.row);
+            }
         }
+        reasons.retain(|row, _| !busy.contains(row));
+        chosen.stuck = reasons.into_iter().collect();
         Ok(chosen)
+    }
+
+    /// Whether a replica waits for a budget, or was only said to be repaired, and is left alone for a while.
+    fn is_held_back(&self, one: &Candidate<'_>, patience: Patience, now: Millis) -> bool {
+        let key = (one.content.content.row, one.replica.node);
+        // Whoever panicked left whole entries.
+        let held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = held_back.get(&key).filter(|_| matches!(patience, Patience::Patient));
+        until.is_some_and(|until| now < *until && is_believed(*until, now))
+    }
+
+    /// A node, for a person.
+    fn name_of(&self, node: RowId) -> String {
+        let nodes = self.nodes();
+        nodes.get(&node).map(|node| crate::nodes::name(node.node.url())).unwrap_or_default()
     }
 
     fn candidates<'a>(
@@ -174,14 +217,14 @@ impl Watch {
         }
         let able = found.as_ref().map_or(&[][..], Vec::as_slice);
         match decide(able, one.before, patience, ledger::now()) {
-            Decision::Act { action, again } => Next::Act(Target {
+            Decision::Act { action, again } => Next::Act(Box::new(Target {
                 wanted: wanted.clone(),
                 node,
                 action,
                 again,
                 message: message.filter(|_| action == Action::UploadWithStore).cloned(),
-            }),
-            Decision::AwaitProof => Next::Awaits,
+            })),
+            Decision::AwaitProof => Next::awaits(one.before),
             Decision::Later(_) => Next::Nothing,
             Decision::Exhausted => {
                 let last = Attempt::last_of_pass(one.before, patience);
@@ -200,24 +243,33 @@ impl Watch {
 
     fn undone(&self, one: &Candidate<'_>, detail: String) -> Next {
         let (content, node) = (&one.content.content, one.replica.node);
-        let nodes = self.nodes();
-        let name = nodes.get(&node).map(|node| crate::nodes::name(node.node.url()));
-        let what = format!("{}: {}", content.id, name.unwrap_or_default());
+        let what = format!("{}: {}", content.id, self.name_of(node));
         Next::Undone(what, Undone { content: content.row, node, action: None, detail })
     }
 
-    /// Nobody has the bytes. A young content may come; of others that is said, once in a while.
-    fn without_source(&self, one: &Candidate<'_>, patience: Patience) -> Next {
+    /// Nobody has the bytes. A young content may come; of others that is said, once in a while. Those who
+    /// may find them elsewhere are asked to.
+    fn without_source(&self, one: &Candidate<'_>, wanted: &Wanted, patience: Patience) -> Next {
         if !one.content.assessment.health.is_problem() {
             return Next::Nothing;
         }
-        match decide(&[], one.before, patience, ledger::now()) {
+        let node = one.replica.node;
+        let able = match self.nodes().get(&node).map(|node| node.node.kind()) {
+            Some(NodeKind::Kubo) => &[Action::KuboPin][..],
+            Some(NodeKind::Pinning) => &[Action::PinRequest][..],
+            _ => &[][..],
+        };
+        match decide(able, one.before, patience, ledger::now()) {
+            Decision::Act { action, again } => {
+                let wanted = wanted.clone();
+                Next::Act(Box::new(Target { wanted, node, action, again, message: None }))
+            }
             Decision::Exhausted => {
                 let why = "no node serves the right bytes: there is nothing to repair it from";
                 self.undone(one, why.to_owned())
             }
-            Decision::AwaitProof => Next::Awaits,
-            Decision::Act { .. } | Decision::Later(_) => Next::Nothing,
+            Decision::AwaitProof => Next::awaits(one.before),
+            Decision::Later(_) => Next::Nothing,
         }
     }
 
@@ -243,28 +295,33 @@ impl Watch {
             store_here: live.is_here(&content.id, node),
             store_elsewhere: live.is_anywhere(&content.id),
             stores_known: live.is_complete,
-            was_refused: Attempt::any_refused(one.before, patience),
+            was_refused: Attempt::store_was_refused(one.before, patience),
             in_need,
             can_sign: self.repairer.is_some(),
         })
     }
 
     /// Of one content: what is cheapest is done; what is dearer waits until that has proved to be of no
-    /// use. Of several services, no more are asked than replicas are lacking.
-    fn settle_on(&self, nexts: Vec<Next>, content: &ContentPicture, chosen: &mut Chosen) {
-        let awaits = nexts.iter().any(|next| matches!(next, Next::Awaits));
-        let mut acts = Vec::new();
+    /// use. Of several services, no more are asked than replicas are lacking. Gives whether something is
+    /// done, or to be proved.
+    fn settle_on(&self, nexts: Vec<Next>, content: &ContentPicture, chosen: &mut Chosen) -> bool {
+        let (mut acts, mut awaited) = (Vec::new(), Vec::new());
         for next in nexts {
             match next {
-                Next::Act(target) => acts.push(target),
+                Next::Act(target) => acts.push(*target),
+                Next::Awaits(class) => awaited.push(class),
                 Next::Undone(what, undone) => chosen.undone.push((what, undone)),
-                Next::Awaits | Next::Nothing => {}
+                Next::Nothing => {}
             }
         }
-        let Some(cheapest) = acts.iter().map(|target| target.action.class()).min() else { return };
+        let awaited = awaited.into_iter().min();
+        let Some(cheapest) = acts.iter().map(|target| target.action.class()).min() else {
+            return awaited.is_some();
+        };
         let taken_up = |target: &Target| target.again.is_some();
         acts.retain(|target| taken_up(target) || target.action.class() == cheapest);
-        if awaits && cheapest != Class::Free {
+        // What is cheaper than all that is awaited need not wait for it.
+        if cheapest != Class::Free && awaited.is_some_and(|awaited| awaited <= cheapest) {
             acts.retain(taken_up);
         }
         if cheapest == Class::Service {
@@ -272,6 +329,15 @@ impl Watch {
             acts.truncate(lacking.max(1) as usize);
         }
         chosen.targets.append(&mut acts);
+        true
+    }
+}
+
+impl Next {
+    /// What was sent last is to be proved.
+    fn awaits(before: &[Attempt]) -> Self {
+        let sent = before.last().and_then(|last| last.action);
+        Self::Awaits(sent.map_or(Class::Free, Action::class))
     }
 }
 
@@ -279,7 +345,9 @@ impl Watch {
 fn is_a_target(node: &Configured, replica: &Replica, is_awake: bool) -> bool {
     let has_way = node.aleph.is_some() || node.kubo.is_some() || node.pinning.is_some();
     let is_silent = replica.view.state == Some(ReplicaState::Unreachable);
-    has_way && (can_be_repaired(replica) || (is_awake && is_silent))
+    // A service that says that it has it is taken by its word, for as long as that takes to be seen.
+    let claims = node.pinning.is_some() && replica.view.state == Some(ReplicaState::Claimed);
+    has_way && (can_be_repaired(replica) || (is_awake && is_silent) || claims)
 }
 
 /// The contents that aleph nodes are asked about, by node.

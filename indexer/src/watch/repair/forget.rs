@@ -1,6 +1,8 @@
 //! Takes back STOREs of our own that another has made superfluous: each is billed for as long as it
 //! lives.
 
+use std::collections::HashSet;
+
 use futures::future::join_all;
 use tracing::{info, warn};
 
@@ -16,6 +18,8 @@ use crate::{
 
 /// Contents looked at together, and FORGETs that are sent at once.
 const BATCH: u32 = 100;
+/// The name of no message.
+const NOBODYS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// What is written into a FORGET.
 const REASON: &str = "superseded by a newer STORE of the same file";
 
@@ -32,6 +36,11 @@ impl Everywhere {
     fn is_live(&self) -> bool {
         let live = |status: &Option<StoreStatus>| status.is_some_and(StoreStatus::is_live);
         !self.has_silent && !self.said.is_empty() && self.said.iter().all(live)
+    }
+
+    /// Whether some node has heard of it.
+    pub(super) fn is_known(&self) -> bool {
+        self.said.iter().any(Option::is_some)
     }
 
     /// Whether it is good for something: it is in force somewhere, or on its way, or nobody has heard of it
@@ -56,12 +65,16 @@ impl Watch {
     pub(super) async fn forget_superseded(&self) -> Result<(), WatchError> {
         let Some(signer) = &self.repairer else { return Ok(()) };
         let sender = signer.address().to_checksum(None);
+        // While a node is silent, nothing is known to be in force everywhere, nor over.
+        if self.has_silent_node().await {
+            return Ok(());
+        }
         let mut after = RowId::MIN;
         loop {
             let mut tx = self.ledger.read().await?;
             let contents = tx.stored_twice(&sender, after, BATCH).await?;
             let stores = tx.kept_stores(&contents, &sender).await?;
-            let open = tx.open_forgets(&sender, BATCH).await?;
+            let open = tx.being_forgotten(&contents).await?;
             drop(tx);
             let Some(last) = contents.last() else { break };
             after = *last;
@@ -80,13 +93,11 @@ impl Watch {
     async fn forget_all_but_the_newest(
         &self,
         kept: Vec<KeptMessage>,
-        open: &[KeptMessage],
+        open: &HashSet<String>,
     ) -> Result<(), WatchError> {
         let Some((newest, older)) = kept.split_first() else { return Ok(()) };
-        let is_open = |store: &&KeptMessage| {
-            open.iter().any(|forget| forget.target.as_ref() == Some(&store.item_hash))
-        };
-        let superfluous: Vec<_> = older.iter().filter(|store| !is_open(store)).collect();
+        let superfluous: Vec<_> =
+            older.iter().filter(|store| !open.contains(&store.item_hash)).collect();
         if superfluous.is_empty() {
             return Ok(());
         }
@@ -99,7 +110,7 @@ impl Watch {
                 self.end(vec![store.item_hash.clone()]).await?;
                 continue;
             }
-            let message = self.sign_forget(&store.item_hash).await?;
+            let message = self.sign_forget(store).await?;
             crash::point("forget.signed");
             let Some(message) = message else { return Ok(()) };
             // Our own message is JSON that can be written.
@@ -131,9 +142,13 @@ impl Watch {
         }
     }
 
-    async fn sign_forget(&self, hash: &str) -> Result<Option<Message>, WatchError> {
+    /// In the name of the account whose STORE it is.
+    async fn sign_forget(&self, store: &KeptMessage) -> Result<Option<Message>, WatchError> {
         let Some(signer) = &self.repairer else { return Ok(None) };
-        let account = self.settings.account.unwrap_or(signer.address());
+        let stored = serde_json::from_str::<Message>(&store.envelope).ok();
+        let account = stored.and_then(|stored| Some(stored.terms()?.0));
+        let account = account.unwrap_or(signer.address());
+        let hash = store.item_hash.as_str();
         let (channel, time) = (&self.settings.channel, ledger::now() as f64 / 1000.0);
         let signed = sign_forget(signer, account, &[hash], REASON, channel, time).await;
         Ok(Some(signed.map_err(|error| KeyError::None(error.to_string()))?))
@@ -168,6 +183,13 @@ impl Watch {
         let mut tx = self.ledger.write().await?;
         tx.messages_ended(&hashes, ledger::now()).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Whether some node does not answer just now.
+    async fn has_silent_node(&self) -> bool {
+        let clients = self.aleph_clients();
+        let asked = clients.iter().map(|(_, client)| client.store_status(NOBODYS));
+        join_all(asked).await.iter().any(Result::is_err)
     }
 
     pub(super) async fn stands(&self, item_hash: &str) -> Everywhere {

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::{
     chain::KeyError,
+    config::Payment,
     content::ContentId,
     crash,
     ledger::{self, KeptMessage, RowId},
@@ -13,6 +14,7 @@ use crate::{
     },
     watch::{Watch, WatchError},
 };
+use alloy::primitives::Address;
 use futures::future::join_all;
 
 /// STOREs that live, as nodes list them.
@@ -94,7 +96,9 @@ impl Watch {
         for one in kept {
             let Ok(message) = serde_json::from_str::<Message>(&one.envelope) else { continue };
             let stands = self.stands(&one.item_hash).await;
-            if !stands.is_of_use() {
+            // What no node knows is sent for the first time, and must be what would be signed now.
+            let fits = stands.is_known() || message.terms() == Some(self.terms());
+            if !fits || !stands.is_of_use() {
                 // A node that is down may have it in force: it is told when it is back.
                 ended.extend(stands.is_over().then_some(one.item_hash));
                 continue;
@@ -109,6 +113,18 @@ impl Watch {
             crash::point("store.ended");
         }
         Ok(found)
+    }
+
+    /// Who is to pay for a STORE that is signed now, and how.
+    fn terms(&self) -> (Address, Payment) {
+        let signer = self.repairer.as_ref().map(|signer| signer.address());
+        let account = self.settings.account.or(signer).unwrap_or_default();
+        (account, self.settings.payment.in_force(ledger::now() as f64 / 1000.0))
+    }
+
+    /// Whether STOREs that are signed now are paid by credits.
+    pub(super) fn pays_credits(&self) -> bool {
+        self.terms().1 == Payment::Credit
     }
 
     /// A new STORE in our own name, or in that of the account on whose behalf we act. It is good for nothing

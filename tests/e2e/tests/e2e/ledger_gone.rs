@@ -35,11 +35,9 @@ async fn watching(world: &World) -> Result<Watcher> {
 
 /// Waits until a content is back on a node.
 async fn comes_back(world: &World, node: usize, id: &str) -> Result<()> {
-    eventually("it is repaired", PATIENCE, LOOK, async || {
-        Ok(node::bytes(&world.nodes[node], id).await?)
-    })
-    .await
-    .map(drop)
+    eventually("it is repaired", PATIENCE, LOOK, async || node::bytes(&world.nodes[node], id).await)
+        .await
+        .map(drop)
 }
 
 /// Waits until the ledger says that all is well, and sees that nothing is left open.

@@ -177,6 +177,14 @@ async fn another_account_pays_once_it_has_let_the_key_sign() -> Result<()> {
     // The harness writes a [repair] of its own.
     world.settings.more.clear();
     world.configure()?;
+    // In its own name the key could not pay: what it signed then is of no use, and never sent again.
+    for path in ["/api/v0/storage/add_file", "/api/v0/messages"] {
+        let refuses =
+            json!({"hash": null, "kind": "status", "status": 402, "path": path, "times": 9});
+        world.nodes[0].fault(refuses).await?;
+    }
+    world.once(&[]).await?.gives(3)?;
+    world.nodes[0].fault(json!({"hash": null, "kind": "none"})).await?;
     let pays = [("EVERHOLD_REPAIR_ACCOUNT", account)];
     let run = world.everhold.run_with(["watch", "--once"], &pays).await?;
     assert!(
@@ -264,5 +272,34 @@ async fn people_are_told_before_credits_run_out_and_where_all_was_in_vain() -> R
     world.settings.more.clear();
     node.fault(json!({"hash": null, "kind": "none"})).await?;
     world.everhold.run_with(["watch", "--once"], &soon).await?.gives(0)?;
+    Ok(())
+}
+
+/// However often it is looked.
+#[tokio::test]
+async fn a_budget_that_is_used_up_is_said_once_and_asks_nobody() -> Result<()> {
+    let mut world = World::healthy(two()).await?;
+    let id = world.id(1, "image").await?;
+    fs::remove_file(world.nodes[0].path(&id)).unwrap();
+    world.settings.more = "[repair.budget]\nactions = 0\n".to_owned();
+    world.settings.recheck = "1s".to_owned();
+    world.configure()?;
+    world.forget_requests().await?;
+    let mut watcher = world.everhold.watch(&[])?;
+    let log = watcher.log();
+    everhold_e2e::eventually(
+        "it is said",
+        std::time::Duration::from_secs(30),
+        std::time::Duration::from_millis(100),
+        async || Ok(fs::read_to_string(&log).unwrap().contains("is used up").then_some(())),
+    )
+    .await?;
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    watcher.terminate().await?;
+    let said = fs::read_to_string(&log).unwrap();
+    assert_eq!(said.matches("is used up").count(), 1, "{said}");
+    let requests = world.nodes[0].requests().await?;
+    let lists = requests["counts"]["GET /api/v0/messages.json"].as_u64().unwrap_or(0);
+    assert!(lists <= 2, "{}", requests["counts"]);
     Ok(())
 }

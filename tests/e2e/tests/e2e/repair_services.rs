@@ -137,6 +137,7 @@ async fn a_service_that_says_pinned_and_is_not_helps_nobody() -> Result<()> {
     let soon = [("EVERHOLD_REPAIR_PIN_WAIT", "1s")];
     let run = world.everhold.run_with(["watch", "--once", "-v"], &soon).await?;
     assert!(!run.stderr.contains(TOKEN) && !run.stdout.contains(TOKEN));
+    assert!(!run.stderr.contains("without you"), "it may still help: {}", run.stderr);
     run.gives(3)?;
     assert_eq!(service.asked().len(), 2, "once for each content");
     let sent = repairs(&world, "image").await?;
@@ -194,5 +195,24 @@ async fn a_pin_that_failed_is_asked_for_anew() -> Result<()> {
     // Refused: the token is another's now.
     fs::write(world.everhold.dir().join("pins.token"), "another").unwrap();
     world.once(&[]).await?.gives(3)?;
+    Ok(())
+}
+
+/// What is cheaper does not wait for a service that takes its time.
+#[tokio::test]
+async fn a_request_that_is_queued_keeps_nothing_cheaper_from_being_done() -> Result<()> {
+    let (service, url) = Service::start("queued").await;
+    let mut world = World::healthy(crate::repair::two()).await?;
+    crate::repair::without_stores(&world).await?;
+    let key = world.settings.repair_key.take();
+    world.settings.more = format!("[[pinning]]\nurl = {url:?}\ntoken_file = \"pins.token\"\n");
+    fs::write(world.everhold.dir().join("pins.token"), TOKEN).unwrap();
+    world.configure()?;
+    world.once(&[]).await?.gives(3)?;
+    assert_eq!(service.asked().len(), 2);
+    world.settings.repair_key = key;
+    world.configure()?;
+    world.once(&[]).await?.gives(0)?;
+    assert_eq!(service.asked().len(), 2);
     Ok(())
 }
