@@ -46,7 +46,7 @@ async fn setting(db: &Database) -> Setting {
 }
 
 impl Setting {
-    fn new(&self, node: usize, action: Action) -> NewRepair {
+    fn at(&self, node: usize, action: Action) -> NewRepair {
         NewRepair {
             content: self.content,
             node: self.nodes[node],
@@ -58,7 +58,7 @@ impl Setting {
     }
 
     async fn plan(&self, node: usize, at: i64) -> Option<RowId> {
-        self.plan_one(self.new(node, Action::Upload), at).await
+        self.plan_one(self.at(node, Action::Upload), at).await
     }
 
     async fn plan_one(&self, new: NewRepair, at: i64) -> Option<RowId> {
@@ -207,7 +207,7 @@ async fn one_is_under_way_at_a_time(db: Database) {
 async fn what_was_planned_and_not_done_is_given_up_for_something_else(db: Database) {
     let it = setting(&db).await;
     let planned = it.plan(0, 1).await.unwrap();
-    let other = it.plan_one(it.new(0, Action::UploadWithStore), 2).await.unwrap();
+    let other = it.plan_one(it.at(0, Action::UploadWithStore), 2).await.unwrap();
     let given_up = it.repair(planned).await;
     assert_eq!((given_up.state, given_up.finished_at), (RepairState::Failed, Some(NOW + 2)));
     it.undone(0, None, "nobody has it", 3).await;
@@ -312,12 +312,12 @@ fn payer(collection: RowId, token: u64) -> Payer {
 async fn sums_what_was_spent_by_whose_account_it_goes_on(db: Database) {
     let it = setting(&db).await;
     let mine = Some(payer(it.story.collections[0].id, 1));
-    let paid = |payer| NewRepair { payer, ..it.new(0, Action::NewStore) };
+    let paid = |payer| NewRepair { payer, ..it.at(0, Action::NewStore) };
     let first = it.plan_one(paid(mine), 0).await.unwrap();
     it.failed(first, 1).await;
     let second = it.plan_one(paid(mine), 2).await.unwrap();
     it.failed(second, 3).await;
-    it.plan_one(NewRepair { payer: None, ..it.new(1, Action::Upload) }, 4).await.unwrap();
+    it.plan_one(NewRepair { payer: None, ..it.at(1, Action::Upload) }, 4).await.unwrap();
     it.undone(0, None, "all was tried", 5).await;
     it.undone(0, Some(Action::Upload), "no bytes", 5).await;
     let mut tx = it.story.ledger.write().await.unwrap();
@@ -367,7 +367,7 @@ async fn knows_for_whom_a_content_is(db: Database) {
 async fn pin_requests_are_settled_by_health_and_by_time(db: Database) {
     let it = setting(&db).await;
     let ask = async |node, at| {
-        let repair = it.plan_one(it.new(node, Action::PinRequest), at).await.unwrap();
+        let repair = it.plan_one(it.at(node, Action::PinRequest), at).await.unwrap();
         it.sent(repair, at, 1_000).await;
         repair
     };

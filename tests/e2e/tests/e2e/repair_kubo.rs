@@ -35,40 +35,48 @@ async fn empty(ipfs: &Ipfs) -> Result<()> {
     ipfs.call("repo/gc").await.map(drop)
 }
 
-/// Pictures of the ipfs engine and of the storage engine, small and of several blocks.
+/// A picture of the ipfs engine, of several blocks.
 #[tokio::test]
 async fn an_own_node_is_made_to_hold_what_too_few_have_and_gets_it_back() -> Result<()> {
-    for codec in ["dag-pb", "raw"] {
-        let ipfs = Ipfs::start().await?;
-        let connected = codec == "dag-pb";
-        let large = connected.then_some(1);
-        let setup = Setup { nodes: 1, tokens: 1, connected, codec, large, ..Setup::default() };
-        let mut world = World::healthy(setup).await?;
-        world.settings.min = 2;
-        world.settings.more = format!("[ipfs]\nkubo = [{:?}]\n{PATIENCE}", ipfs.rpc());
-        world.configure()?;
-        world.once(&[]).await?.gives(0)?;
-        let token = world.token(1).await?;
-        for role in ["metadata", "image"] {
-            let imported = ("kubo-import".to_owned(), "done".to_owned());
-            assert_eq!(done(&token, role, ipfs.rpc()), [imported], "{codec} {role}");
-            // It spells a name in its own way, and fails where it is not pinned.
-            let cid = text(&content(&token, role)?["cid"]);
-            let pinned = ipfs.call(&format!("pin/ls?arg={cid}")).await?;
-            let pinned = String::from_utf8_lossy(&pinned).into_owned();
-            assert!(pinned.contains("recursive"), "{codec} {role}: {pinned}");
-        }
-        // It is needed no more, and was told to keep it all the same.
-        world.settings.min = 1;
-        world.configure()?;
-        empty(&ipfs).await?;
-        world.once(&[]).await?.gives(0)?;
-        let token = world.token(1).await?;
-        for role in ["metadata", "image"] {
-            let last = done(&token, role, ipfs.rpc()).pop().unwrap();
-            assert_eq!(last, ("kubo-return".to_owned(), "done".to_owned()), "{codec} {role}");
-            assert_eq!(text(&replica(&token, role, ipfs.rpc())?["state"]), "verified");
-        }
+    held_and_given_back("dag-pb").await
+}
+
+/// A file of the storage engine is one block.
+#[tokio::test]
+async fn an_own_node_is_made_to_hold_files_of_the_storage_engine_too() -> Result<()> {
+    held_and_given_back("raw").await
+}
+
+async fn held_and_given_back(codec: &'static str) -> Result<()> {
+    let ipfs = Ipfs::start().await?;
+    let connected = codec == "dag-pb";
+    let large = connected.then_some(1);
+    let setup = Setup { nodes: 1, tokens: 1, connected, codec, large, ..Setup::default() };
+    let mut world = World::healthy(setup).await?;
+    world.settings.min = 2;
+    world.settings.more = format!("[ipfs]\nkubo = [{:?}]\n{PATIENCE}", ipfs.rpc());
+    world.configure()?;
+    world.once(&[]).await?.gives(0)?;
+    let token = world.token(1).await?;
+    for role in ["metadata", "image"] {
+        let imported = ("kubo-import".to_owned(), "done".to_owned());
+        assert_eq!(done(&token, role, ipfs.rpc()), [imported], "{codec} {role}");
+        // It spells a name in its own way, and fails where it is not pinned.
+        let cid = text(&content(&token, role)?["cid"]);
+        let pinned = ipfs.call(&format!("pin/ls?arg={cid}")).await?;
+        let pinned = String::from_utf8_lossy(&pinned).into_owned();
+        assert!(pinned.contains("recursive"), "{codec} {role}: {pinned}");
+    }
+    // It is needed no more, and was told to keep it all the same.
+    world.settings.min = 1;
+    world.configure()?;
+    empty(&ipfs).await?;
+    world.once(&[]).await?.gives(0)?;
+    let token = world.token(1).await?;
+    for role in ["metadata", "image"] {
+        let last = done(&token, role, ipfs.rpc()).pop().unwrap();
+        assert_eq!(last, ("kubo-return".to_owned(), "done".to_owned()), "{codec} {role}");
+        assert_eq!(text(&replica(&token, role, ipfs.rpc())?["state"]), "verified");
     }
     Ok(())
 }
