@@ -115,10 +115,11 @@ impl Watch {
         tx.drop_waiting().await?;
         tx.commit().await?;
         let mut budget = self.budget().await?;
-        let (mut taken, mut after) = (0, RowId::MIN);
+        let (mut taken, mut after, mut has_room) = (0, RowId::MIN, true);
         loop {
             let unwell = self.unwell(after).await?;
             let Some(last) = unwell.iter().map(|content| content.content.row).max() else {
+                self.note_room(has_room);
                 return Ok(taken);
             };
             after = last;
@@ -126,6 +127,7 @@ impl Watch {
             self.note_undone(undone, &stuck).await?;
             crash::point("repair.chosen");
             let admitted = self.admit(targets, &mut budget).await?;
+            has_room &= admitted.has_room();
             self.hold_back(admitted.held_back(self.settings.dry_run));
             if self.settings.dry_run {
                 self.say_planned(&admitted.planned());
@@ -183,6 +185,16 @@ impl Watch {
         tx.commit().await?;
         crash::point("repair.undone-noted");
         Ok(())
+    }
+
+    /// Where there was room for all, the next time that there is none is said again.
+    fn note_room(&self, has_room: bool) {
+        let now = ledger::now();
+        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        held_back.retain(|_, until| now < *until);
+        if has_room && held_back.is_empty() {
+            self.used_up.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     /// Leaves replicas alone for a while: there is no room for them, or it was only said what would be

@@ -69,6 +69,11 @@ impl fmt::Display for Planned {
 }
 
 impl Admitted {
+    /// Whether no budget was used up.
+    pub(super) fn has_room(&self) -> bool {
+        self.refused.is_empty()
+    }
+
     /// The replicas that are left alone for a while; in a dry run all.
     pub(super) fn held_back(&self, dry_run: bool) -> impl Iterator<Item = (RowId, RowId)> {
         let waiting = self.waiting.iter().map(|one| (one.content, one.node));

@@ -150,7 +150,7 @@ async fn a_node_that_refuses_uploads_is_quoted_and_tried_again() -> Result<()> {
     let world = World::healthy(two()).await?;
     let (node, id) = (&world.nodes[0], world.id(1, "image").await?);
     fs::remove_file(node.path(&id)).unwrap();
-    for code in [403, 413, 500] {
+    for code in [402, 403, 413, 422, 500, 503] {
         node.fault(json!({"hash": null, "kind": "status", "status": code,
             "path": "/api/v0/storage/add_file"}))
             .await?;
@@ -173,6 +173,30 @@ async fn a_node_that_refuses_uploads_is_quoted_and_tried_again() -> Result<()> {
         history(replica(&token, "image", &node.url())?),
         ["verified", "missing", "verified"]
     );
+    Ok(())
+}
+
+/// It takes every upload, says that all is there, and serves nothing.
+#[tokio::test]
+async fn a_node_that_takes_everything_and_keeps_nothing_costs_no_store() -> Result<()> {
+    let world = World::healthy(two()).await?;
+    let (node, id) = (&world.nodes[0], world.id(1, "image").await?);
+    let stores = world.stores().await?;
+    fs::remove_file(node.path(&id)).unwrap();
+    node.fault(json!({"hash": id, "kind": "claim"})).await?;
+    let run = world.once(&[]).await?;
+    assert!(run.stderr.contains("without you"), "{}", run.stderr);
+    let status = run.gives(3)?;
+    let repairs = items(&incidents(&status, &id)[0]["repairs"]);
+    let tried: Vec<_> = repairs.iter().map(|one| text(&one["action"])).collect();
+    assert_eq!(tried, ["upload", "upload-with-store", "none"]);
+    for repair in &repairs[..2] {
+        assert_eq!(repair["state"], "failed", "{repair}");
+        assert!(text(&repair["detail"]).contains("still serves none that are right"), "{repair}");
+    }
+    assert_eq!(world.stores().await?, stores, "a STORE was signed for a liar");
+    node.fault(json!({"hash": null, "kind": "none"})).await?;
+    world.once(&[]).await?.gives(0)?;
     Ok(())
 }
 
