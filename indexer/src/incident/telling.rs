@@ -134,11 +134,14 @@ mod tests {
     fn filter(ours: Address) -> impl Strategy<Value = Filter> {
         let severity = prop::sample::select(Severity::ALL);
         let kinds = prop::collection::vec(prop::sample::select(Kind::ALL), 0..3);
-        (severity, kinds, any::<bool>(), any::<bool>()).prop_map(move |(severity, kinds, named, other)| {
-            let collections = [(named, ours), (other, Address::repeat_byte(2))];
-            let collections = collections.iter().filter(|(is, _)| *is).map(|(_, one)| *one).collect();
-            Filter { severity, collections, kinds }
-        })
+        (severity, kinds, any::<bool>(), any::<bool>()).prop_map(
+            move |(severity, kinds, named, other)| {
+                let collections = [(named, ours), (other, Address::repeat_byte(2))];
+                let collections =
+                    collections.iter().filter(|(is, _)| *is).map(|(_, one)| *one).collect();
+                Filter { severity, collections, kinds }
+            },
+        )
     }
 
     proptest! {

@@ -216,7 +216,9 @@ async fn takes_for_each_sink_by_itself(db: Database) {
     let taken: Vec<_> = taken.iter().map(|one| (&*one.id, &*one.incident)).collect();
     assert_eq!(taken, [("y", "b")]);
     tx.release_alerts_of(SINK).await.unwrap();
-    assert!(tx.is_alert_due(SINK, 0).await.unwrap() && !tx.is_alert_due("other", NOW).await.unwrap());
+    assert!(
+        tx.is_alert_due(SINK, 0).await.unwrap() && !tx.is_alert_due("other", NOW).await.unwrap()
+    );
     assert_eq!(tx.waiting_alerts("unknown").await.unwrap(), (0, None));
 }
 
@@ -346,7 +348,11 @@ async fn knows_who_was_told_and_what_goes_on(db: Database) {
     assert_eq!(tx.waited_for_since(NOW).await.unwrap(), [] as [&str; 0]);
     assert_eq!(tx.waited_for_since(NOW + 1).await.unwrap(), [sink]);
     assert_eq!(tx.drop_alerts(sink, NOW, "gone").await.unwrap(), 0, "not that old");
-    assert_eq!(tx.drop_alerts(sink, NOW + 1, "gone").await.unwrap(), 1, "and not what was delivered");
+    assert_eq!(
+        tx.drop_alerts(sink, NOW + 1, "gone").await.unwrap(),
+        1,
+        "and not what was delivered"
+    );
     assert!(tx.told_of("a").await.unwrap().contains(sink));
     assert!(tx.told_of("b").await.unwrap().is_empty());
     let going_on = tx.going_on(sink).await.unwrap();
