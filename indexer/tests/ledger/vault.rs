@@ -9,13 +9,13 @@ use everhold::{
         Policy,
         ReplicaState::{Missing, Verified},
     },
-    ledger::{Form, Millis, RowId, VaultSummary, VaultWants},
+    ledger::{Form, Millis, RowId, VaultSummary, VaultWants, now},
     vault::{Keeper, Vault},
 };
 use tempfile::NamedTempFile;
 
 use crate::{
-    story::{NOW, Story, mint, raw, record, row_of, seen, set_nodes},
+    story::{HOUR, NOW, Story, mint, raw, record, row_of, seen, set_nodes},
     support::database::{Database, on_both_engines},
 };
 
@@ -41,6 +41,11 @@ struct Setting {
 
 /// Four contents, the first on three nodes, the next on two, on one, and on none.
 async fn setting(db: &Database) -> Setting {
+    setting_at(db, NOW).await
+}
+
+/// The same, seen at a time.
+async fn setting_at(db: &Database, at: Millis) -> Setting {
     let ledger = db.open().await;
     let nodes = set_nodes(&ledger, &["http://one", "http://two", "http://three"]).await;
     let mut story = Story::simple(ledger).await;
@@ -52,9 +57,9 @@ async fn setting(db: &Database) -> Setting {
         contents.push(row_of(&story.ledger, raw(content)).await);
     }
     for (index, content) in contents.iter().enumerate() {
-        for (at, node) in nodes.iter().enumerate() {
-            let state = if at + index < 3 { Verified } else { Missing };
-            record(&story.ledger, &seen(*content, *node, state, NOW)).await;
+        for (position, node) in nodes.iter().enumerate() {
+            let state = if position + index < 3 { Verified } else { Missing };
+            record(&story.ledger, &seen(*content, *node, state, at)).await;
         }
     }
     Setting { story, contents, nodes }
@@ -195,14 +200,13 @@ async fn what_most_have_goes_first_and_what_nothing_names_before(db: Database) {
 }
 
 async fn nothing_goes_where_all_that_may_go_is_not_enough(db: Database) {
-    let setting = setting(&db).await;
+    let setting = setting_at(&db, now()).await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     let text = format!("[vault]\npath = {path:?}\nmax_bytes = 25\nmax_object = 25\n");
     let config = Config::parse(Path::new("x"), &text).unwrap();
     let vault = Vault::configured(&config, &config.fetcher().unwrap()).unwrap();
-    // What was verified at that time counts still, whenever this runs.
-    let policy = Policy { min: 1, min_held: 0, grace: 0, recheck: 4 * NOW };
+    let policy = Policy { min: 1, min_held: 0, grace: 0, recheck: HOUR };
     let keeper = Keeper::new(vault, setting.story.ledger.clone(), policy, &config.vault);
     let keep = async |content: u8, independent: u32, bytes: usize| {
         let mut file = NamedTempFile::new().unwrap();
