@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use everhold_e2e::{Result, Services, Setup, eventually, report::items};
+use everhold_e2e::{Result, Services, Setup, ended::Ended, eventually, report::items};
 
 use crate::sinks::world_with;
 
-const TOKENS: usize = 20;
+const TOKENS: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,7 +43,7 @@ async fn no_sink_and_no_alert_holds_up_another() -> Result<()> {
     let mut watcher = world.everhold.watch(&["--no-repair"])?;
     let told = || services.posted("/hook").into_iter().map(|one| one.key).collect::<BTreeSet<_>>();
     eventually("all were tried", PATIENCE, PAUSE, async || {
-        Ok((told().len() == TOKENS).then_some(()))
+        Ok((told().len() as u64 == TOKENS).then_some(()))
     })
     .await?;
     let slow = services.posted("/slow").len();
