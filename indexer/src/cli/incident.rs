@@ -70,15 +70,14 @@ struct Why {
 /// Who.
 #[derive(Debug, Args)]
 struct By {
-    /// Who says so
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "USER",
-        default_value = "somebody",
-        hide_env_values = true
-    )]
+    /// Who says so [default: the user who runs this]
+    #[arg(long, value_name = "NAME", hide_default_value = true, default_value_t = user(std::env::var("USER").ok()))]
     by: String,
+}
+
+/// The name of who runs this, as far as the environment tells.
+fn user(variable: Option<String>) -> String {
+    variable.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// Which incidents.
@@ -145,6 +144,11 @@ impl IncidentArgs {
                 Done::new(done, [incident.id]).print(context)
             }
             Act::Silence { which, span, why } => {
+                if span.millis() <= 0 {
+                    return Err(Failure::usage(
+                        "--for 0s silences nothing: say how long, as \"24h\"",
+                    ));
+                }
                 let until = ledger::now().saturating_add(span.millis());
                 let said = (&*why.name()?, &*why.text()?);
                 let (silence, open) = silence(&ledger, which.scope()?, until, said).await?;
@@ -253,5 +257,17 @@ impl Done {
             };
             format!("{}; {open}", self.done)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::user;
+
+    #[test]
+    fn who_has_no_name_is_somebody() {
+        let names =
+            [None, Some(""), Some(" "), Some("ann")].map(|name| user(name.map(str::to_owned)));
+        assert_eq!(names, ["somebody", "somebody", "somebody", "ann"]);
     }
 }

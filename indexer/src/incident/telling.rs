@@ -80,8 +80,9 @@ impl Filter {
         let concerned = (self.collections.is_empty() || self.collections.contains(&collection))
             && (self.kinds.is_empty() || self.kinds.contains(&kind));
         match (concerned, told) {
-            (false, _) => None,
-            (true, true) => Some(transition),
+            // Whatever the settings are by now.
+            (_, true) => Some(transition),
+            (false, false) => None,
             (true, false) if severity < self.severity || !transition.is_wrong() => None,
             (true, false) if transition == Transition::Flapping => Some(transition),
             (true, false) => Some(Transition::Opened),
@@ -129,7 +130,34 @@ mod tests {
         told
     }
 
+    /// Settings as somebody may write them.
+    fn filter(ours: Address) -> impl Strategy<Value = Filter> {
+        let severity = prop::sample::select(Severity::ALL);
+        let kinds = prop::collection::vec(prop::sample::select(Kind::ALL), 0..3);
+        (severity, kinds, any::<bool>(), any::<bool>()).prop_map(
+            move |(severity, kinds, named, other)| {
+                let collections = [(named, ours), (other, Address::repeat_byte(2))];
+                let collections =
+                    collections.iter().filter(|(is, _)| *is).map(|(_, one)| *one).collect();
+                Filter { severity, collections, kinds }
+            },
+        )
+    }
+
     proptest! {
+        /// The settings may be others by then: what a sink says is wrong must end there.
+        #[test]
+        fn who_was_told_is_told_the_rest_whatever_the_settings_are_by_now(
+            filter in filter(Address::repeat_byte(1)),
+            kind in prop::sample::select(Kind::ALL),
+            severity in prop::sample::select(Severity::ALL),
+            transition in prop::sample::select(&[Transition::Worsened, Transition::Improved,
+                Transition::Changed, Transition::Acknowledged, Transition::Recovered][..]),
+        ) {
+            let about = (kind, Address::repeat_byte(1));
+            prop_assert_eq!(filter.tells(about, severity, true, transition), Some(transition));
+        }
+
         #[test]
         fn who_is_told_of_a_beginning_is_told_of_the_end_and_nobody_else_is(
             severity in prop::sample::select(Severity::ALL),

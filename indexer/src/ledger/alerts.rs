@@ -10,8 +10,8 @@ use crate::incident::Transition;
 pub struct PendingAlert {
     /// Its id.
     pub id: String,
-    /// Where it goes.
-    pub sink: String,
+    /// Its incident.
+    pub incident: String,
     /// `incident.opened` and so on.
     pub event: String,
     /// The body.
@@ -75,28 +75,37 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the alerts that are due, oldest first; nobody else gets them before `lease`. Of one
-    /// incident, a sink gets them in order: a later one waits for those before it.
+    /// Whether any alert to a sink is due; it may have to wait for one before it.
+    pub async fn is_alert_due(&mut self, sink: &str, now: Millis) -> Result<bool> {
+        let any = "SELECT 1 FROM alerts WHERE sink = $1 AND due_at <= $2 LIMIT 1";
+        Ok(fetch!(fetch_optional, self, (i32,), any, sink, now)?.is_some())
+    }
+
+    /// Takes some of a sink's alerts that are due; nobody else gets them before `lease`. Those first that
+    /// were tried least: one that it can't take holds up no others. Of one incident, a sink gets them in
+    /// order: a later one waits for those before it.
     pub async fn take_due_alerts(
         &mut self,
+        sink: &str,
         now: Millis,
         lease: Millis,
     ) -> Result<Vec<PendingAlert>> {
         let sql = self.sql(
-            "SELECT a.id, a.sink, a.event, a.payload, a.attempts, i.opened_at
+            "SELECT a.id, a.incident_id, a.event, a.payload, a.attempts, i.opened_at
              FROM alerts a JOIN incidents i ON i.id = a.incident_id
-             WHERE a.due_at <= $1 AND NOT EXISTS (
+             WHERE a.sink = $1 AND a.due_at <= $2 AND NOT EXISTS (
                 SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
                   AND b.seq < a.seq AND b.due_at IS NOT NULL)
-             ORDER BY a.seq LIMIT 20",
-            "SELECT a.id, a.sink, a.event, a.payload, a.attempts, i.opened_at
+             ORDER BY a.attempts, a.seq LIMIT 20",
+            "SELECT a.id, a.incident_id, a.event, a.payload, a.attempts, i.opened_at
              FROM alerts a JOIN incidents i ON i.id = a.incident_id
-             WHERE a.due_at <= $1 AND NOT EXISTS (
+             WHERE a.sink = $1 AND a.due_at <= $2 AND NOT EXISTS (
                 SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
                   AND b.seq < a.seq AND b.due_at IS NOT NULL)
-             ORDER BY a.seq LIMIT 20 FOR UPDATE OF a SKIP LOCKED",
+             ORDER BY a.attempts, a.seq LIMIT 20 FOR UPDATE OF a SKIP LOCKED",
         );
-        let rows = fetch!(fetch_all, self, (String, String, String, String, i64, i64), sql, now)?;
+        let rows =
+            fetch!(fetch_all, self, (String, String, String, String, i64, i64), sql, sink, now)?;
         for (id, ..) in &rows {
             execute!(
                 self,
@@ -106,9 +115,9 @@ impl Tx {
                 lease
             )?;
         }
-        let alert = |(id, sink, event, payload, attempts, opened_at)| PendingAlert {
+        let alert = |(id, incident, event, payload, attempts, opened_at)| PendingAlert {
             id,
-            sink,
+            incident,
             event,
             payload,
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
@@ -211,30 +220,57 @@ impl Tx {
         )?)
     }
 
-    /// It has no sink any more: it is kept, but not tried again.
-    pub async fn alert_dropped(&mut self, id: &str, reason: &str) -> Result<()> {
-        let update = "UPDATE alerts SET due_at = NULL, taken = 0, last_error = $2 WHERE id = $1";
-        execute!(self, update, id, reason)?;
+    /// The sinks for which alerts wait since before a time, and nobody has them in hand.
+    pub async fn waited_for_since(&mut self, before: Millis) -> Result<Vec<String>> {
+        let select = "SELECT DISTINCT sink FROM alerts
+                      WHERE due_at IS NOT NULL AND taken = 0 AND created_at < $1 ORDER BY sink";
+        let rows = fetch!(fetch_all, self, (String,), select, before)?;
+        Ok(rows.into_iter().map(|(sink,)| sink).collect())
+    }
+
+    /// Gives up what waits for a sink since before a time: it is kept, but not tried again. Gives how many
+    /// these are.
+    pub async fn drop_alerts(&mut self, sink: &str, before: Millis, reason: &str) -> Result<u64> {
+        Ok(execute!(
+            self,
+            "UPDATE alerts SET due_at = NULL, withheld = 0, last_error = $3
+             WHERE sink = $1 AND created_at < $2 AND due_at IS NOT NULL AND taken = 0",
+            sink,
+            before,
+            reason,
+        )?)
+    }
+
+    /// How many alerts wait for a sink, and when the next can be tried; those that a silence holds back
+    /// aside.
+    pub async fn waiting_alerts(&mut self, sink: &str) -> Result<(i64, Option<Millis>)> {
+        let select = "SELECT COUNT(*), MIN(CASE WHEN NOT EXISTS (
+                SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
+                  AND b.seq < a.seq AND b.due_at IS NOT NULL) THEN a.due_at END)
+             FROM alerts a WHERE a.sink = $1 AND a.due_at IS NOT NULL AND a.withheld = 0";
+        Ok(fetch!(fetch_one, self, (i64, Option<i64>), select, sink)?)
+    }
+
+    /// Makes a sink's alerts due at once that wait: those that a process took and did not bring back, too,
+    /// on SQLite, where no other one delivers. On PostgreSQL another may be about to send what it took,
+    /// which would come twice; what was taken by one that ended is due when its lease is.
+    pub async fn release_alerts_of(&mut self, sink: &str) -> Result<()> {
+        self.alone().await?;
+        let sql = self.sql(
+            "UPDATE alerts SET due_at = 0, taken = 0
+             WHERE sink = $1 AND due_at IS NOT NULL AND withheld = 0",
+            "UPDATE alerts SET due_at = 0
+             WHERE sink = $1 AND due_at IS NOT NULL AND taken = 0 AND withheld = 0",
+        );
+        execute!(self, sql, sink)?;
         Ok(())
     }
 
-    /// How many alerts wait, and when the next is due; those that a silence holds back aside.
-    pub async fn waiting_alerts(&mut self) -> Result<(i64, Option<Millis>)> {
-        let select = "SELECT COUNT(*), MIN(due_at) FROM alerts
-                      WHERE due_at IS NOT NULL AND withheld = 0";
-        Ok(fetch!(fetch_one, self, (i64, Option<i64>), select)?)
-    }
-
-    /// Makes alerts due at once that wait: those that a process took and did not bring back, too, on
-    /// SQLite, where no other one delivers. On PostgreSQL another may be about to send what it took,
-    /// which would come twice; what was taken by one that ended is due when its lease is.
+    /// The same of all sinks.
     pub async fn release_alerts(&mut self) -> Result<()> {
-        self.alone().await?;
-        let sql = self.sql(
-            "UPDATE alerts SET due_at = 0, taken = 0 WHERE due_at IS NOT NULL AND withheld = 0",
-            "UPDATE alerts SET due_at = 0 WHERE due_at IS NOT NULL AND taken = 0 AND withheld = 0",
-        );
-        execute!(self, sql)?;
+        for sink in self.sinks_in_outbox().await? {
+            self.release_alerts_of(&sink).await?;
+        }
         Ok(())
     }
 }

@@ -368,11 +368,25 @@ impl Tx {
         Ok(execute!(self, update, id)? > 0)
     }
 
-    /// Writes down that an open incident looks different now.
-    pub async fn change_incident(&mut self, id: &str, health: Health, summary: &str) -> Result<()> {
-        let update = "UPDATE incidents SET health = $2, summary = $3 WHERE id = $1";
-        execute!(self, update, id, health.as_str(), summary)?;
-        Ok(())
+    /// Writes down that an open incident looks different now than it was read. Gives `false` where it is
+    /// closed, or looks different from that already: then others have told of it.
+    pub async fn change_incident(
+        &mut self,
+        known: &Incident,
+        health: Health,
+        summary: &str,
+    ) -> Result<bool> {
+        let changed = execute!(
+            self,
+            "UPDATE incidents SET health = $2, summary = $3
+             WHERE id = $1 AND health = $4 AND summary = $5 AND closed_at IS NULL",
+            &known.id,
+            health.as_str(),
+            summary,
+            known.health.as_str(),
+            &known.summary,
+        )?;
+        Ok(changed > 0)
     }
 
     /// Closes an incident. Gives `false` where it is closed already: then others have told of it.

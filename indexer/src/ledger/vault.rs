@@ -370,10 +370,10 @@ impl Tx {
     }
 
     /// Puts off what was taken, which is not there yet, without a word of why.
-    pub async fn put_off_vault_want(&mut self, content: RowId, due: Millis) -> Result<()> {
+    pub async fn put_off_vault_wants(&mut self, contents: &[RowId], due: Millis) -> Result<()> {
         self.among_others().await?;
-        let update = "UPDATE vault_objects SET due_at = $2 WHERE content_id = $1 AND form IS NULL";
-        execute!(self, update, content, due)?;
+        fetch_in!(self, (i64,), {"UPDATE vault_objects SET due_at = " => due}
+            " WHERE form IS NULL AND content_id IN", contents, "RETURNING content_id");
         Ok(())
     }
 

@@ -62,7 +62,7 @@ fn reason(error: &object_store::Error) -> Option<&io::Error> {
 }
 
 /// Whether the disk is full, or as full as one may make it.
-pub(crate) fn is_full(error: &io::Error) -> bool {
+fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

@@ -1,6 +1,7 @@
 //! The vault together with the ledger, which knows what it holds.
 
 use std::{
+    collections::HashMap,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -10,11 +11,11 @@ use crate::{
     config::VaultConfig,
     content::ContentId,
     health::Policy,
-    ledger::{self, Ledger, LedgerError, Millis, RowId, VaultObject},
+    ledger::{self, Ledger, LedgerError, Millis, RowId, Tx, VaultObject},
     picture::ContentPicture,
 };
 
-/// Contents that are looked at to make room, at once.
+/// Contents that are looked at to make room at first; four times as many where they are not enough.
 const BATCH: u32 = 50;
 
 /// The vault and the ledger of what it holds.
@@ -99,53 +100,94 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Room for so many bytes of a content that so many independent nodes have, made at the cost of none
-    /// but those that are safer; `None`, where there is none. What nothing names goes first, then what
-    /// most nodes have. What no node has stays.
+    /// Whether there would be room for so many bytes of a content that so many independent nodes have.
+    /// Nothing is done for it yet.
     ///
     /// # Errors
     /// [`KeepError`].
-    pub async fn room(&self, bytes: u64, independent: u32) -> Result<Option<Room<'_>>, KeepError> {
+    pub async fn has_room(&self, bytes: u64, independent: u32) -> Result<bool, KeepError> {
+        let over = self.over(bytes).await?;
+        Ok(over == 0 || self.expendable(over, independent).await?.is_some())
+    }
+
+    /// Room for so many bytes of a content that so many independent nodes have, which is here by now, made
+    /// at the cost of none but those that are safer; `None`, where there is none: then nothing goes. What
+    /// nothing names goes first, then what most nodes have. What no node has stays.
+    ///
+    /// # Errors
+    /// [`KeepError`].
+    async fn room(&self, bytes: u64, independent: u32) -> Result<Option<Room<'_>>, KeepError> {
         let _door = self.door.lock().await;
-        loop {
-            let held = self.ledger.read().await?.vault_summary().await?.bytes;
-            let coming = self.coming.load(Ordering::Relaxed);
-            let all = held.saturating_add(coming).saturating_add(bytes);
-            let Some(mut over) = all.checked_sub(self.vault.max_bytes).filter(|over| *over > 0)
-            else {
-                self.coming.fetch_add(bytes, Ordering::Relaxed);
-                return Ok(Some(Room { coming: &self.coming, bytes }));
+        let over = self.over(bytes).await?;
+        if over > 0 {
+            let Some(expendable) = self.expendable(over, independent).await? else {
+                return Ok(None);
             };
-            let expendable = self.expendable(independent).await?;
-            if expendable.is_empty() {
+            for one in &expendable {
+                self.evict(one).await?;
+            }
+        }
+        self.coming.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Some(Room { coming: &self.coming, bytes }))
+    }
+
+    /// How many bytes too many there would be with so many more.
+    async fn over(&self, bytes: u64) -> Result<u64, KeepError> {
+        let held = self.ledger.read().await?.vault_summary().await?.bytes;
+        let coming = self.coming.load(Ordering::Relaxed);
+        let all = held.saturating_add(coming).saturating_add(bytes);
+        Ok(all.saturating_sub(self.vault.max_bytes))
+    }
+
+    /// What may go, in its order, so that this many bytes are freed for one that so many independent nodes
+    /// have; `None` where all of it is not enough.
+    async fn expendable(
+        &self,
+        over: u64,
+        independent: u32,
+    ) -> Result<Option<Vec<VaultObject>>, KeepError> {
+        let (now, mut limit) = (ledger::now(), BATCH);
+        let since = now.saturating_sub(self.policy.max_age());
+        loop {
+            let mut tx = self.ledger.read().await?;
+            let mut expendable = tx.unnamed_in_vault(limit).await?;
+            let mut is_all = expendable.len() < limit as usize;
+            if is_all && sum(&expendable) < over {
+                let safest = tx.safest_in_vault(since, limit).await?;
+                is_all = safest.len() < limit as usize;
+                expendable.extend(self.safer(&mut tx, safest, independent, now).await?);
+            }
+            if sum(&expendable) >= over {
+                let mut freed = 0_u64;
+                expendable.retain(|one| {
+                    let is_needed = freed < over;
+                    freed = freed.saturating_add(one.bytes);
+                    is_needed
+                });
+                return Ok(Some(expendable));
+            }
+            if is_all {
                 return Ok(None);
             }
-            for one in expendable {
-                if over == 0 {
-                    break;
-                }
-                self.evict(&one).await?;
-                over = over.saturating_sub(one.bytes);
-            }
+            limit = limit.saturating_mul(4);
         }
     }
 
-    /// What may go, in its order, for one that so many independent nodes have.
-    async fn expendable(&self, independent: u32) -> Result<Vec<VaultObject>, KeepError> {
-        let now = ledger::now();
-        let mut tx = self.ledger.read().await?;
-        let unnamed = tx.unnamed_in_vault(BATCH).await?;
-        if !unnamed.is_empty() {
-            return Ok(unnamed);
-        }
-        let since = now.saturating_sub(self.policy.max_age());
-        let safest = tx.safest_in_vault(since, BATCH).await?;
+    /// Those of these that more than so many independent nodes have, what most have first.
+    async fn safer(
+        &self,
+        tx: &mut Tx,
+        safest: Vec<VaultObject>,
+        independent: u32,
+        now: Millis,
+    ) -> Result<Vec<VaultObject>, KeepError> {
         let rows: Vec<RowId> = safest.iter().map(|one| one.content).collect();
-        let pictures = ContentPicture::of_rows(&mut tx, &rows, &self.policy, now).await?;
-        let have = |one: &VaultObject| {
-            let picture = pictures.iter().find(|picture| picture.content.row == one.content);
-            picture.map_or(0, |picture| picture.assessment.independent)
-        };
+        let pictures = ContentPicture::of_rows(tx, &rows, &self.policy, now).await?;
+        let have: HashMap<_, _> = pictures
+            .iter()
+            .map(|picture| (picture.content.row, picture.assessment.independent))
+            .collect();
+        let have = |one: &VaultObject| have.get(&one.content).copied().unwrap_or(0);
         let mut safer: Vec<_> = safest.into_iter().map(|one| (have(&one), one)).collect();
         // Whatever goes, a node has it still.
         safer.retain(|(nodes, _)| *nodes > independent);
@@ -167,4 +209,8 @@ impl Keeper {
         tracing::debug!("{}: out of the vault", one.id);
         Ok(())
     }
+}
+
+fn sum(objects: &[VaultObject]) -> u64 {
+    objects.iter().fold(0, |all, one| all.saturating_add(one.bytes))
 }

@@ -21,7 +21,6 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, pat
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt;
 
-pub(crate) use self::error::is_full;
 pub use self::{
     error::VaultError,
     form::{blocks_from, is_named_by},
@@ -267,6 +266,21 @@ impl Vault {
             if let Some(Name { id, form }) = Name::read(&found.location) {
                 all.push(Stored { id, form, bytes: found.size });
             }
+        }
+        Ok(all)
+    }
+
+    /// What was set aside in it, as wrong.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn list_aside(&self) -> Result<Vec<ContentId>, VaultError> {
+        let Some(store) = self.place.existing()? else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        let mut listing = store.list(Some(&Name::folder_aside()));
+        while let Some(found) = listing.next().await {
+            let found = found.map_err(|error| self.failed(&error))?;
+            all.extend(Name::read_aside(&found.location).map(|name| name.id));
         }
         Ok(all)
     }

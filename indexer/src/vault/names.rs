@@ -44,13 +44,26 @@ impl Name {
 
     /// Reads the first of them; `None` of anything else that may lie there.
     pub(super) fn read(path: &Path) -> Option<Self> {
+        Self::of_file(path).filter(|name| name.path() == *path)
+    }
+
+    /// Reads the other of them.
+    pub(super) fn read_aside(path: &Path) -> Option<Self> {
+        Self::of_file(path).filter(|name| name.aside() == *path)
+    }
+
+    /// Where all are that were found to be wrong.
+    pub(super) fn folder_aside() -> Path {
+        Path::from(ASIDE)
+    }
+
+    fn of_file(path: &Path) -> Option<Self> {
         let file = path.filename()?;
         let (cid, form) = match file.strip_suffix(CAR) {
             Some(cid) => (cid, Form::Car),
             None => (file, Form::File),
         };
-        let name = Self { id: ContentId::from_cid_text(cid).ok()?, form };
-        (name.path() == *path).then_some(name)
+        Some(Self { id: ContentId::from_cid_text(cid).ok()?, form })
     }
 }
 
@@ -66,6 +79,8 @@ mod tests {
                 let name = Name::of(&id_of(codec, b"x"), *form);
                 assert_eq!(Name::read(&name.path()), Some(name));
                 assert_eq!(Name::read(&name.aside()), None);
+                assert_eq!(Name::read_aside(&name.aside()), Some(name));
+                assert_eq!(Name::read_aside(&name.path()), None);
             }
         }
         let other = Path::from("ab/README.md");

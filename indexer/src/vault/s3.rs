@@ -1,7 +1,7 @@
 //! A bucket of S3, or of another that speaks the same. Its requests go the way of all others
 //! ([`Fetcher`]): `object_store` only says what they are.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +23,10 @@ use crate::{
     config::{ConfigError, S3Config},
     nodes::Fetcher,
 };
+
+/// How long a bucket may take for what it is sent, beside a second for so many bytes.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SLOWEST: u64 = 128 * 1024;
 
 /// Pieces of an answer that wait to be read.
 const WAITING: usize = 4;
@@ -95,7 +99,9 @@ impl HttpService for Wire {
         let body = body.collect().await?.to_bytes();
         let mut request = self.fetcher.request(head.method, url).headers(head.headers);
         if !body.is_empty() {
-            request = request.body(body);
+            // The answer begins when all of it is there.
+            let patience = PATIENCE + Duration::from_secs(body.len() as u64 / SLOWEST);
+            request = request.first_byte(patience).total(patience * 2).body(body);
         }
         let limit = self.fetcher.limits().max_content;
         let mut answer = request.limit(limit).send().await.map_err(failed)?;

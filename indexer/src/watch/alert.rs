@@ -1,19 +1,21 @@
-//! Delivers alerts from the outbox: retried, each incident's in the order they came.
+//! Delivers alerts from the outbox: retried, each incident's in the order they came. Each sink is for
+//! itself: one that is slow or down holds up no other.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::{Duration, Instant},
-};
+mod rest;
+
+use std::{collections::HashSet, time::Duration};
 
 use everhold_net::MAX_RETRY_AFTER;
 use futures::future::join_all;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+pub(super) use self::rest::Rests;
 use super::{Watch, WatchError};
 use crate::{
     alert::{Notice, Outgoing, REPEAT, Refused, Retry, Sink, Span},
     crash,
-    ledger::{self, Millis, PendingAlert, silent_until},
+    ledger::{self, LedgerError, Millis, PendingAlert, Tx, silent_until},
 };
 
 /// Nobody else takes an alert that was taken for this long, in milliseconds.
@@ -25,6 +27,11 @@ const RETRY: Millis = 1_000;
 const LONGEST_RETRY: Millis = 10 * 60 * 1000;
 /// After one that can't get better by itself.
 const SELDOM: Millis = 60 * 60 * 1000;
+/// What waits for a sink that is not configured here is given up after this: another process, or the next
+/// configuration, may know it.
+const ABANDONED: Millis = 7 * 24 * 60 * 60 * 1000;
+/// Between looks for such.
+const LOOK: Duration = Duration::from_secs(10 * 60);
 
 /// The longest that an alert is put off.
 pub(super) fn longest_wait() -> Millis {
@@ -33,113 +40,157 @@ pub(super) fn longest_wait() -> Millis {
 }
 
 impl Watch {
-    /// Tries everything that is due; gives the number delivered. A sink that is slow or down holds up no
-    /// other.
-    pub(super) async fn deliver_alerts(&self) -> Result<u64, WatchError> {
-        let mut delivered = 0;
-        loop {
-            let now = ledger::now();
-            let mut tx = self.ledger.write().await?;
-            let due = tx.take_due_alerts(now, now + LEASE).await?;
-            tx.commit().await?;
-            if due.is_empty() {
-                return Ok(delivered);
-            }
-            let mut by_sink: BTreeMap<&str, Vec<&PendingAlert>> = BTreeMap::new();
-            for alert in &due {
-                by_sink.entry(&alert.sink).or_default().push(alert);
-            }
-            let done =
-                by_sink.iter().map(|(key, alerts)| self.deliver_to(key, alerts, now + LEASE));
-            for some in join_all(done).await {
-                delivered += some?;
-            }
-        }
+    /// Delivers to each sink what is due, for ever.
+    pub(super) async fn deliver_forever(&self) {
+        let poll = self.settings.poll;
+        let sinks = self.sinks.iter().map(async |sink| {
+            let what = format!("delivering alerts to {}", sink.name());
+            let give_back = async |tx: &mut Tx| tx.release_alerts_of(sink.key()).await;
+            let deliver = async || self.deliver_due(sink, None).await.map(|_| ());
+            self.again_and_again(&what, poll, give_back, deliver).await;
+        });
+        let nothing = async |_: &mut Tx| Ok(());
+        let give_up = async || self.give_up_alerts().await;
+        tokio::join!(
+            join_all(sinks),
+            self.again_and_again("giving up alerts", LOOK, nothing, give_up)
+        );
     }
 
-    /// Tries until the outbox is empty, for so long at most; gives the number delivered.
+    /// Tries until nothing waits, for so long at most, and what a sink takes to answer; gives the number
+    /// delivered.
     pub(super) async fn deliver_alerts_for(&self, most: Duration) -> Result<u64, WatchError> {
         let end = Instant::now() + most;
+        self.give_up_alerts().await?;
         let mut delivered = 0;
-        loop {
-            delivered += self.deliver_alerts().await?;
-            let (waiting, next) = self.ledger.read().await?.waiting_alerts().await?;
-            let Some(next) = next else {
-                return Ok(delivered);
-            };
-            let wait = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
-            let wait = Duration::from_millis(wait);
-            if Instant::now() + wait > end {
-                warn!(
-                    "{waiting} alerts could not be delivered; they stay in the outbox \
-                     (`everhold alert list` shows it)"
-                );
-                return Ok(delivered);
-            }
-            tokio::time::sleep(wait).await;
+        for some in join_all(self.sinks.iter().map(|sink| self.deliver_until(sink, end))).await {
+            delivered += some?;
         }
-    }
-
-    /// Sends a sink what was taken for it until `end`; gives how many it took. Once it has taken none,
-    /// it is left alone until the next are due.
-    async fn deliver_to(
-        &self,
-        key: &str,
-        alerts: &[&PendingAlert],
-        end: Millis,
-    ) -> Result<u64, WatchError> {
-        let sink = self.sinks.iter().find(|sink| sink.key() == key);
-        let (mut delivered, mut put_off) = (0, None);
-        for alert in alerts {
-            let Some(sink) = sink else {
-                self.drop_alert(alert).await?;
-                continue;
-            };
-            let now = ledger::now();
-            if let Some(until) = put_off.or((now + MARGIN > end).then_some(now)) {
-                let mut tx = self.ledger.write().await?;
-                tx.alert_put_off(&alert.id, until).await?;
-                tx.commit().await?;
-                continue;
-            }
-            let PendingAlert { id, event, payload, opened_at, .. } = *alert;
-            let span = Span { since: *opened_at, now };
-            let sent = sink.send(&self.fetcher, Outgoing { id, event, payload }, span).await;
-            crash::point("alert.sent");
-            delivered += u64::from(sent.is_ok());
-            let alone = sent.as_ref().is_err_and(|refused| refused.this_alone);
-            let retry = self.settle(sink, alert, sent).await?;
-            crash::point("alert.settled");
-            put_off = if alone { None } else { retry };
+        let mut left = 0;
+        for sink in &self.sinks {
+            left += self.ledger.read().await?.waiting_alerts(sink.key()).await?.0;
+        }
+        if left > 0 {
+            warn!(
+                "{left} alerts could not be delivered; they stay in the outbox (`everhold alert list` \
+                 shows it)"
+            );
         }
         Ok(delivered)
     }
 
-    async fn drop_alert(&self, alert: &PendingAlert) -> Result<(), WatchError> {
-        let reason = "its sink is no longer configured";
-        warn!("alert {} ({}): {reason}; it is not sent", alert.id, alert.event);
-        let mut tx = self.ledger.write().await?;
-        tx.alert_dropped(&alert.id, reason).await?;
-        Ok(tx.commit().await?)
+    /// Tries until nothing waits for a sink, or it is not to be tried again before `end`.
+    async fn deliver_until(&self, sink: &Sink, end: Instant) -> Result<u64, WatchError> {
+        let mut delivered = 0;
+        loop {
+            delivered += self.deliver_due(sink, Some(end)).await?;
+            let (_, next) = self.ledger.read().await?.waiting_alerts(sink.key()).await?;
+            let Some(next) = next else { return Ok(delivered) };
+            let due = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
+            let rest = self.rests.left(sink.key(), Instant::now()).unwrap_or_default();
+            let again = Instant::now() + rest.max(Duration::from_millis(due));
+            if again >= end {
+                return Ok(delivered);
+            }
+            tokio::time::sleep_until(again).await;
+        }
     }
 
-    /// Writes down what came of an alert; gives when it is sent again, if it is.
+    /// Tries everything that is due of a sink, unless it is left alone now; gives how many it took. After
+    /// `end` nothing is begun.
+    async fn deliver_due(&self, sink: &Sink, end: Option<Instant>) -> Result<u64, WatchError> {
+        let mut delivered = 0;
+        while self.rests.left(sink.key(), Instant::now()).is_none() && !is_over(end) {
+            let now = ledger::now();
+            // Most often there is nothing, and nobody need wait for a writer.
+            if !self.ledger.read().await?.is_alert_due(sink.key(), now).await? {
+                break;
+            }
+            let mut tx = self.ledger.write().await?;
+            let due = tx.take_due_alerts(sink.key(), now, now + LEASE).await?;
+            tx.commit().await?;
+            if due.is_empty() {
+                break;
+            }
+            delivered += self.deliver(sink, &due, (now + LEASE, end)).await?;
+        }
+        Ok(delivered)
+    }
+
+    /// Sends a sink what was taken for it, while the lease lasts and it is not yet the end; gives how many
+    /// it took. Once it has taken none, it is left alone.
+    async fn deliver(
+        &self,
+        sink: &Sink,
+        alerts: &[PendingAlert],
+        (lease, end): (Millis, Option<Instant>),
+    ) -> Result<u64, WatchError> {
+        let (mut delivered, mut put_off) = (0, None);
+        for alert in alerts {
+            let now = ledger::now();
+            let is_late = now + MARGIN > lease || is_over(end);
+            if let Some(until) = put_off.or(is_late.then_some(now)) {
+                let mut tx = self.ledger.write().await?;
+                tx.alert_put_off(&alert.id, until).await?;
+                heed_silence(&mut tx, &alert.incident, now).await?;
+                tx.commit().await?;
+                continue;
+            }
+            let PendingAlert { id, event, payload, opened_at, .. } = alert;
+            let span = Span { since: *opened_at, now };
+            let sent = sink.send(&self.fetcher, Outgoing { id, event, payload }, span).await;
+            crash::point("alert.sent");
+            match &sent {
+                Ok(()) => {
+                    delivered += 1;
+                    self.rests.took(sink.key());
+                }
+                Err(refused) if refused.this_alone => {}
+                Err(refused) => {
+                    let rest = self.rests.refused(sink.key(), refused.retry, Instant::now());
+                    put_off = Some(ledger::now().saturating_add(rest));
+                }
+            }
+            self.settle(sink, alert, sent).await?;
+            crash::point("alert.settled");
+        }
+        Ok(delivered)
+    }
+
+    /// Gives up what has long waited for sinks that are not configured here.
+    async fn give_up_alerts(&self) -> Result<(), WatchError> {
+        let before = ledger::now().saturating_sub(ABANDONED);
+        let waiting = self.ledger.read().await?.waited_for_since(before).await?;
+        let is_known = |key: &String| self.sinks.iter().any(|sink| sink.key() == key);
+        for key in waiting.iter().filter(|key| !is_known(key)) {
+            let reason = "its sink is no longer configured";
+            let mut tx = self.ledger.write().await?;
+            let dropped = tx.drop_alerts(key, before, reason).await?;
+            tx.commit().await?;
+            // Of what older ledgers hold, a URL, nothing is shown.
+            let kind = key.split(':').next().filter(|_| !key.contains("://"));
+            let kind = kind.unwrap_or("webhook");
+            warn!("{dropped} alerts to a {kind} are given up after a week: {reason}");
+        }
+        Ok(())
+    }
+
+    /// Writes down what came of an alert.
     async fn settle(
         &self,
         sink: &Sink,
         alert: &PendingAlert,
         sent: Result<(), Refused>,
-    ) -> Result<Option<Millis>, WatchError> {
+    ) -> Result<(), WatchError> {
         let now = ledger::now();
         let mut tx = self.ledger.write().await?;
-        let retry = match sent {
+        match sent {
             Ok(()) => {
                 debug!("alert {} ({}) delivered to {}", alert.id, alert.event, sink.name());
                 if self.says(sink, None) {
                     info!("{} takes alerts again", sink.name());
                 }
                 tx.alert_delivered(&alert.id, now).await?;
-                None
             }
             Err(refused) => {
                 let text = refused.to_string();
@@ -148,11 +199,10 @@ impl Watch {
                 }
                 let retry = now.saturating_add(wait(refused.retry, alert.attempts));
                 tx.alert_failed(&alert.id, &text, retry).await?;
-                Some(retry)
+                heed_silence(&mut tx, &alert.incident, now).await?;
             }
-        };
-        tx.commit().await?;
-        Ok(retry)
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Whether this is other news of a sink than what was said last: that it takes alerts, or why not.
@@ -198,6 +248,23 @@ impl Watch {
         let nothing = async |_: &mut ledger::Tx| Ok(());
         self.again_and_again("telling what goes on", REPEAT, nothing, repeat).await;
     }
+}
+
+/// Has what was on its way and did not go wait for the end of a silence that began meanwhile.
+async fn heed_silence(tx: &mut Tx, incident: &str, now: Millis) -> Result<(), LedgerError> {
+    let silences = tx.silences(now).await?;
+    if silences.is_empty() {
+        return Ok(());
+    }
+    let known = tx.incident(incident).await?;
+    match known.and_then(|known| silent_until(&silences, &known)) {
+        Some(until) => tx.withhold(incident, Some(until), now).await,
+        None => Ok(()),
+    }
+}
+
+fn is_over(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| Instant::now() >= end)
 }
 
 /// How long after an attempt that failed the next comes, in milliseconds.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
+    alert::Rests,
     budget::ticks,
     chain::{Followed, is_of_the_chain},
     collections::Found,
@@ -199,6 +200,8 @@ pub struct Watch {
     pub(super) refusals: Mutex<Refusals>,
     /// Why sinks took no alerts, as it was said last.
     pub(super) told_sinks: Mutex<HashMap<String, String>>,
+    /// Sinks that are left alone.
+    pub(super) rests: Rests,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
     /// What was said already of a dry run.
@@ -310,6 +313,7 @@ impl Watch {
             desks: Mutex::new(Desks::new(&config.probes, config.limits.concurrency, ticks())),
             refusals: Mutex::default(),
             told_sinks: Mutex::default(),
+            rests: Rests::default(),
             told_odd: Mutex::default(),
             planned: Mutex::default(),
             held_back: Mutex::default(),

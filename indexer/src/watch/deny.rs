@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
-    Watch,
+    Watch, WatchError,
     outbox::{Telling, end_over},
     removal,
 };
 use crate::{
     config::{Config, ConfigError, History},
-    content::{ContentId, Digest},
+    content::{Codec, ContentId, Digest},
     deny::{DenyError, NoDigest, digest_of},
     ledger::{self, Incident, Ledger, LedgerError, Millis, RowId, Tx},
+    vault::Vault,
 };
 
 /// What changing the list did.
@@ -71,6 +72,9 @@ pub async fn deny(
     apply(&mut tx, &telling, keeps_history(config), now).await?;
     let denied = found(&mut tx, digest).await?;
     tx.commit().await?;
+    if let Err(error) = take_out(config, digest, &denied.contents).await {
+        warn!("{error}; `everhold watch` takes it out of the vault, if it is there");
+    }
     Ok(Denied { changed: before.is_empty(), ..denied })
 }
 
@@ -92,6 +96,20 @@ pub async fn allow(ledger: &Ledger, config: &Config, id: &str) -> Result<Denied,
     let reason = tx.denied_among(&[digest]).await?.remove(&digest);
     tx.commit().await?;
     Ok(Denied { changed, reason, ..before })
+}
+
+/// Takes out of the vault what a digest denies, whatever the ledger knows of it.
+async fn take_out(
+    config: &Config,
+    digest: Digest,
+    contents: &[ContentId],
+) -> Result<(), WatchError> {
+    let vault = Vault::configured(config, &config.fetcher()?)?;
+    let by_digest = [Codec::Raw, Codec::DagPb].map(|codec| ContentId::new(codec, digest));
+    for id in by_digest.iter().chain(contents) {
+        vault.remove(id).await?;
+    }
+    Ok(())
 }
 
 fn parsed(id: &str) -> Result<Digest, DenyingError> {

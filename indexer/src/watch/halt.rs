@@ -62,7 +62,9 @@ pub(super) async fn close(
     reason: &str,
     now: Millis,
 ) -> Result<(), LedgerError> {
-    tx.close_incident(&incident.id, reason, now).await?;
+    if !tx.close_incident(&incident.id, reason, now).await? {
+        return Ok(());
+    }
     let name = collection.map_or(incident.collection.to_string(), |known| known.name.clone());
     let message = format!("{name} is no longer halted: {reason}");
     let words = (&*format!("{name} is no longer halted"), &*message);

@@ -64,7 +64,9 @@ impl Watch {
         let (incident, transition) = match incident {
             Some(known) if known.health == health && known.summary == *problem => return Ok(()),
             Some(known) => {
-                tx.change_incident(&known.id, health, problem).await?;
+                if !tx.change_incident(&known, health, problem).await? {
+                    return Ok(());
+                }
                 let transition = Standing::of(health).since(&Standing::of(known.health));
                 (known, transition)
             }
@@ -96,7 +98,9 @@ impl Watch {
         incident: Incident,
         now: Millis,
     ) -> Result<(), WatchError> {
-        tx.close_incident(&incident.id, OVER, now).await?;
+        if !tx.close_incident(&incident.id, OVER, now).await? {
+            return Ok(());
+        }
         let name = collection.map_or(incident.collection.to_string(), |known| known.name.clone());
         let path = incident.subject.path().unwrap_or_default();
         let message = format!("{name}: {path}: {OVER}");

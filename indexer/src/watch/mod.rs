@@ -290,10 +290,7 @@ impl Watch {
     }
 
     async fn post(&self) {
-        let post = async || self.deliver_alerts().await.map(|_| ());
-        let poll = self.settings.poll;
-        self.again_and_again("delivering alerts", poll, async |tx| tx.release_alerts().await, post)
-            .await;
+        self.deliver_forever().await;
     }
 
     /// Runs a stage at its pace; whatever goes wrong is said and tried again. What was taken from the

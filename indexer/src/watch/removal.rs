@@ -83,7 +83,9 @@ impl Watch {
         let (incident, transition) = match known {
             Some(known) if known.summary == summary => return Ok(false),
             Some(known) => {
-                tx.change_incident(&known.id, health, &summary).await?;
+                if !tx.change_incident(known, health, &summary).await? {
+                    return Ok(false);
+                }
                 (known.clone(), Transition::Changed)
             }
             None => {

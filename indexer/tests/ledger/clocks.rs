@@ -212,7 +212,8 @@ async fn brings_back_alerts(db: Database) {
     tx.commit().await.unwrap();
     let due = async || {
         let mut tx = story.ledger.write().await.unwrap();
-        let due = tx.take_due_alerts(NOW, NOW + HOUR).await.unwrap().len();
+        let due =
+            tx.take_due_alerts("https://example.com/hook", NOW, NOW + HOUR).await.unwrap().len();
         tx.commit().await.unwrap();
         due
     };

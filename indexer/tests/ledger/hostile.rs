@@ -218,7 +218,7 @@ async fn survives_a_nul_in_an_alert(db: Database) {
     queued.expect("one name must not stop the round");
     let failed = tx.alert_failed("x", NUL, NOW).await;
     failed.expect("one answer must not stop the round");
-    let due = tx.take_due_alerts(NOW, NOW + 1).await.unwrap();
+    let due = tx.take_due_alerts("https://example.com", NOW, NOW + 1).await.unwrap();
     assert_eq!(due[0].payload, alert.payload);
 }
 

@@ -19,6 +19,8 @@ on_both_engines!(
     shows_open_and_recent_incidents,
     takes_each_alert_once,
     tries_a_failed_alert_later,
+    tries_first_what_was_tried_least,
+    takes_for_each_sink_by_itself,
     forgets_a_delivered_alert,
     keeps_the_outbox_over_a_restart,
     a_restart_tries_at_once_what_was_put_off,
@@ -31,6 +33,7 @@ on_both_engines!(
 );
 
 const MINUTE: Millis = HOUR / 60;
+const SINK: &str = "https://example.com/hook";
 
 async fn story(db: &Database) -> Story {
     let mut story = Story::simple(db.open().await).await;
@@ -81,7 +84,7 @@ async fn enqueue(story: &Story, incident: &str, alert: &str, at: Millis) {
     let mut tx = story.ledger.write().await.unwrap();
     let new = NewAlert {
         id: alert.to_owned(),
-        sink: "https://example.com/hook".to_owned(),
+        sink: SINK.to_owned(),
         payload: format!("{{\"id\":\"{alert}\"}}"),
     };
     tx.enqueue_alert(incident, Transition::Opened, &new, at).await.unwrap();
@@ -90,7 +93,7 @@ async fn enqueue(story: &Story, incident: &str, alert: &str, at: Millis) {
 
 async fn take(ledger: &Ledger, now: Millis) -> Vec<PendingAlert> {
     let mut tx = ledger.write().await.unwrap();
-    let due = tx.take_due_alerts(now, now + HOUR).await.unwrap();
+    let due = tx.take_due_alerts(SINK, now, now + HOUR).await.unwrap();
     tx.commit().await.unwrap();
     due
 }
@@ -122,9 +125,18 @@ async fn shows_open_and_recent_incidents(db: Database) {
     open(&story, "a", 1).await;
     open(&story, "b", 2).await;
     let mut tx = story.ledger.write().await.unwrap();
-    tx.change_incident("b", Health::Lost, "http://one corrupt").await.unwrap();
+    let b = tx.incident("b").await.unwrap().unwrap();
+    assert!(tx.change_incident(&b, Health::Lost, "http://one corrupt").await.unwrap());
+    assert!(
+        !tx.change_incident(&b, Health::Lost, "http://one corrupt").await.unwrap(),
+        "others have told of it"
+    );
     tx.commit().await.unwrap();
     close(&story, "a", NOW + 5).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    let a = tx.incident("a").await.unwrap().unwrap();
+    assert!(!tx.change_incident(&a, Health::Lost, "worse").await.unwrap(), "it is over");
+    drop(tx);
     assert_eq!(open_ids(&story.ledger, Millis::MAX).await, ["b"]);
     assert_eq!(open_ids(&story.ledger, NOW + 6).await, ["b"]);
     assert_eq!(open_ids(&story.ledger, NOW + 5).await, ["a", "b"]);
@@ -167,7 +179,47 @@ async fn tries_a_failed_alert_later(db: Database) {
         assert!(take(&story.ledger, at + 999).await.is_empty());
     }
     let mut tx = story.ledger.read().await.unwrap();
-    assert_eq!(tx.waiting_alerts().await.unwrap(), (1, Some(NOW + 3000)));
+    assert_eq!(tx.waiting_alerts(SINK).await.unwrap(), (1, Some(NOW + 3000)));
+}
+
+/// One that a sink can't take holds up no others, but those of its incident.
+async fn tries_first_what_was_tried_least(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    open(&story, "b", 2).await;
+    enqueue(&story, "a", "bad", NOW).await;
+    enqueue(&story, "a", "behind it", NOW).await;
+    enqueue(&story, "b", "good", NOW).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    tx.alert_failed("bad", "HTTP 500", NOW).await.unwrap();
+    tx.alert_put_off("good", NOW + 5).await.unwrap();
+    assert_eq!(tx.waiting_alerts(SINK).await.unwrap(), (3, Some(NOW)));
+    tx.alert_put_off("bad", NOW + 7).await.unwrap();
+    let next = tx.waiting_alerts(SINK).await.unwrap();
+    assert_eq!(next, (3, Some(NOW + 5)), "what waits for another is not next");
+    assert!(tx.is_alert_due(SINK, NOW).await.unwrap());
+    tx.commit().await.unwrap();
+    let taken: Vec<_> = take(&story.ledger, NOW + 7).await.into_iter().map(|one| one.id).collect();
+    assert_eq!(taken, ["good", "bad"]);
+}
+
+/// However much waits for one, the others get what is due.
+async fn takes_for_each_sink_by_itself(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    open(&story, "b", 2).await;
+    enqueue(&story, "a", "x", NOW).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    let new = NewAlert { id: "y".to_owned(), sink: "other".to_owned(), payload: "{}".to_owned() };
+    tx.enqueue_alert("b", Transition::Opened, &new, NOW).await.unwrap();
+    let taken = tx.take_due_alerts("other", NOW, NOW + HOUR).await.unwrap();
+    let taken: Vec<_> = taken.iter().map(|one| (&*one.id, &*one.incident)).collect();
+    assert_eq!(taken, [("y", "b")]);
+    tx.release_alerts_of(SINK).await.unwrap();
+    assert!(
+        tx.is_alert_due(SINK, 0).await.unwrap() && !tx.is_alert_due("other", NOW).await.unwrap()
+    );
+    assert_eq!(tx.waiting_alerts("unknown").await.unwrap(), (0, None));
 }
 
 async fn forgets_a_delivered_alert(db: Database) {
@@ -182,7 +234,7 @@ async fn forgets_a_delivered_alert(db: Database) {
     tx.release_alerts().await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = story.ledger.read().await.unwrap();
-    assert_eq!(tx.waiting_alerts().await.unwrap(), (0, None));
+    assert_eq!(tx.waiting_alerts(SINK).await.unwrap(), (0, None));
     drop(tx);
     assert!(take(&story.ledger, Millis::MAX - HOUR).await.is_empty());
 }
@@ -273,10 +325,12 @@ async fn calls_a_sink_by_its_new_name(db: Database) {
     open(&story, "a", 1).await;
     enqueue(&story, "a", "x", NOW).await;
     let mut tx = story.ledger.write().await.unwrap();
-    assert_eq!(tx.sinks_in_outbox().await.unwrap(), ["https://example.com/hook"]);
-    tx.rename_sink("https://example.com/hook", "webhook:12").await.unwrap();
+    assert_eq!(tx.sinks_in_outbox().await.unwrap(), [SINK]);
+    tx.rename_sink(SINK, "webhook:12").await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(take(&story.ledger, NOW).await[0].sink, "webhook:12");
+    let mut tx = story.ledger.write().await.unwrap();
+    assert!(tx.take_due_alerts(SINK, NOW, NOW + HOUR).await.unwrap().is_empty());
+    assert_eq!(tx.take_due_alerts("webhook:12", NOW, NOW + HOUR).await.unwrap().len(), 1);
 }
 
 /// Who is told is told of what comes of it; a sink that was dropped from the settings is not.
@@ -286,12 +340,19 @@ async fn knows_who_was_told_and_what_goes_on(db: Database) {
     open(&story, "b", 2).await;
     enqueue(&story, "a", "x", NOW).await;
     enqueue(&story, "b", "y", NOW).await;
-    let sink = "https://example.com/hook";
+    let sink = SINK;
     let mut tx = story.ledger.write().await.unwrap();
     assert!(tx.told_of("a").await.unwrap().contains(sink));
     assert!(tx.going_on(sink).await.unwrap().is_empty(), "nothing was taken yet");
     tx.alert_delivered("x", NOW).await.unwrap();
-    tx.alert_dropped("y", "gone").await.unwrap();
+    assert_eq!(tx.waited_for_since(NOW).await.unwrap(), [] as [&str; 0]);
+    assert_eq!(tx.waited_for_since(NOW + 1).await.unwrap(), [sink]);
+    assert_eq!(tx.drop_alerts(sink, NOW, "gone").await.unwrap(), 0, "not that old");
+    assert_eq!(
+        tx.drop_alerts(sink, NOW + 1, "gone").await.unwrap(),
+        1,
+        "and not what was delivered"
+    );
     assert!(tx.told_of("a").await.unwrap().contains(sink));
     assert!(tx.told_of("b").await.unwrap().is_empty());
     let going_on = tx.going_on(sink).await.unwrap();

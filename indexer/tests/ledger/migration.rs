@@ -93,7 +93,7 @@ async fn keeps_incidents_and_alerts(db: Database) {
     assert!(!tx.open_incident(&again).await.unwrap(), "one is open");
     let halted = Incident { subject: Subject::Halted, ..again };
     assert!(tx.open_incident(&halted).await.unwrap());
-    let due = tx.take_due_alerts(10, Millis::MAX).await.unwrap();
+    let due = tx.take_due_alerts("http://sink", 10, Millis::MAX).await.unwrap();
     let ids: Vec<_> = due.iter().map(|alert| (alert.id.as_str(), alert.attempts)).collect();
     assert_eq!(ids, [("first", 0), ("second", 3)], "in their order");
     let collection = tx.collections().await.unwrap().remove(0);

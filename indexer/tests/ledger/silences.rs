@@ -61,7 +61,7 @@ async fn enqueue(story: &Story, incident: &str, alert: &str, at: Millis) {
 
 async fn taken(ledger: &Ledger, now: Millis) -> Vec<String> {
     let mut tx = ledger.write().await.unwrap();
-    let due = tx.take_due_alerts(now, now + HOUR).await.unwrap();
+    let due = tx.take_due_alerts("webhook:1", now, now + HOUR).await.unwrap();
     tx.commit().await.unwrap();
     due.into_iter().map(|alert| alert.id).collect()
 }
@@ -130,7 +130,7 @@ async fn holds_alerts_back_until_a_silence_ends(db: Database) {
     let mut tx = story.ledger.write().await.unwrap();
     // Neither a start nor what waits for sinks is about it.
     tx.release_alerts().await.unwrap();
-    assert_eq!(tx.waiting_alerts().await.unwrap().0, 1);
+    assert_eq!(tx.waiting_alerts("webhook:1").await.unwrap().0, 1);
     tx.alert_delivered("on its way", NOW).await.unwrap();
     tx.commit().await.unwrap();
     assert!(taken(&story.ledger, NOW + 2 * HOUR - 1).await.is_empty());

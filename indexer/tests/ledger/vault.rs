@@ -1,13 +1,21 @@
 //! What the vault holds: taken note of, taken for work by one worker only, and evicted in its order.
 
+use std::{io::Write, path::Path};
+
 use everhold::{
+    config::Config,
     content::ContentId,
-    health::ReplicaState::{Missing, Verified},
-    ledger::{Form, Millis, RowId, VaultSummary, VaultWants},
+    health::{
+        Policy,
+        ReplicaState::{Missing, Verified},
+    },
+    ledger::{Form, Millis, RowId, VaultSummary, VaultWants, now},
+    vault::{Keeper, Vault},
 };
+use tempfile::NamedTempFile;
 
 use crate::{
-    story::{NOW, Story, mint, raw, record, row_of, seen, set_nodes},
+    story::{HOUR, NOW, Story, mint, raw, record, row_of, seen, set_nodes},
     support::database::{Database, on_both_engines},
 };
 
@@ -18,6 +26,7 @@ on_both_engines!(
     checks_are_taken_once_and_due_again,
     what_is_wrong_is_wanted_again_even_where_nothing_is_kept,
     what_most_have_goes_first_and_what_nothing_names_before,
+    nothing_goes_where_all_that_may_go_is_not_enough,
     adopts_only_what_it_knows_and_did_not_have,
     sums_up,
 );
@@ -32,6 +41,11 @@ struct Setting {
 
 /// Four contents, the first on three nodes, the next on two, on one, and on none.
 async fn setting(db: &Database) -> Setting {
+    setting_at(db, NOW).await
+}
+
+/// The same, seen at a time.
+async fn setting_at(db: &Database, at: Millis) -> Setting {
     let ledger = db.open().await;
     let nodes = set_nodes(&ledger, &["http://one", "http://two", "http://three"]).await;
     let mut story = Story::simple(ledger).await;
@@ -43,9 +57,9 @@ async fn setting(db: &Database) -> Setting {
         contents.push(row_of(&story.ledger, raw(content)).await);
     }
     for (index, content) in contents.iter().enumerate() {
-        for (at, node) in nodes.iter().enumerate() {
-            let state = if at + index < 3 { Verified } else { Missing };
-            record(&story.ledger, &seen(*content, *node, state, NOW)).await;
+        for (position, node) in nodes.iter().enumerate() {
+            let state = if position + index < 3 { Verified } else { Missing };
+            record(&story.ledger, &seen(*content, *node, state, at)).await;
         }
     }
     Setting { story, contents, nodes }
@@ -110,7 +124,7 @@ async fn gives_a_want_to_one_worker_and_back_after_its_lease(db: Database) {
     assert_eq!(setting.wants(all(), NOW, 9).await, [] as [RowId; 0]);
     assert_eq!(setting.wants(all(), LEASE, 9).await.len(), 3);
     let mut tx = setting.story.ledger.write().await.unwrap();
-    tx.put_off_vault_want(setting.contents[0], LEASE + 9).await.unwrap();
+    tx.put_off_vault_wants(&setting.contents[..1], LEASE + 9).await.unwrap();
     tx.give_vault_wants_back(&setting.contents[1..2]).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(setting.wants(all(), NOW, 9).await, [setting.contents[1]]);
@@ -183,6 +197,34 @@ async fn what_most_have_goes_first_and_what_nothing_names_before(db: Database) {
     tx.forget_in_vault(denied[0].content).await.unwrap();
     assert!(tx.denied_in_vault().await.unwrap().is_empty());
     assert_eq!(setting.nodes.len(), 3);
+}
+
+async fn nothing_goes_where_all_that_may_go_is_not_enough(db: Database) {
+    let setting = setting_at(&db, now()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    let text = format!("[vault]\npath = {path:?}\nmax_bytes = 25\nmax_object = 25\n");
+    let config = Config::parse(Path::new("x"), &text).unwrap();
+    let vault = Vault::configured(&config, &config.fetcher().unwrap()).unwrap();
+    let policy = Policy { min: 1, min_held: 0, grace: 0, recheck: HOUR };
+    let keeper = Keeper::new(vault, setting.story.ledger.clone(), policy, &config.vault);
+    let keep = async |content: u8, independent: u32, bytes: usize| {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(&vec![0; bytes]).unwrap();
+        let key = (setting.contents[usize::from(content) - 1], &raw(content));
+        keeper.keep(key, Form::File, file.path(), independent).await.unwrap()
+    };
+    assert!(keep(1, 3, 10).await && keep(2, 2, 10).await);
+    assert!(!keeper.has_room(30, 1).await.unwrap() && !keep(3, 1, 30).await);
+    let both = VaultSummary { objects: 2, bytes: 20, problems: 0 };
+    assert_eq!(setting.summary().await, both, "it made no room, and something went");
+    assert!(!keeper.has_room(10, 3).await.unwrap(), "no more nodes have them");
+    assert!(keeper.has_room(10, 1).await.unwrap());
+    assert_eq!(setting.summary().await, both, "nothing is here yet");
+    assert!(keep(3, 1, 10).await);
+    let mut tx = setting.story.ledger.read().await.unwrap();
+    let held: Vec<_> = tx.vault_objects().await.unwrap().iter().map(|one| one.content).collect();
+    assert_eq!(held, setting.contents[1..3], "what most have went, and no more");
 }
 
 async fn adopts_only_what_it_knows_and_did_not_have(db: Database) {

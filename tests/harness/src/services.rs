@@ -37,6 +37,9 @@ struct Inbox {
     posted: Vec<Posted>,
     answers: HashMap<String, (u16, String)>,
     delay: Duration,
+    delays: HashMap<String, Duration>,
+    /// By path: what the alert that came first is answered, and its key.
+    disliked: HashMap<String, (u16, Option<String>)>,
 }
 
 /// The server.
@@ -76,6 +79,17 @@ impl Services {
         lock(&self.inbox).answers.insert(path.to_owned(), (status, body.to_owned()));
     }
 
+    /// Has a path answer so, and for ever, to the alert that comes there first, and as its service does to the
+    /// others.
+    pub fn refuse_first(&self, path: &str, status: u16) {
+        lock(&self.inbox).disliked.insert(path.to_owned(), (status, None));
+    }
+
+    /// Has the answers of one path wait so long.
+    pub fn delay_at(&self, path: &str, delay: Duration) {
+        lock(&self.inbox).delays.insert(path.to_owned(), delay);
+    }
+
     /// Has every answer wait so long.
     pub fn delay(&self, delay: Duration) {
         lock(&self.inbox).delay = delay;
@@ -105,13 +119,19 @@ async fn take(
     let path = uri.path().to_owned();
     let (answer, delay) = {
         let mut inbox = lock(&inbox);
+        let key = text("Idempotency-Key");
+        let refusal = inbox.disliked.get_mut(&path).and_then(|(status, first)| {
+            let is_it = *first.get_or_insert_with(|| key.clone()) == key;
+            is_it.then(|| (*status, String::new()))
+        });
         inbox.posted.push(Posted {
             path: path.clone(),
             content_type: text("Content-Type"),
-            key: text("Idempotency-Key"),
+            key,
             body: serde_json::from_slice(&body).unwrap_or_default(),
         });
-        (inbox.answers.get(&path).cloned(), inbox.delay)
+        let delay = inbox.delays.get(&path).copied().unwrap_or(inbox.delay);
+        (refusal.or_else(|| inbox.answers.get(&path).cloned()), delay)
     };
     tokio::time::sleep(delay).await;
     let (status, body) = match answer {

@@ -156,7 +156,9 @@ impl Watch {
             // That they become fewer is not told each time.
             (Some(known), Some(health)) if known.health == health => return Ok(()),
             (Some(known), Some(health)) => {
-                tx.change_incident(&known.id, health, &summary).await?;
+                if !tx.change_incident(&known, health, &summary).await? {
+                    return Ok(());
+                }
                 let worse = health > known.health;
                 (known, if worse { Transition::Worsened } else { Transition::Improved })
             }

@@ -6,7 +6,7 @@ use tracing::warn;
 use super::super::{Watch, WatchError, verify::LEASE};
 use crate::{
     ledger::{self, VaultObject},
-    vault::Unproved,
+    vault::{Unproved, VaultError},
 };
 
 /// Contents taken at once, and hashed at once.
@@ -16,7 +16,7 @@ const AT_ONCE: usize = 2;
 impl Watch {
     /// Hashes again what is due; gives how many that were.
     pub(super) async fn check_vault(&self) -> Result<u64, WatchError> {
-        let (begun, mut checked) = (ledger::now(), 0);
+        let (begun, mut checked, mut readable) = (ledger::now(), 0, false);
         loop {
             let now = ledger::now();
             let mut tx = self.ledger.write().await?;
@@ -27,12 +27,36 @@ impl Watch {
             }
             checked += due.len() as u64;
             let results: Vec<_> = stream::iter(&due)
-                .map(|one| self.check_in_vault(one))
+                .map(async |one| (one, self.check_in_vault(one).await))
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;
-            results.into_iter().collect::<Result<(), WatchError>>()?;
+            let mut unread = Vec::new();
+            for (one, checked) in results {
+                match checked {
+                    Ok(()) => readable = true,
+                    Err(WatchError::Vault(error)) => unread.push((one, error)),
+                    Err(error) => return Err(error),
+                }
+            }
+            self.are_unreadable(unread, readable).await?;
         }
+    }
+
+    /// What can't be read counts as lost where others can be; else something is wrong with the vault.
+    async fn are_unreadable(
+        &self,
+        unread: Vec<(&VaultObject, VaultError)>,
+        others_are_not: bool,
+    ) -> Result<(), WatchError> {
+        for (one, error) in unread {
+            if !others_are_not {
+                return Err(error.into());
+            }
+            warn!("{}: {error}; it is copied again where a node has it", one.id);
+            self.is_wrong(one, &error.to_string()).await?;
+        }
+        Ok(())
     }
 
     async fn check_in_vault(&self, one: &VaultObject) -> Result<(), WatchError> {

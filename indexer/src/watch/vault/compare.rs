@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tracing::{info, warn};
 
 use super::super::{Watch, WatchError};
-use crate::ledger;
+use crate::{content::ContentId, ledger, vault::Stored};
 
 impl Watch {
     /// Takes note of what is there and was not known to, and of what is not there any more. What the
@@ -15,7 +15,9 @@ impl Watch {
         let vault = &self.tended.keeper.vault;
         vault.clean().await?;
         let known = self.ledger.read().await?.vault_objects().await?;
-        let there = vault.list().await?;
+        let mut there = vault.list().await?;
+        let denied = self.remove_denied(&there).await?;
+        there.retain(|one| !denied.contains(&one.id));
         let mut changed = 0;
         let all: BTreeSet<_> = there.iter().map(|one| one.id).collect();
         for gone in known.iter().filter(|one| !all.contains(&one.id)) {
@@ -42,5 +44,26 @@ impl Watch {
             changed += adopted;
         }
         Ok(changed)
+    }
+
+    /// Removes what lies there, or was set aside, and is denied, whether or not the ledger has a row of it:
+    /// it may be a new ledger, or a process ended in between. Gives what that was.
+    async fn remove_denied(&self, there: &[Stored]) -> Result<BTreeSet<ContentId>, WatchError> {
+        let vault = &self.tended.keeper.vault;
+        let aside = vault.list_aside().await?;
+        let all: BTreeSet<_> = there.iter().map(|one| one.id).chain(aside).collect();
+        let digests: Vec<_> = all.iter().map(|id| id.digest).collect();
+        let mut tx = self.ledger.read().await?;
+        let by_digest = tx.denied_among(&digests).await?;
+        let known = tx.denied_contents().await?;
+        drop(tx);
+        let known: BTreeSet<_> = known.into_iter().map(|content| content.id).collect();
+        let is_denied = |id: &ContentId| by_digest.contains_key(&id.digest) || known.contains(id);
+        let denied: BTreeSet<_> = all.into_iter().filter(is_denied).collect();
+        for id in &denied {
+            vault.remove(id).await?;
+            info!("{id}: it is denied, and no longer in the vault");
+        }
+        Ok(denied)
     }
 }

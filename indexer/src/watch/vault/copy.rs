@@ -1,6 +1,10 @@
 //! Copies into the vault what nodes have.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use tracing::{info, warn};
@@ -9,7 +13,7 @@ use super::super::{Watch, WatchError, repair::Source, verify::LEASE};
 use crate::{
     ledger::{self, Form, Millis, RowId, VaultWants},
     picture::ContentPicture,
-    vault::{VaultError, is_full, is_named_by},
+    vault::is_named_by,
 };
 
 /// Contents taken from the ledger at once.
@@ -35,9 +39,30 @@ enum Copied {
     Trouble(WatchError),
 }
 
+/// What there was no room for in a pass: by how many independent nodes have it, and its bytes. What
+/// as many or more have, and is as large or larger, need not be asked about.
+#[derive(Default)]
+struct Full(Mutex<Vec<(u32, u64)>>);
+
+impl Full {
+    fn all(&self) -> MutexGuard<'_, Vec<(u32, u64)>> {
+        // Who panicked left none half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, independent: u32, bytes: u64) {
+        self.all().push((independent, bytes));
+    }
+
+    fn is_for(&self, independent: u32, bytes: u64) -> bool {
+        self.all().iter().any(|(nodes, least)| *nodes <= independent && *least <= bytes)
+    }
+}
+
 /// How far filling the vault has come.
 #[derive(Default)]
 struct Filling {
+    full: Full,
     copied: u64,
     left_out: u64,
     troubles: u32,
@@ -46,29 +71,24 @@ struct Filling {
 }
 
 impl Filling {
-    /// Counts what became of one; whether there is no use in going on. Where the disk is full for one, a
-    /// smaller one may have room.
+    /// Counts what became of one; whether there is no use in going on. What is wrong for one, as a full disk,
+    /// or a bucket that is too slow for it, need not be wrong for a smaller one.
     fn take(&mut self, copied: Copied) -> bool {
         match copied {
             Copied::Kept => self.copied += 1,
             Copied::NoRoom => self.left_out += 1,
             Copied::NotGiven | Copied::Unfit(_) => {}
             Copied::Trouble(error) => {
-                let is_full = match &error {
-                    WatchError::Vault(VaultError::Full { .. }) => true,
-                    WatchError::Temporary(error) => is_full(error),
-                    _ => false,
-                };
                 self.troubles += 1;
                 self.trouble.get_or_insert(error);
-                return !is_full || self.troubles >= MOST_TROUBLES;
+                return self.troubles >= MOST_TROUBLES;
             }
         }
         false
     }
 }
 
-/// After so many a full disk is left alone for the round.
+/// After so many the vault is left alone for the round.
 const MOST_TROUBLES: u32 = 8;
 
 const NO_BLOCKS: &str = "it was cut in a way that nobody knows, and no node that has it gives its blocks now, in as many bytes \
@@ -106,18 +126,31 @@ impl Watch {
             ContentPicture::of_rows(&mut tx, &rows, &self.settings.policy, now).await?;
         drop(tx);
         pictures.sort_by_key(|one| (one.assessment.independent, one.content.row));
+        let (without, pictures): (Vec<_>, Vec<_>) =
+            pictures.into_iter().partition(|one| has_no_room(&filling.full, one));
+        filling.left_out += without.len() as u64;
+        let without: Vec<_> = without.iter().map(|one| one.content.row).collect();
+        self.put_off_vault_wants(&without, after(LATER)).await?;
+        let mut left: BTreeSet<_> = pictures.iter().map(|one| one.content.row).collect();
+        let full = std::mem::take(&mut filling.full);
         let mut results = stream::iter(&pictures)
             // Whoever writes is waited for by the others, and must go on: so all of it is in here.
-            .map(async |one| self.write_copied(one, self.copy_into_vault(one).await).await)
+            .map(async |one| {
+                let copied = self.copy_into_vault(one, &full).await;
+                (one.content.row, self.write_copied(one, copied).await)
+            })
             .buffer_unordered(AT_ONCE);
-        while let Some(copied) = results.next().await {
+        while let Some((row, copied)) = results.next().await {
+            left.remove(&row);
             if filling.take(copied?) {
-                // What is under way is given up, and what was taken is there for others.
+                // What is under way is given up, and what was taken and not tried is there for others.
                 drop(results);
-                self.give_vault_wants_back(&rows).await?;
+                self.give_vault_wants_back(&Vec::from_iter(left)).await?;
                 return Ok(false);
             }
         }
+        drop(results);
+        filling.full = full;
         Ok(!rows.is_empty())
     }
 
@@ -139,6 +172,16 @@ impl Watch {
         Ok(rows)
     }
 
+    /// Nothing is said of why.
+    async fn put_off_vault_wants(&self, rows: &[RowId], due: Millis) -> Result<(), WatchError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.ledger.write().await?;
+        tx.put_off_vault_wants(rows, due).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Those that are not there by now are due at once.
     async fn give_vault_wants_back(&self, rows: &[RowId]) -> Result<(), WatchError> {
         let mut tx = self.ledger.write().await?;
@@ -153,9 +196,6 @@ impl Watch {
         copied: Result<Copied, WatchError>,
     ) -> Result<Copied, WatchError> {
         let (row, id) = (content.content.row, content.content.id);
-        let after = |wait: Duration| {
-            ledger::now().saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX))
-        };
         let copied = match copied {
             Err(error @ (WatchError::Vault(_) | WatchError::Temporary(_))) => {
                 Copied::Trouble(error)
@@ -166,9 +206,9 @@ impl Watch {
         match &copied {
             Copied::Kept => return Ok(copied),
             Copied::NotGiven | Copied::Trouble(_) => {
-                tx.put_off_vault_want(row, after(SOON)).await?;
+                tx.put_off_vault_wants(&[row], after(SOON)).await?;
             }
-            Copied::NoRoom => tx.put_off_vault_want(row, after(LATER)).await?,
+            Copied::NoRoom => tx.put_off_vault_wants(&[row], after(LATER)).await?,
             Copied::Unfit(why) => {
                 warn!("{id}: it can't be kept in the vault: {why}");
                 let due = self.tended.keeper.next_check(ledger::now());
@@ -179,13 +219,21 @@ impl Watch {
         Ok(copied)
     }
 
-    async fn copy_into_vault(&self, content: &ContentPicture) -> Result<Copied, WatchError> {
+    async fn copy_into_vault(
+        &self,
+        content: &ContentPicture,
+        full: &Full,
+    ) -> Result<Copied, WatchError> {
         let (keeper, independent) = (&self.tended.keeper, content.assessment.independent);
         // Nothing is fetched in vain, where its size is known.
-        if let Some(size) = content.content.known.size
-            && keeper.room(size, independent).await?.is_none()
-        {
-            return Ok(Copied::NoRoom);
+        if let Some(size) = content.content.known.size {
+            if full.is_for(independent, size) {
+                return Ok(Copied::NoRoom);
+            }
+            if !keeper.has_room(size, independent).await? {
+                full.add(independent, size);
+                return Ok(Copied::NoRoom);
+            }
         }
         let Source::Copy(file) = self.copy_from_nodes(&content.into()).await? else {
             return Ok(Copied::NotGiven);
@@ -210,5 +258,45 @@ impl Watch {
             true => Ok(Copied::Kept),
             false => Ok(Copied::NoRoom),
         }
+    }
+}
+
+/// Whether it is known that there is no room for it.
+fn has_no_room(full: &Full, content: &ContentPicture) -> bool {
+    let size = content.content.known.size;
+    size.is_some_and(|size| full.is_for(content.assessment.independent, size))
+}
+
+/// The time after a while.
+fn after(wait: Duration) -> Millis {
+    ledger::now().saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::VaultError;
+
+    #[test]
+    fn what_is_as_safe_and_as_large_as_what_had_no_room_has_none() {
+        let full = Full::default();
+        assert!(!full.is_for(9, u64::MAX));
+        full.add(2, 1000);
+        let tried = [(2, 1000), (3, 1000), (2, 1001), (1, 1000), (2, 999), (9, 999)];
+        let known = tried.map(|(nodes, bytes)| full.is_for(nodes, bytes));
+        assert_eq!(known, [true, true, true, false, false, false]);
+    }
+
+    #[test]
+    fn one_that_fails_stops_the_pass_for_no_other() {
+        let trouble = || {
+            let failed = VaultError::Failed { vault: "x".to_owned(), reason: "slow".to_owned() };
+            Copied::Trouble(WatchError::Vault(failed))
+        };
+        let mut filling = Filling::default();
+        for _ in 1..MOST_TROUBLES {
+            assert!(!filling.take(trouble()) && !filling.take(Copied::Kept));
+        }
+        assert!(filling.take(trouble()), "it is the vault");
     }
 }

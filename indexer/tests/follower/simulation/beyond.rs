@@ -209,5 +209,5 @@ async fn two_processes_halt_a_collection_once() {
     assert_eq!(rounds.0.unwrap().halted + rounds.1.unwrap().halted, 1);
     let mut tx = one.ledger().read().await.unwrap();
     assert_eq!(tx.incidents(0).await.unwrap().len(), 1);
-    assert_eq!(tx.waiting_alerts().await.unwrap().0, 1);
+    assert_eq!(tx.outbox().await.unwrap()[0].waiting, 1);
 }

@@ -82,6 +82,10 @@ async fn whoever_looks_after_an_incident_is_told_that_it_is_worse_or_over() -> R
             &["incident", "silence", "nonsense", "--for", "1h", "--reason", "x"],
             &["no incident nonsense"],
         ),
+        (
+            &["incident", "silence", "nonsense", "--for", "0s", "--reason", "x"],
+            &["--for 0s silences nothing"],
+        ),
         (&["incident", "silence", "--content", "x", "--for", "1h", "--reason", "x"], &["`x`"]),
         (&["incident", "ack", &id, "--reason", " "], &["--reason is empty"]),
         (&["incident", "unsilence", "--collection", &world.collection], &["nothing silences that"]),

@@ -41,6 +41,7 @@ mod repair_killed;
 mod repair_kubo;
 mod repair_services;
 mod sinks;
+mod sinks_apart;
 mod sinks_twice;
 mod spot_checks;
 mod support;

@@ -149,12 +149,41 @@ async fn what_is_denied_leaves_it_and_never_comes_back() -> Result<()> {
     let path = file(&world, 1, "image").await?;
     let id = world.id(1, "image").await?;
     assert!(path.exists());
+    let bytes = fs::read(&path).unwrap();
+    let aside = world.everhold.dir().join("everhold-vault/aside").join(path.file_name().unwrap());
+    fs::create_dir_all(aside.parent().unwrap()).unwrap();
+    fs::write(&aside, b"rotten").unwrap();
     world.everhold.json(["deny", "add", &id, "--reason", "a test"]).await?;
+    assert!(!path.exists() && !aside.exists(), "the command itself takes it out");
     world.once(&[]).await?;
     assert!(!path.exists());
+    // The ledger has no row of what lies there now.
+    fs::write(&path, bytes).unwrap();
+    fs::write(&aside, b"rotten").unwrap();
+    world.once(&[]).await?;
+    assert!(!path.exists() && !aside.exists());
     world.once(&[]).await?;
     assert!(!path.exists());
     assert_eq!(world.everhold.status().await?["vault"]["objects"], 3);
+    Ok(())
+}
+
+/// As where a sector of the disk is bad, or somebody changed the rights of a file.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_can_not_be_read_is_copied_again() -> Result<()> {
+    let world = World::healthy(keeping()).await?;
+    let path = file(&world, 1, "image").await?;
+    let right = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    // Whoever follows a link to itself fails.
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    let run = world.once(&[]).await?;
+    assert!(run.stderr.contains("it is copied again where a node has it"), "{}", run.stderr);
+    run.gives(0)?;
+    assert!(fs::symlink_metadata(&path).unwrap().is_file() && fs::read(&path).unwrap() == right);
+    let vault = &world.everhold.status().await?["vault"];
+    assert_eq!((&vault["objects"], &vault["problems"]), (&json!(4), &json!(0)));
     Ok(())
 }
 
