@@ -65,8 +65,12 @@ impl Watch {
     pub(super) async fn forget_superseded(&self) -> Result<(), WatchError> {
         let Some(signer) = &self.repairer else { return Ok(()) };
         let sender = signer.address().to_checksum(None);
+        let mut tx = self.ledger.read().await?;
+        let is_none = tx.stored_twice(&sender, RowId::MIN, 1).await?.is_empty()
+            && tx.open_forgets(&sender, 1).await?.is_empty();
+        drop(tx);
         // While a node is silent, nothing is known to be in force everywhere, nor over.
-        if self.has_silent_node().await {
+        if is_none || self.has_silent_node().await {
             return Ok(());
         }
         let mut after = RowId::MIN;
