@@ -3,6 +3,7 @@
 
 mod export;
 mod index;
+mod listing;
 mod restore;
 mod source;
 

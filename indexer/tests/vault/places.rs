@@ -98,7 +98,9 @@ async fn what_is_removed_or_set_aside_is_gone(place: Place) {
     for bytes in [&one, &two] {
         place.vault.put(&raw(bytes), Form::File, file(bytes).path()).await.unwrap();
     }
+    assert_eq!(place.vault.list_aside().await.unwrap(), []);
     place.vault.set_aside(&raw(&one), Form::File).await.unwrap();
+    assert_eq!(place.vault.list_aside().await.unwrap(), [raw(&one)]);
     assert_eq!(place.vault.find(&raw(&one)).await.unwrap(), None);
     let aside = place.files.join("aside").join(raw(&one).cid());
     assert!(fs::read(&aside).unwrap() == one);
