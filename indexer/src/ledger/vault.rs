@@ -135,14 +135,16 @@ fn objects(rows: Vec<ObjectRow>) -> Result<Vec<VaultObject>> {
 }
 
 impl Tx {
-    /// How much the vault holds.
+    /// How much the vault holds. What is wanted no more is no problem.
     pub async fn vault_summary(&mut self) -> Result<VaultSummary> {
         let (objects, bytes, problems) = fetch!(
             fetch_one,
             self,
             (i64, i64, i64),
-            "SELECT COUNT(form), CAST(COALESCE(SUM(CASE WHEN form IS NOT NULL THEN bytes END), 0) AS BIGINT),
-                COUNT(problem) FROM vault_objects",
+            "SELECT COUNT(v.form),
+                CAST(COALESCE(SUM(CASE WHEN v.form IS NOT NULL THEN v.bytes END), 0) AS BIGINT),
+                COUNT(CASE WHEN c.wanted = 1 THEN v.problem END)
+             FROM vault_objects v JOIN contents c ON c.id = v.content_id",
         )?;
         let (objects, bytes, problems) = (uint(objects), uint(bytes), uint(problems));
         Ok(VaultSummary { objects, bytes, problems })

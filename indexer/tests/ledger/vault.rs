@@ -15,7 +15,7 @@ use everhold::{
 use tempfile::NamedTempFile;
 
 use crate::{
-    story::{HOUR, NOW, Story, mint, raw, record, row_of, seen, set_nodes},
+    story::{HOUR, NOW, Story, burn, mint, raw, record, row_of, seen, set_nodes},
     support::database::{Database, on_both_engines},
 };
 
@@ -161,7 +161,7 @@ async fn checks_are_taken_once_and_due_again(db: Database) {
 }
 
 async fn what_is_wrong_is_wanted_again_even_where_nothing_is_kept(db: Database) {
-    let setting = setting(&db).await;
+    let mut setting = setting(&db).await;
     setting.keep(0, 7).await;
     let mut tx = setting.story.ledger.write().await.unwrap();
     tx.want_in_vault(setting.contents[0], Some("rot \0"), 0).await.unwrap();
@@ -172,6 +172,15 @@ async fn what_is_wrong_is_wanted_again_even_where_nothing_is_kept(db: Database) 
     assert_eq!(setting.wants(only_before, NOW, 9).await, [setting.contents[0]]);
     setting.keep(0, 7).await;
     assert_eq!(setting.summary().await, VaultSummary { objects: 1, bytes: 7, problems: 0 });
+
+    // What nothing names any more is no problem.
+    let mut tx = setting.story.ledger.write().await.unwrap();
+    tx.want_in_vault(setting.contents[0], Some("rot"), 0).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(setting.summary().await.problems, 1);
+    setting.story.finalized = Some(99);
+    setting.story.tell(burn(0, 1)).await;
+    assert_eq!(setting.summary().await.problems, 0);
 }
 
 async fn what_most_have_goes_first_and_what_nothing_names_before(db: Database) {
