@@ -211,6 +211,16 @@ impl IncidentRow {
     }
 }
 
+fn by_content(rows: Vec<IncidentRow>) -> Result<HashMap<RowId, Vec<Incident>>> {
+    let mut all: HashMap<RowId, Vec<Incident>> = HashMap::new();
+    for row in rows {
+        if let Some(content) = row.content_id {
+            all.entry(content).or_default().push(row.into_incident()?);
+        }
+    }
+    Ok(all)
+}
+
 /// Incidents (`i`) with their collections (`c`) and the contents (`t`) they are about, as
 /// [`IncidentRow`]s.
 macro_rules! select_incidents_from {
@@ -352,13 +362,7 @@ impl Tx {
             contents,
             "ORDER BY i.opened_at, i.id"
         );
-        let mut all: HashMap<RowId, Vec<Incident>> = HashMap::new();
-        for row in rows {
-            if let Some(content) = row.content_id {
-                all.entry(content).or_default().push(row.into_incident()?);
-            }
-        }
-        Ok(all)
+        by_content(rows)
     }
 
     /// Writes down that all was tried in vain. Gives `false` where that was written down before.
@@ -430,13 +434,7 @@ impl Tx {
             contents,
             "ORDER BY i.opened_at, i.id"
         );
-        let mut all: HashMap<RowId, Vec<Incident>> = HashMap::new();
-        for row in rows {
-            if let Some(content) = row.content_id {
-                all.entry(content).or_default().push(row.into_incident()?);
-            }
-        }
-        Ok(all)
+        by_content(rows)
     }
 
     /// The incidents that are open, oldest first, and those closed since `closed_since`.

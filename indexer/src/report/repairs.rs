@@ -6,13 +6,9 @@ use serde::Serialize;
 
 use super::RepairStatus;
 use crate::{
-    health::AHEAD,
     ledger::{LedgerError, Millis, Tx},
     repair::{Budget, Spent},
 };
-
-/// Budgets are of any time of this length, in milliseconds.
-const HOUR: Millis = 60 * 60 * 1000;
 
 /// What was done, and what is left to do it with.
 #[derive(Clone, Debug, Serialize)]
@@ -83,11 +79,7 @@ impl RepairLog {
             LoggedRepair { content, repair: RepairStatus::from(repair) }
         });
         let repairs = logged.collect();
-        for (payer, spent) in
-            tx.spending(now.saturating_sub(HOUR), now.saturating_add(AHEAD)).await?
-        {
-            budget.add_spent(payer, spent);
-        }
+        tx.add_spent(&mut budget, now).await?;
         let caps = budget.all;
         Ok(Self {
             repairs,

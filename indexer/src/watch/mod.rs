@@ -181,7 +181,7 @@ impl Watch {
                 Box::pin(self.mend_forever(repair)),
                 Box::pin(self.trace_forever()),
                 Box::pin(self.tend_vault_forever()),
-                Box::pin(self.post()),
+                Box::pin(self.deliver_forever()),
                 Box::pin(self.repeat_forever()),
                 Box::pin(self.discover()),
                 Box::pin(self.tidy_forever())
@@ -277,20 +277,9 @@ impl Watch {
         if !repair {
             return;
         }
-        let poll = self.settings.poll;
-        let mut pause = Pause::new(poll);
-        loop {
-            let mended = async {
-                // By verdicts of now.
-                self.assess().await?;
-                self.repair_once().await.map(|_| ())
-            };
-            pause.after("repairing", mended.await).await;
-        }
-    }
-
-    async fn post(&self) {
-        self.deliver_forever().await;
+        // What is not judged yet by what was seen is none of those that are repaired.
+        let mend = async || self.repair_once().await.map(|_| ());
+        self.again_and_again("repairing", self.settings.poll, async |_| Ok(()), mend).await;
     }
 
     /// Runs a stage at its pace; whatever goes wrong is said and tried again. What was taken from the

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 pub use self::admit::Planned;
 use self::cases::Chosen;
@@ -30,7 +30,7 @@ use super::{Watch, WatchError, verify::LONGEST_DOUBT};
 use crate::{
     crash,
     health::{Health, ReplicaState, is_believed},
-    ledger::{self, Millis, Replica, RowId, Standing, Turn, Undone},
+    ledger::{self, Millis, Replica, RowId, Turn, Undone},
     picture::ContentPicture,
     repair::Patience,
 };
@@ -142,14 +142,8 @@ impl Watch {
     async fn unwell(&self, after: RowId) -> Result<Vec<ContentPicture>, WatchError> {
         let mut tx = self.ledger.read().await?;
         let rows = tx.unwell_contents(after, BATCH, ledger::now()).await?;
-        let mut replicas = tx.replicas_of_rows(&rows).await?;
         let (policy, now) = (&self.settings.policy, ledger::now());
-        let contents = tx.contents_of_rows(&rows).await?.into_values();
-        let picture = |known: Standing| {
-            let replicas = replicas.remove(&known.content.row).unwrap_or_default();
-            ContentPicture::of(known.content, replicas, policy, now)
-        };
-        let mut unwell: Vec<_> = contents.map(picture).collect();
+        let mut unwell = ContentPicture::of_rows(&mut tx, &rows, policy, now).await?;
         unwell.sort_by_key(|content| {
             (std::cmp::Reverse(content.assessment.health), content.content.row)
         });
@@ -165,19 +159,15 @@ impl Watch {
             && content.content.past.wanted_since.is_none_or(is_young)
     }
 
-    /// Writes down what is not done, and says it once.
+    /// Writes down what is not done, and tells once where nothing is any more.
     async fn note_undone(
         &self,
-        undone: Vec<(String, Undone)>,
+        undone: Vec<Undone>,
         stuck: &[(RowId, Vec<String>)],
     ) -> Result<(), WatchError> {
         if (undone.is_empty() && stuck.is_empty()) || self.settings.dry_run {
             return Ok(());
         }
-        for (what, one) in &undone {
-            debug!("{what} can't be repaired: {}", one.detail);
-        }
-        let undone: Vec<_> = undone.into_iter().map(|(_, one)| one).collect();
         let mut tx = self.ledger.write().await?;
         let now = ledger::now();
         tx.note_undone(&undone, now).await?;

@@ -2,9 +2,13 @@
 
 use super::{Payer, Result, RowId, Tx, fetch, payer, uint};
 use crate::{
+    health::AHEAD,
     ledger::Millis,
-    repair::{Credits, Spent},
+    repair::{Budget, Credits, Spent},
 };
+
+/// Budgets are of any time of this length, in milliseconds.
+const HOUR: Millis = 60 * 60 * 1000;
 
 type HourRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64, i64, i64);
 type BillRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64);
@@ -27,6 +31,16 @@ impl Tx {
              WHERE c.active = 1 ORDER BY c.id",
         )?;
         Ok(rows.into_iter().map(|(collection,)| collection).collect())
+    }
+
+    /// Adds to a budget what was spent of it in the last hour, and what recurs.
+    pub async fn add_spent(&mut self, budget: &mut Budget, now: Millis) -> Result<()> {
+        // What a clock that was ahead wrote down is not of this hour.
+        let (since, until) = (now.saturating_sub(HOUR), now.saturating_add(AHEAD));
+        for (payer, spent) in self.spending(since, until).await? {
+            budget.add_spent(payer, spent);
+        }
+        Ok(())
     }
 
     /// What was spent in a time, and what recurs each hour, by whose account it goes on.

@@ -8,15 +8,12 @@ use tracing::warn;
 use super::cases::Target;
 use crate::{
     crash,
-    health::AHEAD,
-    ledger::{self, KeptMessage, Millis, NewMessage, NewRepair, RowId, Undone},
-    nodes::{self, aleph::Message},
+    ledger::{self, KeptMessage, NewMessage, NewRepair, RowId, Undone},
+    nodes::aleph::Message,
     repair::{Action, Budget, Cost, Credits, Payer, Refusal},
     watch::{Watch, WatchError},
 };
 
-/// Budgets are of any time of this length, in milliseconds.
-const HOUR: Millis = 60 * 60 * 1000;
 /// Tokens that are looked at for whom a content is.
 const MOST_PAYERS: u32 = 20;
 /// The same, where none of those has anything left.
@@ -29,7 +26,7 @@ pub(super) struct Step {
     pub(super) target: Target,
     pub(super) cost: Cost,
     payer: Option<Payer>,
-    /// Where it is to be written down that the node is called.
+    /// The node's URL, for people.
     node_name: String,
 }
 
@@ -106,12 +103,7 @@ impl Watch {
     /// The budgets, less what was spent.
     pub(super) async fn budget(&self) -> Result<Budget, WatchError> {
         let mut budget = self.settings.budget.clone();
-        let now = ledger::now();
-        // What a clock that was ahead wrote down is not of this hour.
-        let (since, until) = (now.saturating_sub(HOUR), now.saturating_add(AHEAD));
-        for (payer, spent) in self.ledger.read().await?.spending(since, until).await? {
-            budget.add_spent(payer, spent);
-        }
+        self.ledger.read().await?.add_spent(&mut budget, ledger::now()).await?;
         Ok(budget)
     }
 
@@ -181,10 +173,9 @@ impl Watch {
     }
 
     fn step(&self, target: Target, cost: Cost, payer: Option<Payer>) -> Step {
-        let nodes = self.nodes();
-        let node_name = nodes.get(&target.node).map(|node| nodes::name(node.node.url()));
+        let node_name = self.name_of(target.node);
         let repair = target.again.unwrap_or_default();
-        Step { repair, target, cost, payer, node_name: node_name.unwrap_or_default() }
+        Step { repair, target, cost, payer, node_name }
     }
 
     fn cost_of(&self, target: &Target) -> Cost {

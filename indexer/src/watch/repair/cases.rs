@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::future::join_all;
+use tracing::debug;
 
 use super::{MEMORY, Wanted, blocks::makes_blocks, can_be_repaired, stores::Live};
 use crate::{
@@ -37,8 +38,7 @@ pub(super) struct Target {
 #[derive(Default)]
 pub(super) struct Chosen {
     pub(super) targets: Vec<Target>,
-    /// With what it is about, for a person.
-    pub(super) undone: Vec<(String, Undone)>,
+    pub(super) undone: Vec<Undone>,
     /// Contents at which nothing is done any more, and why, at each node.
     pub(super) stuck: Vec<(RowId, Vec<String>)>,
 }
@@ -55,7 +55,7 @@ enum Next {
     Act(Box<Target>),
     /// Something of this class was sent there, and is to be proved.
     Awaits(Class),
-    Undone(String, Undone),
+    Undone(Undone),
     Nothing,
 }
 
@@ -116,7 +116,7 @@ impl Watch {
             });
             let nexts: Vec<_> = nexts.collect();
             for next in &nexts {
-                if let Next::Undone(_, undone) = next {
+                if let Next::Undone(undone) = next {
                     let reason = format!("{}: {}", self.name_of(undone.node), undone.detail);
                     reasons.entry(wanted.row).or_default().push(reason);
                 }
@@ -140,7 +140,7 @@ impl Watch {
     }
 
     /// A node, for a person.
-    fn name_of(&self, node: RowId) -> String {
+    pub(super) fn name_of(&self, node: RowId) -> String {
         let nodes = self.nodes();
         nodes.get(&node).map(|node| crate::nodes::name(node.node.url())).unwrap_or_default()
     }
@@ -243,8 +243,8 @@ impl Watch {
 
     fn undone(&self, one: &Candidate<'_>, detail: String) -> Next {
         let (content, node) = (&one.content.content, one.replica.node);
-        let what = format!("{}: {}", content.id, self.name_of(node));
-        Next::Undone(what, Undone { content: content.row, node, action: None, detail })
+        debug!("{}: {} can't be repaired: {detail}", content.id, self.name_of(node));
+        Next::Undone(Undone { content: content.row, node, action: None, detail })
     }
 
     /// Nobody has the bytes. A young content may come; of others that is said, once in a while. Those who
@@ -310,7 +310,7 @@ impl Watch {
             match next {
                 Next::Act(target) => acts.push(*target),
                 Next::Awaits(class) => awaited.push(class),
-                Next::Undone(what, undone) => chosen.undone.push((what, undone)),
+                Next::Undone(undone) => chosen.undone.push(undone),
                 Next::Nothing => {}
             }
         }

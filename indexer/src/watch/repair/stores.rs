@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use alloy::primitives::Address;
+use futures::future::join_all;
+
 use crate::{
     chain::KeyError,
     config::Payment,
@@ -14,8 +17,6 @@ use crate::{
     },
     watch::{Watch, WatchError},
 };
-use alloy::primitives::Address;
-use futures::future::join_all;
 
 /// STOREs that live, as nodes list them.
 #[derive(Default)]
