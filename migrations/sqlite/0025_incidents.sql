@@ -6,6 +6,7 @@ ALTER TABLE incidents ADD COLUMN held BIGINT;
 ALTER TABLE incidents ADD COLUMN flapping BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE incidents ADD COLUMN seen TEXT;
 ALTER TABLE incidents ADD COLUMN seen_since BIGINT;
+CREATE INDEX incidents_paths ON incidents (path_hash) WHERE path_hash IS NOT NULL;
 
 -- Who looks after it, since when, and why nobody need be told again.
 ALTER TABLE incidents ADD COLUMN acked_at BIGINT;

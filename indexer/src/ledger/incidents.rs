@@ -211,6 +211,11 @@ impl IncidentRow {
     }
 }
 
+/// What a path is found by.
+fn path_hash(path: &str) -> Vec<u8> {
+    Digest::of(path.as_bytes()).0.to_vec()
+}
+
 fn by_content(rows: Vec<IncidentRow>) -> Result<HashMap<RowId, Vec<Incident>>> {
     let mut all: HashMap<RowId, Vec<Incident>> = HashMap::new();
     for row in rows {
@@ -258,7 +263,7 @@ impl Tx {
             incident.opened_at,
             incident.subject.kind().as_str(),
             incident.subject.path(),
-            incident.subject.path().map(|path| Digest::of(path.as_bytes()).0.to_vec()),
+            incident.subject.path().map(path_hash),
             incident.subject.removal().map(|(row, _)| row),
             incident.care.independent.map(i64::from),
             incident.care.held.map(i64::from),
@@ -267,23 +272,32 @@ impl Tx {
         Ok(opened > 0)
     }
 
-    /// How many incidents over a content of a collection began after `since`.
-    pub async fn openings(
-        &mut self,
-        collection: RowId,
-        content: RowId,
-        since: Millis,
-    ) -> Result<usize> {
-        let (count,) = fetch!(
-            fetch_one,
-            self,
-            (i64,),
-            "SELECT COUNT(*) FROM incidents
-             WHERE collection_id = $1 AND content_id = $2 AND opened_at > $3",
-            collection,
-            content,
-            since,
-        )?;
+    /// How many incidents over what this one is about began after `since`.
+    pub async fn openings(&mut self, incident: &Incident, since: Millis) -> Result<usize> {
+        let Incident { collection_id, subject, .. } = incident;
+        macro_rules! count {
+            ($which:literal, $of:expr) => {
+                fetch!(
+                    fetch_one,
+                    self,
+                    (i64,),
+                    concat!(
+                        "SELECT COUNT(*) FROM incidents
+                         WHERE collection_id = $1 AND opened_at > $2 AND ",
+                        $which
+                    ),
+                    *collection_id,
+                    since,
+                    $of,
+                )?
+            };
+        }
+        let (count,) = match subject {
+            Subject::Content { row, .. } => count!("content_id = $3", *row),
+            Subject::Removal { row, .. } => count!("ending_id = $3", *row),
+            Subject::Path { reference } => count!("path_hash = $3", path_hash(reference)),
+            Subject::Halted | Subject::Credits => count!("kind = $3", subject.kind().as_str()),
+        };
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
@@ -301,30 +315,7 @@ impl Tx {
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
-    /// Writes down how the content of an open incident stands as it is told of, and whether it comes and
-    /// goes.
-    pub async fn tell_incident(
-        &mut self,
-        id: &str,
-        standing: &Standing,
-        summary: &str,
-        flapping: bool,
-    ) -> Result<()> {
-        execute!(
-            self,
-            "UPDATE incidents SET health = $2, summary = $3, independent = $4, held = $5, flapping = $6,
-                seen = NULL, seen_since = NULL WHERE id = $1",
-            id,
-            standing.health.as_str(),
-            summary,
-            standing.independent.map(i64::from),
-            standing.held.map(i64::from),
-            i64::from(flapping),
-        )?;
-        Ok(())
-    }
-
-    /// Writes down how the content of an incident that comes and goes is seen from now on.
+    /// Writes down how the subject of an incident that comes and goes is seen from now on.
     pub async fn note_seen(&mut self, id: &str, seen: Seen) -> Result<()> {
         let update = "UPDATE incidents SET seen = $2, seen_since = $3 WHERE id = $1";
         execute!(self, update, id, seen.health.as_str(), seen.since)?;
@@ -372,21 +363,27 @@ impl Tx {
         Ok(execute!(self, update, id)? > 0)
     }
 
-    /// Writes down that an open incident looks different now than it was read. Gives `false` where it is
-    /// closed, or looks different from that already: then others have told of it.
+    /// Writes down how the subject of an open incident stands as it is told of, and whether it comes and
+    /// goes. Gives `false` where it is closed, or was told of since it was read: then others have told of
+    /// it.
     pub async fn change_incident(
         &mut self,
         known: &Incident,
-        health: Health,
+        standing: &Standing,
         summary: &str,
+        flapping: bool,
     ) -> Result<bool> {
         let changed = execute!(
             self,
-            "UPDATE incidents SET health = $2, summary = $3
-             WHERE id = $1 AND health = $4 AND summary = $5 AND closed_at IS NULL",
+            "UPDATE incidents SET health = $2, summary = $3, independent = $4, held = $5, flapping = $6,
+                seen = NULL, seen_since = NULL
+             WHERE id = $1 AND health = $7 AND summary = $8 AND closed_at IS NULL",
             &known.id,
-            health.as_str(),
+            standing.health.as_str(),
             summary,
+            standing.independent.map(i64::from),
+            standing.held.map(i64::from),
+            i64::from(flapping),
             known.health.as_str(),
             &known.summary,
         )?;

@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::info;
 
 use super::{
     Watch, WatchError,
-    outbox::{end_over, of_whom, opened, token_ids, told},
+    judge::Case,
+    outbox::{end_over, of_whom, token_ids},
 };
 use crate::{
     crash,
-    health::{Health, Past, Policy, ReplicaState, next_assessment},
+    health::{Assessment, Health, Past, Policy, ReplicaState, next_assessment},
     incident::{Standing, Transition},
     ledger::{
-        self, Care, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId,
-        Subject, Tx,
+        self, Collection, DueAssessment, Incident, Judged, Millis, NamedBy, Node, RowId, Subject,
+        Tx,
     },
     picture::{ContentPicture, Pages},
     time_text,
@@ -115,7 +116,7 @@ impl Watch {
             let Some(collection) = around.collections.get(&named.collection) else { continue };
             let incident = open.remove(&collection.id);
             let story = Story { nodes, collection, content, named, policy };
-            self.judge(tx, &story, incident, now).await?;
+            self.judge(tx, &story, incident.as_ref(), now).await?;
         }
         // While a collection is read again, nobody knows yet what its tokens name.
         let rereading = |one: &Incident| {
@@ -169,7 +170,7 @@ impl Around {
 }
 
 /// A content in a collection, and all that is told of it.
-pub(super) struct Story<'a> {
+struct Story<'a> {
     nodes: &'a [Node],
     collection: &'a Collection,
     content: &'a ContentPicture,
@@ -182,33 +183,10 @@ impl Story<'_> {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    /// How its content stands now.
-    pub(super) fn standing(&self) -> Standing {
-        let assessment = &self.content.assessment;
-        Standing {
-            health: assessment.health,
-            independent: Some(assessment.independent),
-            held: Some(assessment.held),
-        }
-    }
-
-    /// The rows of its collection and of its content.
-    pub(super) fn rows(&self) -> (RowId, RowId) {
-        (self.collection.id, self.content.content.row)
-    }
-
-    pub(super) fn open(&self, summary: &str, now: Millis) -> Incident {
-        let known = &self.content.content;
-        let subject = Subject::Content { row: known.row, id: known.id };
-        let Standing { health, independent, held } = self.standing();
-        let incident = opened(self.collection, subject, health, summary.to_owned(), now);
-        Incident { care: Care { independent, held, ..Care::default() }, ..incident }
-    }
-
     /// Which nodes are not well, and how: what makes two states of an incident differ. Who only says
     /// who has it is none of them, nor is a provider: nobody is to be told each time that another one
     /// announces, or no longer does, what it has not.
-    pub(super) fn summary(&self) -> String {
+    fn unwell(&self) -> String {
         let unwell = self.content.replicas.iter().filter_map(|replica| {
             let state = replica.view.state?;
             let node = self.node(replica.node)?;
@@ -236,7 +214,7 @@ impl Story<'_> {
     }
 
     /// The same, with what was seen.
-    pub(super) fn message(&self, transition: Transition, previous: Option<Health>) -> String {
+    fn message(&self, headline: &str) -> String {
         let assessment = &self.content.assessment;
         let held = match self.policy.min_held {
             0 => format!("{} held", assessment.held),
@@ -246,43 +224,12 @@ impl Story<'_> {
             "{} of {} required independent replicas verified, {held}",
             assessment.independent, self.policy.min,
         );
-        let summary = self.summary();
-        let detail = if summary.is_empty() { String::new() } else { format!("; {summary}") };
-        format!("{}: {counts}{detail}", self.headline(transition, previous))
+        let unwell = self.unwell();
+        let detail = if unwell.is_empty() { String::new() } else { format!("; {unwell}") };
+        format!("{headline}: {counts}{detail}")
     }
 
-    pub(super) fn alert(
-        &self,
-        incident: &Incident,
-        transition: Transition,
-        previous: Option<Health>,
-        now: Millis,
-    ) -> serde_json::Value {
-        let content = &self.content.content;
-        let assessment = &self.content.assessment;
-        let more = json!({
-            "content": {
-                "id": content.id.to_string(),
-                "cid": content.id.cid(),
-                "role": self.named.role,
-                "size": content.known.size,
-            },
-            "tokens": token_ids(&self.named),
-            "token_count": self.named.token_count,
-            "health": assessment.health,
-            "previous": previous,
-            "required": self.policy.min,
-            "independent": assessment.independent,
-            "verified": assessment.verified,
-            "required_held": self.policy.min_held,
-            "held": assessment.held,
-            "replicas": self.evidence(),
-        });
-        let words = (&*self.headline(transition, previous), &*self.message(transition, previous));
-        told(incident, transition, more, words, now)
-    }
-
-    fn evidence(&self) -> Vec<serde_json::Value> {
+    fn evidence(&self) -> Vec<Value> {
         let replicas = self.content.replicas.iter();
         let evidence = replicas.map(|replica| {
             json!({
@@ -296,5 +243,57 @@ impl Story<'_> {
             })
         });
         evidence.collect()
+    }
+}
+
+impl Case for Story<'_> {
+    fn collection(&self) -> &Collection {
+        self.collection
+    }
+
+    fn subject(&self) -> Subject {
+        let known = &self.content.content;
+        Subject::Content { row: known.row, id: known.id }
+    }
+
+    fn standing(&self) -> Standing {
+        let Assessment { health, independent, held, .. } = self.content.assessment;
+        Standing { health, independent: Some(independent), held: Some(held) }
+    }
+
+    fn summary(&self) -> String {
+        self.unwell()
+    }
+
+    fn over(&self) -> &'static str {
+        "recovered"
+    }
+
+    fn words(&self, transition: Transition, previous: Option<Health>) -> (String, String) {
+        let headline = self.headline(transition, previous);
+        let message = self.message(&headline);
+        (headline, message)
+    }
+
+    fn more(&self, _: Transition) -> Value {
+        let content = &self.content.content;
+        let assessment = &self.content.assessment;
+        json!({
+            "content": {
+                "id": content.id.to_string(),
+                "cid": content.id.cid(),
+                "role": self.named.role,
+                "size": content.known.size,
+            },
+            "tokens": token_ids(&self.named),
+            "token_count": self.named.token_count,
+            "health": assessment.health,
+            "required": self.policy.min,
+            "independent": assessment.independent,
+            "verified": assessment.verified,
+            "required_held": self.policy.min_held,
+            "held": assessment.held,
+            "replicas": self.evidence(),
+        })
     }
 }

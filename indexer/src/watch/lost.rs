@@ -4,21 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::U256;
 use serde_json::{Value, json};
-use tracing::{info, warn};
 
-use super::{
-    Watch, WatchError,
-    assess::MOST_TOKENS,
-    outbox::{enqueue, opened, told},
-};
+use super::{Watch, WatchError, assess::MOST_TOKENS, judge::Case};
 use crate::{
+    health::Health,
     incident::{Standing, Transition},
     ledger::{Collection, Incident, Millis, RowId, Subject, Tx},
     picture::LostIn,
 };
-
-/// Why an incident over a path ends.
-const OVER: &str = "it was found, or nothing names it any more";
 
 impl Watch {
     /// Opens, changes and closes the incidents over paths.
@@ -39,107 +32,91 @@ impl Watch {
         for (key, lost) in paths {
             let incident = open.remove(&key);
             if let Some(collection) = known(key.0) {
-                self.judge_path(tx, collection, &lost, incident, now).await?;
+                let case = PathCase { collection, path: &key.1, lost: Some(&lost) };
+                self.judge(tx, &case, incident.as_ref(), now).await?;
             }
         }
-        for incident in open.into_values() {
-            let collection = known(incident.collection_id);
+        for ((id, path), incident) in open {
             // While a collection is read again, nobody knows yet what it names.
-            if !collection.is_some_and(|collection| collection.rereading) {
-                self.end_path(tx, collection, incident, now).await?;
+            if let Some(collection) = known(id).filter(|collection| !collection.rereading) {
+                let case = PathCase { collection, path: &path, lost: None };
+                self.judge(tx, &case, Some(&incident), now).await?;
             }
         }
         Ok(())
     }
+}
 
-    async fn judge_path(
-        &self,
-        tx: &mut Tx,
-        collection: &Collection,
-        lost: &LostIn,
-        incident: Option<Incident>,
-        now: Millis,
-    ) -> Result<(), WatchError> {
-        let (health, problem) = (lost.path.health, &lost.path.problem);
-        let (incident, transition) = match incident {
-            Some(known) if known.health == health && known.summary == *problem => return Ok(()),
-            Some(known) => {
-                if !tx.change_incident(&known, health, problem).await? {
-                    return Ok(());
-                }
-                let transition = Standing::of(health).since(&Standing::of(known.health));
-                (known, transition)
-            }
-            None => {
-                let subject = Subject::Path { reference: lost.path.reference.clone() };
-                let new = opened(collection, subject, health, problem.clone(), now);
-                if !tx.open_incident(&new).await? {
-                    return Ok(());
-                }
-                (new, Transition::Opened)
-            }
+/// A path in a collection, and all that is told of it.
+struct PathCase<'a> {
+    collection: &'a Collection,
+    path: &'a str,
+    /// What is wrong with it, if anything is.
+    lost: Option<&'a LostIn>,
+}
+
+impl PathCase<'_> {
+    fn tokens(&self) -> &[U256] {
+        self.lost.map_or(&[], |lost| &lost.tokens)
+    }
+
+    /// What happened, in short.
+    fn headline(&self, lost: &LostIn, transition: Transition) -> String {
+        let of = match lost.tokens.as_slice() {
+            [] => "of the collection itself".to_owned(),
+            [one] => format!("of token {one}"),
+            many => format!("of {} tokens", many.len()),
         };
-        let summary = summary(collection, lost);
-        let message = format!("{summary}: {}", lost.path.problem);
-        warn!("{message}");
-        let words = (&*summary, &*message);
-        let mut body = body_of(&incident, &lost.tokens, transition, words, now);
-        body["health"] = json!(health);
-        if transition != Transition::Opened {
-            body["previous"] = json!(incident.health);
+        let (name, path, health) = (&self.collection.name, self.path, lost.path.health);
+        match transition {
+            Transition::Flapping => {
+                format!("{name}: {path} {of} comes and goes, and is {health} now")
+            }
+            _ => format!("{name}: {path} {of} is {health}"),
         }
-        Ok(enqueue(tx, self.telling(), &incident, transition, body, now).await?)
-    }
-
-    async fn end_path(
-        &self,
-        tx: &mut Tx,
-        collection: Option<&Collection>,
-        incident: Incident,
-        now: Millis,
-    ) -> Result<(), WatchError> {
-        if !tx.close_incident(&incident.id, OVER, now).await? {
-            return Ok(());
-        }
-        let name = collection.map_or(incident.collection.to_string(), |known| known.name.clone());
-        let path = incident.subject.path().unwrap_or_default();
-        let message = format!("{name}: {path}: {OVER}");
-        info!("{message}");
-        let words = (&*message, &*message);
-        let mut body = body_of(&incident, &[], Transition::Recovered, words, now);
-        body["previous"] = json!(incident.health);
-        let transition = Transition::Recovered;
-        Ok(enqueue(tx, self.telling(), &incident, transition, body, now).await?)
     }
 }
 
-/// What happened, in short.
-fn summary(collection: &Collection, lost: &LostIn) -> String {
-    let of = match lost.tokens.as_slice() {
-        [] => "of the collection itself".to_owned(),
-        [one] => format!("of token {one}"),
-        many => format!("of {} tokens", many.len()),
-    };
-    let (name, path) = (&collection.name, &lost.path);
-    format!("{name}: {} {of} is {}", path.reference, path.health)
-}
+impl Case for PathCase<'_> {
+    fn collection(&self) -> &Collection {
+        self.collection
+    }
 
-/// What every alert over a path says.
-fn body_of(
-    incident: &Incident,
-    tokens: &[U256],
-    transition: Transition,
-    words: (&str, &str),
-    now: Millis,
-) -> Value {
-    let named: Vec<_> = tokens.iter().take(MOST_TOKENS as usize).map(U256::to_string).collect();
-    let more = json!({
-        "content": null,
-        "path": incident.subject.path(),
-        "tokens": named,
-        "token_count": tokens.len(),
-        "health": null,
-        "previous": null,
-    });
-    told(incident, transition, more, words, now)
+    fn subject(&self) -> Subject {
+        Subject::Path { reference: self.path.to_owned() }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::of(self.lost.map_or(Health::Healthy, |lost| lost.path.health))
+    }
+
+    fn summary(&self) -> String {
+        self.lost.map_or_else(String::new, |lost| lost.path.problem.clone())
+    }
+
+    fn over(&self) -> &'static str {
+        "it was found, or nothing names it any more"
+    }
+
+    fn words(&self, transition: Transition, _: Option<Health>) -> (String, String) {
+        let Some(lost) = self.lost else {
+            let message = format!("{}: {}: {}", self.collection.name, self.path, self.over());
+            return (message.clone(), message);
+        };
+        let headline = self.headline(lost, transition);
+        let message = format!("{headline}: {}", lost.path.problem);
+        (headline, message)
+    }
+
+    fn more(&self, _: Transition) -> Value {
+        let tokens = self.tokens();
+        let named: Vec<_> = tokens.iter().take(MOST_TOKENS as usize).map(U256::to_string).collect();
+        json!({
+            "content": null,
+            "path": self.path,
+            "tokens": named,
+            "token_count": tokens.len(),
+            "health": self.lost.map(|lost| lost.path.health),
+        })
+    }
 }

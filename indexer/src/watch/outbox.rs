@@ -116,15 +116,16 @@ pub(super) async fn end_over(
     if !tx.close_incident(&incident.id, reason, now).await? {
         return Ok(false);
     }
-    let more = json!({
-        "content": { "id": id.to_string(), "cid": id.cid() },
-        "tokens": [],
-        "health": null,
-        "previous": incident.health,
-    });
+    let mut more = ended(id);
+    more["previous"] = json!(incident.health);
     let body = told(incident, Transition::Recovered, more, (message, message), now);
     enqueue(tx, telling, incident, Transition::Recovered, body, now).await?;
     Ok(true)
+}
+
+/// What the end of an incident says of a content that is looked after no more, or need not be.
+pub(super) fn ended(id: ContentId) -> Value {
+    json!({ "content": { "id": id.to_string(), "cid": id.cid() }, "tokens": [], "health": null })
 }
 
 /// The body of an alert over an incident: what all have, with what this one says beside it. The words

@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     Watch, WatchError,
     assess::MOST_TOKENS,
-    outbox::{Telling, end_over, enqueue, of_whom, opened, token_ids, told},
+    judge::Case,
+    outbox::{Telling, end_over, ended, of_whom, token_ids},
 };
 use crate::{
+    content::ContentId,
     health::{Assessment, Health},
-    incident::Transition,
+    incident::{Standing, Transition},
     ledger::{
         Collection, Content, DueStores, Incident, Millis, NamedBy, RowId, Store, Subject, Tx,
     },
@@ -50,10 +52,7 @@ impl Watch {
         let stores = tx.stores(due.content).await?;
         let live = tx.live_stores(due.content).await?;
         let endings = self.endings(&stores, &live);
-        if endings.is_empty() {
-            for incident in open {
-                self.end_removal(tx, incident, KEPT, now).await?;
-            }
+        if endings.is_empty() && open.is_empty() {
             return Ok(false);
         }
         let Some(content) = tx.content(due.content).await? else { return Ok(false) };
@@ -65,44 +64,12 @@ impl Watch {
                 continue;
             };
             let known = open.iter().find(|one| one.collection_id == named.collection);
-            let story =
-                Story { collection, content: &content, named, endings: &endings, assessment };
-            opened |= self.judge_in(tx, &story, known, now).await?;
+            let case =
+                RemovalCase { collection, content: &content, named, endings: &endings, assessment };
+            let told = self.judge(tx, &case, known, now).await?;
+            opened |= known.is_none() && told.is_some();
         }
         Ok(opened)
-    }
-
-    async fn judge_in(
-        &self,
-        tx: &mut Tx,
-        story: &Story<'_>,
-        known: Option<&Incident>,
-        now: Millis,
-    ) -> Result<bool, WatchError> {
-        let (summary, health) = (story.summary(), story.assessment.health);
-        let (incident, transition) = match known {
-            Some(known) if known.summary == summary => return Ok(false),
-            Some(known) => {
-                if !tx.change_incident(known, health, &summary).await? {
-                    return Ok(false);
-                }
-                (known.clone(), Transition::Changed)
-            }
-            None => {
-                let new = story.opened(summary, now);
-                if !tx.open_incident(&new).await? {
-                    return Ok(false);
-                }
-                (new, Transition::Opened)
-            }
-        };
-        let message = story.message();
-        warn!("{message}");
-        let mut more = story.told();
-        more["previous"] = json!(known.map(|known| known.health));
-        let body = told(&incident, transition, more, (&story.headline(), &message), now);
-        enqueue(tx, self.telling(), &incident, transition, body, now).await?;
-        Ok(transition == Transition::Opened)
     }
 
     /// Closes the incidents over contents that are named no more.
@@ -188,49 +155,46 @@ pub(super) async fn end(
     now: Millis,
 ) -> Result<(), crate::ledger::LedgerError> {
     let Some((_, id)) = incident.subject.removal() else { return Ok(()) };
-    let message = format!("{id}: it is no longer about to be removed: {reason}");
+    let message = kept(id, reason);
     if end_over(tx, telling, incident, id, (reason, &message), now).await? {
         info!("{message}");
     }
     Ok(())
 }
 
+fn kept(id: ContentId, reason: &str) -> String {
+    format!("{id}: it is no longer about to be removed: {reason}")
+}
+
 /// A content in a collection, and all that is told of its end.
-struct Story<'a> {
+struct RemovalCase<'a> {
     collection: &'a Collection,
     content: &'a Content,
     named: NamedBy,
+    /// None: it is kept.
     endings: &'a [Ending<'a>],
     assessment: Assessment,
 }
 
-impl Story<'_> {
-    fn opened(&self, summary: String, now: Millis) -> Incident {
-        let Content { row, id, .. } = *self.content;
-        let subject = Subject::Removal { row, id };
-        opened(self.collection, subject, self.assessment.health, summary, now)
-    }
-
-    /// Which nodes, and how: what makes two states of an incident differ.
-    fn summary(&self) -> String {
-        let each = self.endings.iter().map(|ending| format!("{} {}", ending.node, ending.status));
-        each.collect::<Vec<_>>().join(", ")
-    }
-
+impl RemovalCase<'_> {
     /// What happened, in short.
-    fn headline(&self) -> String {
+    fn headline(&self, transition: Transition) -> String {
         let (name, id) = (&self.collection.name, self.content.id);
-        format!("{name}: content {id} {} is about to be removed", of_whom(&self.named))
+        let what = match transition {
+            Transition::Flapping => "is about to be removed again and again",
+            _ => "is about to be removed",
+        };
+        format!("{name}: content {id} {} {what}", of_whom(&self.named))
     }
 
     /// What happened, what happens next, and what to do, for a person.
-    fn message(&self) -> String {
+    fn message(&self, headline: &str) -> String {
         let each = self.endings.iter().map(Ending::sentence).collect::<Vec<_>>().join("; ");
         let bytes = match self.assessment.health {
             Health::Lost => "no node serves its bytes any more",
             _ => "its bytes are still served",
         };
-        format!("{}, and {bytes}: {each}. {}", self.headline(), self.remedy())
+        format!("{headline}, and {bytes}: {each}. {}", self.remedy())
     }
 
     /// What to do about it.
@@ -246,8 +210,65 @@ impl Story<'_> {
             false => format!("To keep it, {}, or {again}.", payers.join(", ")),
         }
     }
+}
 
-    fn told(&self) -> Value {
+impl Case for RemovalCase<'_> {
+    fn collection(&self) -> &Collection {
+        self.collection
+    }
+
+    fn subject(&self) -> Subject {
+        let Content { row, id, .. } = *self.content;
+        Subject::Removal { row, id }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::of(self.assessment.health)
+    }
+
+    /// Which nodes, and how.
+    fn summary(&self) -> String {
+        let each = self.endings.iter().map(|ending| format!("{} {}", ending.node, ending.status));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    fn over(&self) -> &'static str {
+        KEPT
+    }
+
+    /// While its bytes are served, too.
+    fn is_problem(&self) -> bool {
+        !self.endings.is_empty()
+    }
+
+    /// An incident of its own tells of its health.
+    fn differs(&self, known: &Incident) -> bool {
+        known.summary != self.summary()
+    }
+
+    fn since(&self, _: &Incident) -> Transition {
+        Transition::Changed
+    }
+
+    fn weighed(&self, _: &Incident) -> (Health, Health) {
+        let now = if self.is_problem() { Health::Degraded } else { Health::Healthy };
+        (Health::Degraded, now)
+    }
+
+    fn words(&self, transition: Transition, _: Option<Health>) -> (String, String) {
+        if transition == Transition::Recovered {
+            let message = kept(self.content.id, KEPT);
+            return (message.clone(), message);
+        }
+        let headline = self.headline(transition);
+        let message = self.message(&headline);
+        (headline, message)
+    }
+
+    fn more(&self, transition: Transition) -> Value {
+        if transition == Transition::Recovered {
+            return ended(self.content.id);
+        }
         let content = self.content;
         let stores = self.endings.iter().map(|ending| {
             let Ending { node, store, status, since } = ending;
@@ -270,7 +291,6 @@ impl Story<'_> {
             "tokens": token_ids(&self.named),
             "token_count": self.named.token_count,
             "health": self.assessment.health,
-            "previous": null,
             "stores": stores.collect::<Vec<_>>(),
             "todo": self.remedy(),
         })

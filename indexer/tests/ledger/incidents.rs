@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use everhold::{
     health::Health,
-    incident::{Severity, Transition},
+    incident::{Severity, Standing, Transition},
     ledger::{Incident, Ledger, Millis, NewAlert, PendingAlert, Subject},
 };
 
@@ -126,16 +126,17 @@ async fn shows_open_and_recent_incidents(db: Database) {
     open(&story, "b", 2).await;
     let mut tx = story.ledger.write().await.unwrap();
     let b = tx.incident("b").await.unwrap().unwrap();
-    assert!(tx.change_incident(&b, Health::Lost, "http://one corrupt").await.unwrap());
+    let lost = Standing::of(Health::Lost);
+    assert!(tx.change_incident(&b, &lost, "http://one corrupt", false).await.unwrap());
     assert!(
-        !tx.change_incident(&b, Health::Lost, "http://one corrupt").await.unwrap(),
+        !tx.change_incident(&b, &lost, "http://one corrupt", false).await.unwrap(),
         "others have told of it"
     );
     tx.commit().await.unwrap();
     close(&story, "a", NOW + 5).await;
     let mut tx = story.ledger.write().await.unwrap();
     let a = tx.incident("a").await.unwrap().unwrap();
-    assert!(!tx.change_incident(&a, Health::Lost, "worse").await.unwrap(), "it is over");
+    assert!(!tx.change_incident(&a, &lost, "worse", false).await.unwrap(), "it is over");
     drop(tx);
     assert_eq!(open_ids(&story.ledger, Millis::MAX).await, ["b"]);
     assert_eq!(open_ids(&story.ledger, NOW + 6).await, ["b"]);

@@ -173,7 +173,7 @@ async fn keeps_how_an_incident_was_told_of(db: Database) {
     tx.note_seen("a", seen).await.unwrap();
     assert_eq!(tx.incident("a").await.unwrap().unwrap().care.seen, Some(seen));
     let standing = Standing { health: Health::Lost, independent: Some(0), held: None };
-    tx.tell_incident("a", &standing, "worse", true).await.unwrap();
+    assert!(tx.change_incident(&known, &standing, "worse", true).await.unwrap());
     let known = tx.incident("a").await.unwrap().unwrap();
     assert_eq!((known.standing(), known.summary.as_str()), (standing, "worse"));
     assert_eq!((known.care.flapping, known.care.seen), (true, None));
@@ -190,10 +190,21 @@ async fn counts_openings_and_what_was_told(db: Database) {
     for (alert, at) in [("x", NOW), ("y", NOW + 10), ("z", NOW + 20)] {
         enqueue(&story, "b", alert, at).await;
     }
-    let row = row_of(&story.ledger, raw(1)).await;
-    let mut tx = story.ledger.read().await.unwrap();
-    assert_eq!(tx.openings(first.collection_id, row, NOW - 1).await.unwrap(), 2);
-    assert_eq!(tx.openings(first.collection_id, row, NOW).await.unwrap(), 1);
+    let mut tx = story.ledger.write().await.unwrap();
+    assert_eq!(tx.openings(&first, NOW - 1).await.unwrap(), 2);
+    assert_eq!(tx.openings(&first, NOW).await.unwrap(), 1);
+    let Subject::Content { row, id } = first.subject else { panic!("{first:?}") };
+    let path = |path: &str| Subject::Path { reference: path.to_owned() };
+    for subject in [Subject::Removal { row, id }, path("ipfs://x/1"), Subject::Credits] {
+        let id = format!("{subject:?}");
+        let other = Incident { id, subject, opened_at: NOW, ..first.clone() };
+        assert_eq!(tx.openings(&other, NOW - 1).await.unwrap(), 0);
+        assert!(tx.open_incident(&other).await.unwrap());
+        assert_eq!(tx.openings(&other, NOW - 1).await.unwrap(), 1);
+        assert_eq!(tx.openings(&other, NOW).await.unwrap(), 0);
+    }
+    let elsewhere = Incident { subject: path("ipfs://x/2"), ..first };
+    assert_eq!(tx.openings(&elsewhere, NOW - 1).await.unwrap(), 0);
     assert_eq!(tx.told_since("b", NOW - 1).await.unwrap(), 3);
     assert_eq!(tx.told_since("b", NOW + 10).await.unwrap(), 1);
     assert_eq!(tx.told_since("c", NOW).await.unwrap(), 0);

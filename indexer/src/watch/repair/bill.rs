@@ -3,20 +3,16 @@
 use std::{collections::HashMap, sync::PoisonError, time::Duration};
 
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::{info, warn};
 
 use crate::{
     health::Health,
-    incident::Transition,
-    ledger::{self, Collection, Incident, LedgerError, Millis, RowId, Subject, Tx},
+    incident::{Standing, Transition},
+    ledger::{self, Collection, Incident, Millis, RowId, Subject},
     repair::Credits,
     span_text,
-    watch::{
-        Watch, WatchError,
-        outbox::{enqueue, opened, told},
-    },
+    watch::{Watch, WatchError, judge::Case},
 };
 
 /// Between looks at bills and what could be taken back.
@@ -98,12 +94,14 @@ impl Watch {
         for collection in collections.iter().filter(|one| paid.contains(&one.id)) {
             let incident = open.remove(&collection.id);
             let health = runway.health(needed, incident.is_some());
-            self.tell_credits(&mut tx, collection, incident, health, &runway, now).await?;
+            let case = CreditsCase { collection, health, runway: &runway };
+            self.judge(&mut tx, &case, incident.as_ref(), now).await?;
         }
         for incident in open.into_values() {
             let collection = collections.iter().find(|one| one.id == incident.collection_id);
             if let Some(collection) = collection {
-                self.tell_credits(&mut tx, collection, Some(incident), None, &runway, now).await?;
+                let case = CreditsCase { collection, health: None, runway: &runway };
+                self.judge(&mut tx, &case, Some(&incident), now).await?;
             }
         }
         Ok(tx.commit().await?)
@@ -126,60 +124,65 @@ impl Watch {
         let Some(balance) = said.get((said.len().max(1) - 1) / 2) else { return Ok(None) };
         Ok(Some(Runway::of(account, *balance, bill)))
     }
+}
 
-    async fn tell_credits(
-        &self,
-        tx: &mut Tx,
-        collection: &Collection,
-        incident: Option<Incident>,
-        health: Option<Health>,
-        runway: &Runway,
-        now: Millis,
-    ) -> Result<(), LedgerError> {
-        let summary = runway.summary();
-        let message = format!("{}: {summary}", collection.name);
-        let (incident, transition) = match (incident, health) {
-            (None, None) => return Ok(()),
-            (None, Some(health)) => {
-                let new = opened(collection, Subject::Credits, health, summary, now);
-                if !tx.open_incident(&new).await? {
-                    return Ok(());
-                }
-                (new, Transition::Opened)
+/// Whether the STOREs of a collection can be paid for long, and all that is told of it.
+struct CreditsCase<'a> {
+    collection: &'a Collection,
+    /// How bad it is, if it is.
+    health: Option<Health>,
+    runway: &'a Runway,
+}
+
+impl Case for CreditsCase<'_> {
+    fn collection(&self) -> &Collection {
+        self.collection
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Credits
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::of(self.health.unwrap_or(Health::Healthy))
+    }
+
+    fn summary(&self) -> String {
+        self.runway.summary()
+    }
+
+    fn over(&self) -> &'static str {
+        "there are enough credits"
+    }
+
+    /// That they become fewer is not told each time.
+    fn differs(&self, known: &Incident) -> bool {
+        known.health != self.standing().health
+    }
+
+    fn words(&self, transition: Transition, _: Option<Health>) -> (String, String) {
+        let (name, summary) = (&self.collection.name, self.summary());
+        let message = match transition {
+            Transition::Flapping => {
+                format!(
+                    "{name}: whether there are enough credits changes again and again: {summary}"
+                )
             }
-            (Some(known), None) => {
-                if !tx.close_incident(&known.id, "there are enough credits", now).await? {
-                    return Ok(());
-                }
-                (known, Transition::Recovered)
-            }
-            // That they become fewer is not told each time.
-            (Some(known), Some(health)) if known.health == health => return Ok(()),
-            (Some(known), Some(health)) => {
-                if !tx.change_incident(&known, health, &summary).await? {
-                    return Ok(());
-                }
-                let worse = health > known.health;
-                (known, if worse { Transition::Worsened } else { Transition::Improved })
-            }
+            _ => format!("{name}: {summary}"),
         };
-        match transition {
-            Transition::Recovered => info!("{message}"),
-            _ => warn!("{message}"),
-        }
-        let previous = (transition != Transition::Opened).then_some(incident.health);
-        let more = json!({
+        (message.clone(), message)
+    }
+
+    fn more(&self, _: Transition) -> Value {
+        json!({
             "content": null,
             "tokens": [],
-            "health": health,
-            "previous": previous,
-            "account": runway.account,
-            "credits": runway.balance,
-            "credits_per_hour": runway.bill.as_number(),
-            "hours_left": runway.hours,
-        });
-        let body = told(&incident, transition, more, (&message, &message), now);
-        enqueue(tx, self.telling(), &incident, transition, body, now).await
+            "health": self.health,
+            "account": self.runway.account,
+            "credits": self.runway.balance,
+            "credits_per_hour": self.runway.bill.as_number(),
+            "hours_left": self.runway.hours,
+        })
     }
 }
 

@@ -1,10 +1,10 @@
 //! Budgets, dry runs, and the log of what was done: nothing is spent that was not allowed, and people see
 //! what it costs.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use everhold_e2e::{
-    AlertReceiver, Alerting, Result, Setup, World, accounts,
+    AlertReceiver, Alerting, Context, Result, Setup, World, accounts,
     ended::Ended,
     node,
     report::{incidents, items, text},
@@ -253,6 +253,18 @@ async fn people_are_told_before_credits_run_out_and_where_all_was_in_vain() -> R
     world.everhold.run_with(["watch", "--once"], &soon).await?.gives(0)?;
     let told = events("credits");
     assert_eq!((told.len(), told[1].0.as_str()), (2, "incident.recovered"));
+    // What is enough and is not, again and again, is told so once.
+    for _ in 0..3 {
+        world.once(&[]).await?.gives(0)?;
+        world.everhold.run_with(["watch", "--once"], &soon).await?.gives(0)?;
+    }
+    let told: Vec<_> = events("credits").into_iter().map(|(event, _)| event).collect();
+    let (opened, recovered) = ("incident.opened", "incident.recovered");
+    assert_eq!(told, [opened, recovered, opened, recovered, "incident.flapping"]);
+    let enough = [soon[0], ("EVERHOLD_INCIDENTS_WINDOW", "1s")];
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    world.everhold.run_with(["watch", "--once"], &enough).await?.gives(0)?;
+    assert_eq!(events("credits").pop().context("none")?.0, recovered);
 
     // And what nobody but a person can mend.
     let (node, id) = (&world.nodes[0], world.id(1, "image").await?);
