@@ -10,6 +10,8 @@ ALTER TABLE repairs ADD COLUMN collection_id BIGINT REFERENCES collections (id);
 ALTER TABLE repairs ADD COLUMN token_id BYTEA;
 -- Whether the node refused the message that went with it.
 ALTER TABLE repairs ADD COLUMN refused BIGINT NOT NULL DEFAULT 0;
+-- How often in a row the same was found, where nothing could be tried.
+ALTER TABLE repairs ADD COLUMN times BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE repairs ADD COLUMN owner BYTEA;
 
 -- There is one at a time for each replica. Those of before were only waited for while their process lived.
@@ -17,6 +19,8 @@ UPDATE repairs SET state = 'failed', detail = 'the process that sent it ended' W
 DROP INDEX repairs_open;
 CREATE UNIQUE INDEX repairs_open ON repairs (content_id, node_id) WHERE state IN ('planned', 'sent');
 CREATE INDEX repairs_started ON repairs (started_at);
+CREATE INDEX repairs_waiting ON repairs (content_id, node_id) WHERE state = 'waiting';
+CREATE INDEX repairs_pins ON repairs (content_id) WHERE state = 'sent' AND action = 'pin-request';
 
 -- What each message that was signed here costs, on whose account, and when it was seen to have ended.
 ALTER TABLE messages ADD COLUMN kind TEXT NOT NULL DEFAULT 'STORE';

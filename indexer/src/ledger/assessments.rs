@@ -41,6 +41,15 @@ pub struct Judged {
     pub next: Option<Millis>,
 }
 
+/// Which contents some replica of which is not well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwell {
+    /// Those that are lost.
+    Lost,
+    /// All others.
+    NotLost,
+}
+
 impl Tx {
     /// Has contents judged anew that have replicas: something of them changed. They come after all that was
     /// due long before, however many they are.
@@ -144,24 +153,50 @@ impl Tx {
     /// be judged at `now` are none of them: what is repaired before would be told to nobody.
     pub async fn unwell_contents(
         &mut self,
+        which: Unwell,
         after: RowId,
         limit: u32,
         now: Millis,
     ) -> Result<Vec<RowId>> {
-        let rows = fetch!(
-            fetch_all,
+        macro_rules! unwell {
+            ($lost:literal) => {
+                concat!(
+                    "SELECT DISTINCT content_id FROM replicas
+                     WHERE due_at IS NOT NULL AND state IN ('missing', 'corrupt', 'unreachable')
+                       AND content_id > $1 AND NOT EXISTS (SELECT 1 FROM assessments a
+                            WHERE a.content_id = replicas.content_id AND a.due_at <= $3)
+                       AND ",
+                    $lost,
+                    "EXISTS (SELECT 1 FROM assessments a
+                            WHERE a.content_id = replicas.content_id AND a.health = 'lost')
+                     ORDER BY content_id LIMIT $2"
+                )
+            };
+        }
+        let select = match which {
+            Unwell::Lost => unwell!(""),
+            Unwell::NotLost => unwell!("NOT "),
+        };
+        let rows = fetch!(fetch_all, self, (i64,), select, after, i64::from(limit), now)?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Whether there may be anything to repair, or to be settled of what was.
+    pub async fn needs_repairs(&mut self, now: Millis) -> Result<bool> {
+        for which in [Unwell::Lost, Unwell::NotLost] {
+            if !self.unwell_contents(which, RowId::MIN, 1, now).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        let (any,) = fetch!(
+            fetch_one,
             self,
             (i64,),
-            "SELECT DISTINCT content_id FROM replicas
-             WHERE due_at IS NOT NULL AND state IN ('missing', 'corrupt', 'unreachable')
-               AND content_id > $1 AND NOT EXISTS (SELECT 1 FROM assessments a
-                    WHERE a.content_id = replicas.content_id AND a.due_at <= $3)
-             ORDER BY content_id LIMIT $2",
-            after,
-            i64::from(limit),
-            now,
+            "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM repairs WHERE state = 'waiting')
+                OR EXISTS (SELECT 1 FROM repairs WHERE state = 'sent' AND action = 'pin-request')
+             THEN 1 ELSE 0 END AS BIGINT)",
         )?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
+        Ok(any != 0)
     }
 
     /// Whether any path leads nowhere yet, or an incident over one is open.

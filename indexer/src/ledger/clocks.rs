@@ -49,8 +49,8 @@ const ANNOUNCEMENTS: &str = "UPDATE announcements SET named_at = $1
     WHERE (content_id, node_id, router_id) IN
         (SELECT content_id, node_id, router_id FROM announcements WHERE named_at > $2 LIMIT $3)";
 
-/// The same of tables that are never large.
-const FEW: [&str; 4] = [
+/// The same of what is never much.
+const FEW: [&str; 6] = [
     // A collection whose tokens were read is read again after `recheck`.
     "UPDATE collections SET uris_read = $1 WHERE uris_read > $2",
     // Who served last goes last, and is noted only where it is later.
@@ -59,6 +59,11 @@ const FEW: [&str; 4] = [
     "UPDATE nodes SET left_at = $1 WHERE left_at > $2",
     // The newest is sent: one of a time to come would be, though it was taken back and another signed.
     "UPDATE messages SET created_at = $1 WHERE created_at > $2",
+    // Else no probe would prove a repair, nor disprove it, before that time.
+    "UPDATE repairs SET sent_at = $1, prove_by = $1
+     WHERE state IN ('planned', 'sent') AND sent_at > $2",
+    // Nor would it be of any hour's budget.
+    "UPDATE repairs SET started_at = $1 WHERE started_at > $2",
 ];
 
 /// Sets a time of those replicas to now that a statement finds to be later than `$last`; gives how many.

@@ -56,7 +56,7 @@ use sqlx::{Connection, Postgres, Sqlite, Transaction, postgres::PgPoolOptions};
 
 pub use addresses::{MOST_ADDRESSES, SEVERAL};
 pub use alerts::{GoingOn, PendingAlert, SinkState};
-pub use assessments::{DueAssessment, Judged};
+pub use assessments::{DueAssessment, Judged, Unwell};
 pub use clocks::LongestWaits;
 pub use collections::{Collection, NewCollection};
 pub use contents::{Content, Document, Known, Standing};

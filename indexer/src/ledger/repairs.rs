@@ -303,7 +303,8 @@ impl Tx {
             let Some(action) = one.action else {
                 self.give_up_planned(one.content, one.node, now).await?;
                 // The same as was said last is not written down again.
-                let again = "UPDATE repairs SET started_at = $4, finished_at = $4
+                let again =
+                    "UPDATE repairs SET started_at = $4, finished_at = $4, times = times + 1
                     WHERE action = 'none' AND detail = $3 AND id = (SELECT MAX(id) FROM repairs
                         WHERE content_id = $1 AND node_id = $2 AND state <> 'waiting')";
                 if execute!(self, again, one.content, one.node, &detail, now)? > 0 {

@@ -19,7 +19,7 @@ use crate::{
     health::ReplicaState,
     nodes::{
         self, FetchError, Fetcher, Known,
-        aleph::{AlephError, Client, Message, MessageStatus, sign_store},
+        aleph::{AlephError, Client, Message, MessageStatus, lists_suffice, sign_store},
         probe,
     },
 };
@@ -54,6 +54,16 @@ pub enum StoreError {
         id: Box<ContentId>,
         /// What the last node said.
         reason: String,
+    },
+    /// Too few nodes say which STOREs there are already.
+    #[error(
+        "nodes can't list which STOREs of {account} live, and another of the same file would be billed, too: {reasons}; try again later, or leave such nodes out of [aleph] nodes"
+    )]
+    Unlisted {
+        /// Whose.
+        account: String,
+        /// What each of these nodes said.
+        reasons: String,
     },
     /// A message could not be signed.
     #[error("can't sign a STORE message: {0}")]
@@ -269,11 +279,20 @@ impl Storer {
     /// A live STORE in our own name, found on a node that is up (`true`), or signed now.
     async fn message_for(&self, id: &ContentId, survey: &Survey) -> Result<(Message, bool)> {
         let account = self.account();
+        let (mut up, mut unlisted) = (0, Vec::new());
         for (_, client) in self.up(survey) {
-            let found = client.stores_of(id, Some(&account)).await.unwrap_or_default();
-            if let Some(ours) = found.into_iter().find(|m| m.stores(id, Some(&account))) {
-                return Ok((ours, true));
+            up += 1;
+            match client.stores_of(id, Some(&account)).await {
+                Ok(found) => {
+                    if let Some(ours) = found.into_iter().next() {
+                        return Ok((ours, true));
+                    }
+                }
+                Err(error) => unlisted.push(error.to_string()),
             }
+        }
+        if !lists_suffice(unlisted.len(), up) {
+            return Err(StoreError::Unlisted { account, reasons: unlisted.join("; ") });
         }
         let time = crate::ledger::now() as f64 / 1000.0;
         let message = sign_store(&self.signer, id, &self.channel, self.payment, time).await?;

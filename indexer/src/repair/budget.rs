@@ -48,26 +48,38 @@ impl Spent {
         self.recurring.0 = self.recurring.0.saturating_add(cost.credits.0);
     }
 
-    fn fits(&self, caps: &Caps, cost: Cost) -> Result<(), (&'static str, String)> {
-        let sum = |spent: u64, more: u64, cap: Option<u64>| {
-            cap.is_none_or(|cap| spent.saturating_add(more) <= cap)
-        };
-        let credits = |cap: Option<Credits>| cap.map(|cap| cap.0);
+    fn fits(&self, caps: &Caps, cost: Cost) -> Result<(), Over> {
         // What costs nothing is not kept back by a bill that others have run up.
-        let adds = cost.credits.0 > 0;
-        let over = |what, cap: String| Err((what, cap));
-        let shown = |cap: Option<Credits>| cap.unwrap_or_default().to_string();
-        if !sum(self.actions, 1, caps.actions) {
-            over("actions", caps.actions.unwrap_or_default().to_string())
-        } else if !sum(self.bytes, cost.bytes, caps.bytes) {
-            over("bytes", caps.bytes.unwrap_or_default().to_string())
-        } else if adds && !sum(self.credits.0, cost.credits.0, credits(caps.credits)) {
-            over("credits", shown(caps.credits))
-        } else if adds && !sum(self.recurring.0, cost.credits.0, credits(caps.recurring)) {
-            over("recurring", shown(caps.recurring))
-        } else {
-            Ok(())
+        let credits = |cap: Option<Credits>| cap.filter(|_| cost.credits.0 > 0).map(|cap| cap.0);
+        let each = [
+            ("actions", self.actions, 1, caps.actions),
+            ("bytes", self.bytes, cost.bytes, caps.bytes),
+            ("credits", self.credits.0, cost.credits.0, credits(caps.credits)),
+            ("recurring", self.recurring.0, cost.credits.0, credits(caps.recurring)),
+        ];
+        for (what, spent, more, cap) in each {
+            let Some(cap) = cap.filter(|cap| spent.saturating_add(more) > *cap) else { continue };
+            let is_number = matches!(what, "actions" | "bytes");
+            let shown = if is_number { cap.to_string() } else { Credits(cap).to_string() };
+            // Who sets nought wants nothing to be done now.
+            return Err(Over { what, cap: shown, is_alone: cap > 0 && more > cap });
         }
+        Ok(())
+    }
+}
+
+/// What would be exceeded.
+struct Over {
+    what: &'static str,
+    cap: String,
+    /// Whether by the action alone, whatever was spent before.
+    is_alone: bool,
+}
+
+impl Over {
+    fn of(self, whose: &'static str) -> Refusal {
+        let is_for_good = self.is_alone && !whose.is_empty();
+        Refusal { whose, what: self.what, cap: self.cap, is_for_good }
     }
 }
 
@@ -91,17 +103,16 @@ pub struct Refusal {
     pub what: &'static str,
     /// How much there is of it.
     pub cap: String,
+    /// Whether the action is more than the share of one collection, token or owner by itself.
+    pub is_for_good: bool,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dot = if self.whose.is_empty() { "" } else { "." };
         let hour = if self.what == "recurring" { "of a recurring bill" } else { "in any hour" };
-        write!(
-            f,
-            "[repair.budget{dot}{}] {} = {} is used up ({hour})",
-            self.whose, self.what, self.cap
-        )
+        let how = if self.is_for_good { "is less than this takes" } else { "is used up" };
+        write!(f, "[repair.budget{dot}{}] {} = {} {how} ({hour})", self.whose, self.what, self.cap)
     }
 }
 
@@ -165,8 +176,7 @@ impl Budget {
     /// # Errors
     /// Which budget it would exceed: that of the first, where it is theirs.
     pub fn take(&mut self, cost: Cost, payers: &[Payer]) -> Result<Option<Payer>, Refusal> {
-        let refused = |whose| move |(what, cap)| Refusal { whose, what, cap };
-        self.spent.fits(&self.all, cost).map_err(refused(""))?;
+        self.spent.fits(&self.all, cost).map_err(|over| over.of(""))?;
         let mut first = None;
         for payer in payers {
             match self.fits(cost, payer) {
@@ -189,13 +199,12 @@ impl Budget {
     }
 
     fn fits(&self, cost: Cost, payer: &Payer) -> Result<(), Refusal> {
-        let refused = |whose| move |(what, cap)| Refusal { whose, what, cap };
         let of = |spent: Option<&Spent>| spent.copied().unwrap_or_default();
         let collection = of(self.collections.get(&payer.collection));
-        collection.fits(&self.collection, cost).map_err(refused("collection"))?;
+        collection.fits(&self.collection, cost).map_err(|over| over.of("collection"))?;
         let token = of(self.tokens.get(&(payer.collection, payer.token)));
-        token.fits(&self.token, cost).map_err(refused("token"))?;
+        token.fits(&self.token, cost).map_err(|over| over.of("token"))?;
         let Some(owner) = payer.owner else { return Ok(()) };
-        of(self.owners.get(&owner)).fits(&self.owner, cost).map_err(refused("owner"))
+        of(self.owners.get(&owner)).fits(&self.owner, cost).map_err(|over| over.of("owner"))
     }
 }

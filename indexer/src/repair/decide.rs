@@ -6,8 +6,10 @@ use crate::health::is_believed;
 /// After a pass through all actions that did not help, the next begins after this (milliseconds);
 /// doubled each time.
 const BACKOFF: i64 = 30_000;
-/// Where nothing could be tried, it is looked again after this, each time: what was in the way may be gone.
+/// Where nothing could be tried, it is looked again after this, for what was in the way may be gone; doubled
+/// each time that it is not, up to the longest.
 const LOOK_AGAIN: i64 = 60_000;
+const LONGEST_LOOK: i64 = 60 * 60 * 1000;
 const LONGEST_BACKOFF: i64 = 6 * 60 * 60 * 1000;
 /// A replica that was brought back and lost again within this time is one that does not last: each time
 /// counts as a pass that did not help.
@@ -45,6 +47,10 @@ pub struct Attempt {
     pub finished_at: Option<i64>,
     /// What the node said, or why it failed.
     pub detail: Option<String>,
+    /// The message that went with it.
+    pub message: Option<String>,
+    /// How often in a row the same was found, where nothing could be tried.
+    pub times: u32,
 }
 
 /// What is next at a replica.
@@ -75,8 +81,15 @@ pub enum Patience {
 }
 
 /// What is next, with these actions to be had (cheapest first), after all that was tried at the
-/// replica (oldest first), at the time `now`.
-pub fn decide(options: &[Action], before: &[Attempt], patience: Patience, now: i64) -> Decision {
+/// replica (oldest first), at the time `now`. `other`: a STORE lives that the node has not refused in this
+/// pass.
+pub fn decide(
+    options: &[Action],
+    other: bool,
+    before: &[Attempt],
+    patience: Patience,
+    now: i64,
+) -> Decision {
     if let Some(last) = before.last() {
         match last.outcome {
             Outcome::Sent => return Decision::AwaitProof,
@@ -100,7 +113,16 @@ pub fn decide(options: &[Action], before: &[Attempt], patience: Patience, now: i
     if let Some(until) = pause.filter(|until| now < *until) {
         return Decision::Later(until);
     }
-    let was_tried = |action: &Action| pass.iter().any(|attempt| attempt.action == Some(*action));
+    // What one STORE was refused for, another may not be.
+    let can_be_tried_again = |attempt: &Attempt| {
+        other
+            && attempt.action == Some(Action::UploadWithStore)
+            && attempt.outcome == Outcome::Refused
+    };
+    let was_tried = |action: &Action| {
+        let tried = pass.iter().filter(|attempt| attempt.action == Some(*action));
+        tried.clone().count() > 0 && !tried.clone().all(can_be_tried_again)
+    };
     match options.iter().find(|action| !was_tried(action)) {
         Some(action) => Decision::Act { action: *action, again: None },
         None => Decision::Exhausted,
@@ -128,13 +150,24 @@ impl Attempt {
         this_pass(before, patience).last()
     }
 
-    /// Whether, in the pass that these attempts end with, the node refused a STORE that lives: it may, for
-    /// reasons of whoever signed it.
-    pub fn store_was_refused(before: &[Self], patience: Patience) -> bool {
-        this_pass(before, patience).iter().any(|one| {
+    /// The STOREs that live and that the node refused, in the pass that these attempts end with: it may, for
+    /// reasons of whoever signed them.
+    pub fn refused_stores(before: &[Self], patience: Patience) -> impl Iterator<Item = &Self> {
+        this_pass(before, patience).iter().filter(|one| {
             one.action == Some(Action::UploadWithStore) && one.outcome == Outcome::Refused
         })
     }
+
+    /// Whether nothing could be tried, which nothing came before that could.
+    pub fn is_idle(before: &[Self]) -> bool {
+        let after_attempts = before.windows(2).next_back().is_some_and(is_told_of_attempts);
+        before.last().is_some_and(|last| last.action.is_none()) && !after_attempts
+    }
+}
+
+/// Whether the second of two says that all was in vain of which the first is a part.
+fn is_told_of_attempts(pair: &[Attempt]) -> bool {
+    !pair[0].is_end() && pair[1].action.is_none()
 }
 
 /// When the pause ends that follows passes that did not help; `None` where there were none.
@@ -145,17 +178,16 @@ fn pause_ends(before: &[Attempt], now: i64) -> Option<i64> {
     // Those that were told to a person since it was last brought back, and each time it was, of late.
     let done = before.iter().rposition(|one| one.outcome == Outcome::Done).map_or(0, |at| at + 1);
     let since = &before[done..];
-    let after_attempts = |pair: &[Attempt]| !pair[0].is_end() && pair[1].action.is_none();
-    let in_vain = since.windows(2).filter(|pair| after_attempts(pair)).count();
+    let in_vain = since.windows(2).filter(|pair| is_told_of_attempts(pair)).count();
     let recent = |one: &&Attempt| now.saturating_sub(one.finished_at.unwrap_or(0)) < FLAPPING;
     let fleeting = times.filter(|one| one.outcome == Outcome::Done).filter(recent).count();
     let passes = u32::try_from(in_vain + fleeting).unwrap_or(u32::MAX);
-    let was_idle =
-        last.action.is_none() && !since.windows(2).next_back().is_some_and(after_attempts);
+    let doubled = |pause: i64, doublings: u32| pause.saturating_mul(1 << doublings.min(20));
+    let look = doubled(LOOK_AGAIN, last.times.saturating_sub(1)).min(LONGEST_LOOK);
     let pause = match passes.checked_sub(1) {
-        None => was_idle.then_some(LOOK_AGAIN)?,
-        Some(_) if was_idle => LOOK_AGAIN,
-        Some(doublings) => BACKOFF.saturating_mul(1 << doublings.min(20)).min(LONGEST_BACKOFF),
+        _ if Attempt::is_idle(since) => look,
+        None => return None,
+        Some(doublings) => doubled(BACKOFF, doublings).min(LONGEST_BACKOFF),
     };
     Some(of_last.saturating_add(pause))
 }

@@ -30,7 +30,17 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
 
 fn attempt(action: Option<Action>, outcome: Outcome, at: i64) -> Attempt {
     let detail = Some(format!("at {at}"));
-    Attempt { row: at, action, outcome, started_at: at, finished_at: Some(at), detail }
+    let finished_at = Some(at);
+    Attempt {
+        row: at,
+        action,
+        outcome,
+        started_at: at,
+        finished_at,
+        detail,
+        message: None,
+        times: 1,
+    }
 }
 
 fn any_before() -> impl Strategy<Value = Vec<Attempt>> {
@@ -80,7 +90,7 @@ proptest! {
         let known = before.len();
         let now = NOW + 30 * 24 * 60 * 60 * 1000;
         for round in 0..=found.len() {
-            match decide(&found, &before, patience, now) {
+            match decide(&found, false, &before, patience, now) {
                 Decision::Act { action, again: None } => {
                     prop_assert!(found.contains(&action));
                     prop_assert!(before[known..].iter().all(|one| one.action != Some(action)));
@@ -96,7 +106,7 @@ proptest! {
         prop_assert_eq!(before.last().map(|one| one.action), Some(None));
         // And then there is a pause: for this round for good, else for a while.
         let at = before.last().map_or(0, |one| one.started_at);
-        match decide(&found, &before, patience, at) {
+        match decide(&found, false, &before, patience, at) {
             Decision::Later(until) => prop_assert!(until >= at + 30_000),
             other => prop_assert!(false, "{other:?}"),
         }
@@ -108,7 +118,7 @@ proptest! {
         found in prop::sample::subsequence(Action::ALL.to_vec(), 1..=7), before in any_before()
     ) {
         if let Decision::Act { action, again: None } =
-            decide(&found, &before, Patience::Patient, NOW)
+            decide(&found, false, &before, Patience::Patient, NOW)
         {
             let cheaper = found.iter().take_while(|one| **one != action);
             for one in cheaper {
@@ -120,7 +130,7 @@ proptest! {
     /// No two things at once: what was sent is waited for, what was planned is taken up again.
     #[test]
     fn one_thing_at_a_time(before in any_before()) {
-        let decision = decide(&Action::ALL, &before, Patience::Patient, NOW);
+        let decision = decide(&Action::ALL, false, &before, Patience::Patient, NOW);
         match before.last() {
             Some(Attempt { outcome: Outcome::Sent, .. }) => {
                 prop_assert_eq!(decision, Decision::AwaitProof);
@@ -138,7 +148,7 @@ proptest! {
     /// Pauses grow and have an end, and a clock that was ahead stops nothing for ever.
     #[test]
     fn no_pause_is_longer_than_six_hours(before in any_before()) {
-        if let Decision::Later(until) = decide(&[Action::Upload], &before, Patience::Patient, NOW) {
+        if let Decision::Later(until) = decide(&[Action::Upload], false, &before, Patience::Patient, NOW) {
             prop_assert!(until > NOW && until <= NOW + 6 * 60 * 60 * 1000 + crate::health::AHEAD);
         }
     }
@@ -237,6 +247,24 @@ fn a_budget_of_zero_allows_nothing_and_says_which_it_is() {
     assert_eq!(refusal.what, "credits");
 }
 
+/// No hour will come that has room for it: somebody must be told.
+#[test]
+fn what_is_above_a_share_by_itself_will_never_fit() {
+    let cap = Caps { bytes: Some(100), ..Caps::default() };
+    let mut budget = Budget::new(cap, Caps::default(), cap, Caps::default());
+    let payer = Payer { collection: 1, token: None, owner: None };
+    let mut of_all = |bytes, payers: &[Payer]| {
+        budget.take(Cost { bytes, credits: Credits(0) }, payers).unwrap_err()
+    };
+    assert!(!of_all(101, &[]).is_for_good, "the budget of all can be raised for it");
+    let mut budget = Budget::new(Caps::default(), Caps::default(), cap, Caps::default());
+    let mut taken = |bytes| budget.take(Cost { bytes, credits: Credits(0) }, &[payer]);
+    let refusal = taken(101).unwrap_err();
+    assert!(refusal.is_for_good && refusal.to_string().contains("less than this takes"));
+    assert!(taken(100).is_ok());
+    assert!(!taken(1).unwrap_err().is_for_good, "in an hour there is room again");
+}
+
 /// One owner points a token at gigabytes; others are repaired all the same.
 #[test]
 fn one_who_has_used_up_theirs_holds_nobody_back() {
@@ -281,7 +309,7 @@ fn a_replica_that_does_not_last_is_left_longer_each_time() {
     let mut pauses = Vec::new();
     for _ in 0..12 {
         before.push(attempt(Some(Action::Upload), Outcome::Done, at));
-        match decide(&[Action::Upload], &before, Patience::Patient, at) {
+        match decide(&[Action::Upload], false, &before, Patience::Patient, at) {
             Decision::Later(until) => {
                 pauses.push((until - at) / 1000);
                 at = until;
@@ -289,7 +317,7 @@ fn a_replica_that_does_not_last_is_left_longer_each_time() {
             other => panic!("{other:?}"),
         }
         let act = Decision::Act { action: Action::Upload, again: None };
-        assert_eq!(decide(&[Action::Upload], &before, Patience::Patient, at), act);
+        assert_eq!(decide(&[Action::Upload], false, &before, Patience::Patient, at), act);
     }
     assert_eq!(pauses[..5], [30, 60, 120, 240, 480]);
     assert_eq!(pauses.last(), Some(&21_600));
@@ -300,7 +328,7 @@ fn a_replica_that_does_not_last_is_left_longer_each_time() {
 fn only_a_refused_store_asks_for_another() {
     let refused = |action, outcome| {
         let before = [attempt(Some(action), outcome, NOW)];
-        Attempt::store_was_refused(&before, Patience::Patient)
+        Attempt::refused_stores(&before, Patience::Patient).next().is_some()
     };
     assert!(refused(Action::UploadWithStore, Outcome::Refused));
     for outcome in [Outcome::Failed, Outcome::Disproved, Outcome::Planned, Outcome::Sent] {
@@ -311,17 +339,42 @@ fn only_a_refused_store_asks_for_another() {
         attempt(Some(Action::UploadWithStore), Outcome::Refused, NOW),
         attempt(None, Outcome::Failed, NOW + 1),
     ];
-    assert!(!Attempt::store_was_refused(&over, Patience::Patient), "that was another pass");
+    let stores = Attempt::refused_stores(&over, Patience::Patient).count();
+    assert_eq!(stores, 0, "that was another pass");
 }
 
-/// What was in the way may be gone: it is looked each minute, and no pause grows from it.
+/// Each STORE that lives is tried before another is signed.
 #[test]
-fn where_nothing_could_be_tried_no_pause_grows() {
+fn what_one_store_was_refused_for_another_may_not_be() {
+    let (store, new) = (Action::UploadWithStore, Action::NewStore);
+    let decision = |other, outcome| {
+        let before = [attempt(Some(store), outcome, NOW)];
+        decide(&[store, new], other, &before, Patience::Patient, NOW + 1)
+    };
+    let act = |action| Decision::Act { action, again: None };
+    assert_eq!(decision(true, Outcome::Refused), act(store));
+    assert_eq!(decision(false, Outcome::Refused), act(new));
+    // One that was taken and did not help is no reason to send another.
+    assert_eq!(decision(true, Outcome::Disproved), act(new));
+}
+
+/// What was in the way may be gone: it is looked after a minute, then less and less often, and what is
+/// tried in vain then counts by itself.
+#[test]
+fn where_nothing_could_be_tried_it_is_looked_less_and_less_often() {
+    let idle = |times| {
+        let before = [Attempt { times, ..attempt(None, Outcome::Failed, NOW) }];
+        match decide(&[Action::Upload], false, &before, Patience::Patient, NOW) {
+            Decision::Later(until) => (until - NOW) / 60_000,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([1, 2, 3, 6, 7, 99].map(idle), [1, 2, 4, 32, 60, 60]);
     let mut before: Vec<_> =
         (0..9).map(|at| attempt(None, Outcome::Failed, NOW + at * 60_000)).collect();
     let last = NOW + 8 * 60_000;
     let decision =
-        |before: &[Attempt], at| decide(&[Action::Upload], before, Patience::Patient, at);
+        |before: &[Attempt], at| decide(&[Action::Upload], false, before, Patience::Patient, at);
     assert_eq!(decision(&before, last + 1), Decision::Later(last + 60_000));
     let act = Decision::Act { action: Action::Upload, again: None };
     assert_eq!(decision(&before, last + 60_000), act);

@@ -8,7 +8,6 @@ use std::{
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use futures::future::join_all;
-use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
@@ -204,17 +203,8 @@ pub struct Watch {
     pub(super) rests: Rests,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
-    /// What was said already of a dry run.
-    pub(super) planned: Mutex<repair::Said>,
-    /// Replicas that wait for a budget, or were only said to be repaired, and until when they are left
-    /// alone.
-    pub(super) held_back: Mutex<repair::HeldBack>,
-    /// Budgets that were said to be used up.
-    pub(super) used_up: Mutex<HashSet<String>>,
-    /// Since when another process has the turn to repair.
-    pub(super) no_turn_since: Mutex<Option<Instant>>,
-    /// When bills were last looked at.
-    pub(super) billed: Mutex<Option<Instant>>,
+    /// What is known of repairs beside the ledger.
+    pub(super) repairing: repair::Repairing,
 }
 
 impl std::fmt::Debug for Watch {
@@ -315,11 +305,7 @@ impl Watch {
             told_sinks: Mutex::default(),
             rests: Rests::default(),
             told_odd: Mutex::default(),
-            planned: Mutex::default(),
-            held_back: Mutex::default(),
-            used_up: Mutex::default(),
-            no_turn_since: Mutex::default(),
-            billed: Mutex::default(),
+            repairing: repair::Repairing::default(),
         })
     }
 

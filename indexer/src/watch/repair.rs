@@ -16,11 +16,12 @@ mod stores;
 mod stuck;
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::PoisonError,
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub use self::admit::Planned;
@@ -30,9 +31,9 @@ use super::{Watch, WatchError, verify::LONGEST_DOUBT};
 use crate::{
     crash,
     health::{Health, ReplicaState, is_believed},
-    ledger::{self, Millis, Replica, RowId, Turn, Undone},
+    ledger::{self, Millis, Replica, RowId, Turn, Undone, Unwell},
     picture::ContentPicture,
-    repair::Patience,
+    repair::{Budget, Patience},
 };
 
 /// Contents looked at together.
@@ -69,43 +70,55 @@ impl Watch {
 
     /// One rung, unless another process repairs; gives how many actions were taken.
     pub(super) async fn repair_once(&self) -> Result<u64, WatchError> {
+        // Most often there is nothing, and nobody need wait for a turn or a writer.
+        let is_time = self.is_time_for_bills();
+        if !is_time && !self.ledger.read().await?.needs_repairs(ledger::now()).await? {
+            return Ok(0);
+        }
         let Some(mut turn) = self.ledger.try_to_repair().await? else {
             self.say_no_turn();
             return Ok(0);
         };
-        *self.no_turn_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.repairing.no_turn_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let taken = self.rung(Patience::Patient, &mut turn).await?;
-        self.care_for_bills().await?;
+        if is_time {
+            self.care_for_bills().await?;
+            self.note_bills();
+        }
         Ok(taken)
     }
 
     /// Says it if another process has had the turn for long: its machine may be gone.
     fn say_no_turn(&self) {
-        let mut since = self.no_turn_since.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = since.get_or_insert_with(tokio::time::Instant::now).elapsed();
+        let mut since = self.repairing.no_turn_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = since.get_or_insert_with(Instant::now).elapsed();
         if waited >= LONG_TURN {
             warn!(
                 "another process has repaired for {} min, or its machine is gone; on PostgreSQL, \
                  `tcp_keepalives_idle` says how soon that is noticed",
                 waited.as_secs() / 60
             );
-            *since = Some(tokio::time::Instant::now());
+            *since = Some(Instant::now());
         }
     }
 
     /// What would be done now, had it a turn, and what it would cost.
     pub async fn plan(&self) -> Result<Vec<Planned>, WatchError> {
         let mut budget = self.budget().await?;
-        let (mut planned, mut after) = (Vec::new(), RowId::MIN);
-        loop {
-            let unwell = self.unwell(after).await?;
-            let Some(last) = unwell.iter().map(|content| content.content.row).max() else {
-                return Ok(planned);
-            };
-            after = last;
-            let chosen = self.choose(unwell, Patience::Since(ledger::now())).await?;
-            planned.extend(self.admit(chosen.targets, &mut budget).await?.planned());
+        let mut planned = Vec::new();
+        for which in [Unwell::Lost, Unwell::NotLost] {
+            let mut after = RowId::MIN;
+            loop {
+                let unwell = self.unwell(which, after).await?;
+                let Some(last) = unwell.iter().map(|content| content.content.row).max() else {
+                    break;
+                };
+                after = last;
+                let chosen = self.choose(unwell, Patience::Since(ledger::now())).await?;
+                planned.extend(self.admit(chosen.targets, &mut budget).await?.planned());
+            }
         }
+        Ok(planned)
     }
 
     /// Of each content that is not well, the cheapest actions that were not tried yet.
@@ -114,19 +127,37 @@ impl Watch {
         tx.settle_pin_requests(ledger::now()).await?;
         tx.drop_waiting().await?;
         tx.commit().await?;
+        self.repairing.silent.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut budget = self.budget().await?;
+        let (mut taken, mut has_room) = (0, true);
+        // Whatever is left of a budget goes to what is lost first.
+        for which in [Unwell::Lost, Unwell::NotLost] {
+            let (done, had_room) = self.sweep(which, patience, turn, &mut budget).await?;
+            (taken, has_room) = (taken + done, has_room && had_room);
+        }
+        self.note_room(has_room);
+        Ok(taken)
+    }
+
+    /// Gives how many actions were taken, and whether there was room for all.
+    async fn sweep(
+        &self,
+        which: Unwell,
+        patience: Patience,
+        turn: &mut Turn,
+        budget: &mut Budget,
+    ) -> Result<(u64, bool), WatchError> {
         let (mut taken, mut after, mut has_room) = (0, RowId::MIN, true);
         loop {
-            let unwell = self.unwell(after).await?;
+            let unwell = self.unwell(which, after).await?;
             let Some(last) = unwell.iter().map(|content| content.content.row).max() else {
-                self.note_room(has_room);
-                return Ok(taken);
+                return Ok((taken, has_room));
             };
             after = last;
             let Chosen { targets, undone, stuck } = self.choose(unwell, patience).await?;
             self.note_undone(undone, &stuck).await?;
             crash::point("repair.chosen");
-            let admitted = self.admit(targets, &mut budget).await?;
+            let admitted = self.admit(targets, budget).await?;
             has_room &= admitted.has_room();
             self.hold_back(admitted.held_back(self.settings.dry_run));
             if self.settings.dry_run {
@@ -139,9 +170,9 @@ impl Watch {
     }
 
     /// The next contents, after `after`, some replica of which is not well; worst first.
-    async fn unwell(&self, after: RowId) -> Result<Vec<ContentPicture>, WatchError> {
+    async fn unwell(&self, which: Unwell, after: RowId) -> Result<Vec<ContentPicture>, WatchError> {
         let mut tx = self.ledger.read().await?;
-        let rows = tx.unwell_contents(after, BATCH, ledger::now()).await?;
+        let rows = tx.unwell_contents(which, after, BATCH, ledger::now()).await?;
         let (policy, now) = (&self.settings.policy, ledger::now());
         let mut unwell = ContentPicture::of_rows(&mut tx, &rows, policy, now).await?;
         unwell.sort_by_key(|content| {
@@ -180,10 +211,10 @@ impl Watch {
     /// Where there was room for all, the next time that there is none is said again.
     fn note_room(&self, has_room: bool) {
         let now = ledger::now();
-        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held_back = self.repairing.held_back.lock().unwrap_or_else(PoisonError::into_inner);
         held_back.retain(|_, until| now < *until);
         if has_room && held_back.is_empty() {
-            self.used_up.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.repairing.used_up.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
@@ -192,7 +223,7 @@ impl Watch {
     fn hold_back(&self, replicas: impl Iterator<Item = (RowId, RowId)>) {
         let now = ledger::now();
         // Whoever panicked left whole entries.
-        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held_back = self.repairing.held_back.lock().unwrap_or_else(PoisonError::into_inner);
         held_back.retain(|_, until| now < *until);
         held_back.extend(replicas.map(|replica| (replica, now.saturating_add(HOLD_BACK))));
     }
@@ -200,7 +231,7 @@ impl Watch {
     /// Says what would be done, each once.
     fn say_planned(&self, planned: &[Planned]) {
         // Whoever panicked left whole entries.
-        let mut said = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.repairing.planned.lock().unwrap_or_else(PoisonError::into_inner);
         for one in planned {
             if said.insert((one.content.clone(), one.node.clone(), one.action)) {
                 info!("dry run: {one}");
@@ -219,8 +250,39 @@ fn can_be_repaired(replica: &Replica) -> bool {
     }
 }
 
-/// Replicas, by content and node, that are left alone until some time.
-pub(super) type HeldBack = HashMap<(RowId, RowId), Millis>;
+/// What is known of repairs beside the ledger, for as long as the process lasts.
+#[derive(Debug)]
+pub(super) struct Repairing {
+    /// Since when this process repairs: another may have had other settings.
+    began: Millis,
+    /// Replicas, by content and node, that wait for a budget or were only said to be repaired, and until when
+    /// they are left alone.
+    held_back: Mutex<HashMap<(RowId, RowId), Millis>>,
+    /// What was said already of a dry run: content, node and action.
+    planned: Mutex<BTreeSet<(String, String, &'static str)>>,
+    /// Budgets that were said to be used up.
+    used_up: Mutex<HashSet<String>>,
+    /// Nodes that can't list STOREs, and since when.
+    unlisted: Mutex<HashMap<RowId, Instant>>,
+    /// Nodes that answered by silence in this rung, and how often in a row.
+    silent: Mutex<HashMap<RowId, u32>>,
+    /// Since when another process has the turn.
+    no_turn_since: Mutex<Option<Instant>>,
+    /// When bills were last looked at.
+    billed: Mutex<Option<Instant>>,
+}
 
-/// What was said already of a dry run: content, node and action.
-pub(super) type Said = BTreeSet<(String, String, &'static str)>;
+impl Default for Repairing {
+    fn default() -> Self {
+        Self {
+            began: ledger::now(),
+            held_back: Mutex::default(),
+            planned: Mutex::default(),
+            used_up: Mutex::default(),
+            unlisted: Mutex::default(),
+            silent: Mutex::default(),
+            no_turn_since: Mutex::default(),
+            billed: Mutex::default(),
+        }
+    }
+}

@@ -166,7 +166,7 @@ async fn stays_a_claim_until_it_serves(db: Database) {
     }
     let mut tx = story.ledger.read().await.unwrap();
     assert_eq!(tx.next_doubtful_probes(at + HOUR).await.unwrap(), [], "nobody waits for it");
-    assert!(tx.unwell_contents(0, 10, NOW).await.unwrap().is_empty(), "there is nothing to repair");
+    assert!(!tx.needs_repairs(NOW).await.unwrap(), "there is nothing to repair");
     drop(tx);
     saw(&story.ledger, 1, provider, Verified, at).await;
     for (failures, state) in [(1, Verified), (2, Verified), (3, Claimed)] {

@@ -3,12 +3,14 @@
 use alloy::primitives::U256;
 use everhold::{
     health::ReplicaState::{self, Corrupt, Missing, Unreachable, Verified},
-    ledger::{FailedRepair, NewRepair, Repair, RepairState, RowId, SentRepair, Undone},
+    ledger::{
+        FailedRepair, LongestWaits, NewRepair, Repair, RepairState, RowId, SentRepair, Undone,
+    },
     repair::{Action, Attempt, Cost, Credits, Outcome, Payer, Spent},
 };
 
 use crate::{
-    story::{NOW, Story, message, mint, person, raw, record, row_of, seen, set_nodes},
+    story::{HOUR, NOW, Story, message, mint, person, raw, record, row_of, seen, set_nodes},
     support::database::{Database, on_both_engines},
 };
 
@@ -28,7 +30,23 @@ on_both_engines!(
     keeps_messages,
     knows_what_is_stored_twice,
     one_process_has_the_turn,
+    what_was_sent_by_a_clock_that_was_ahead_is_proved,
+    a_message_that_was_rejected_later_was_refused,
+    counts_how_often_nothing_could_be_tried,
 );
+
+const LONGEST: LongestWaits = LongestWaits {
+    probe: HOUR,
+    spot: HOUR,
+    stores: HOUR,
+    assessment: HOUR,
+    uri: HOUR,
+    path: HOUR,
+    alert: HOUR,
+    vault: HOUR,
+    lease: HOUR,
+    skew: HOUR,
+};
 
 struct Setting {
     story: Story,
@@ -451,4 +469,48 @@ async fn one_process_has_the_turn(db: Database) {
     let turn = turn.await.unwrap().unwrap();
     assert!(one.try_to_repair().await.unwrap().is_none());
     drop(turn);
+}
+
+async fn what_was_sent_by_a_clock_that_was_ahead_is_proved(db: Database) {
+    let it = setting(&db).await;
+    let ahead = 1000 * HOUR;
+    let repair = it.plan(0, ahead).await.unwrap();
+    it.sent(repair, ahead, 5_000).await;
+    it.see(0, Missing, 100).await;
+    assert_eq!(it.repair(repair).await.state, RepairState::Sent, "its time is not over");
+    let mut tx = it.story.ledger.write().await.unwrap();
+    tx.bring_back_from_the_future(NOW + 200, &LONGEST, 100).await.unwrap();
+    tx.commit().await.unwrap();
+    let known = it.repair(repair).await;
+    assert_eq!((known.started_at, known.sent_at), (NOW + 200, Some(NOW + 200)));
+    it.see(0, Missing, 300).await;
+    assert_eq!(it.repair(repair).await.state, RepairState::Failed);
+}
+
+async fn a_message_that_was_rejected_later_was_refused(db: Database) {
+    let it = setting(&db).await;
+    let repair = it.plan_one(it.at(0, Action::UploadWithStore), 0).await.unwrap();
+    it.sent(repair, 10, 0).await;
+    it.see(0, Missing, 20).await;
+    let outcome = async || {
+        let last = it.before(0).await.pop().unwrap();
+        (last.outcome, last.message.unwrap())
+    };
+    assert_eq!(outcome().await, (Outcome::Disproved, "abc".to_owned()));
+    let mut tx = it.story.ledger.write().await.unwrap();
+    tx.message_was_rejected(repair, "code 6: too few credits").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(outcome().await.0, Outcome::Refused);
+    assert_eq!(it.repair(repair).await.detail.unwrap(), "code 6: too few credits");
+}
+
+async fn counts_how_often_nothing_could_be_tried(db: Database) {
+    let it = setting(&db).await;
+    let times = async || it.before(0).await.iter().map(|one| one.times).collect::<Vec<_>>();
+    for at in 0..3 {
+        it.undone(0, None, "no key", at).await;
+    }
+    assert_eq!(times().await, [3]);
+    it.undone(0, None, "no source", 9).await;
+    assert_eq!(times().await, [3, 1], "that is something else");
 }

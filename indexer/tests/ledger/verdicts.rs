@@ -11,6 +11,7 @@ use everhold::{
     },
     ledger::{
         Judged, Ledger, MOST_ADDRESSES, MOVES_COUNT_EVERY, Millis, ProbeRecord, Replica, RowId,
+        Unwell,
     },
 };
 
@@ -573,10 +574,15 @@ async fn is_repaired_only_once_it_was_judged(db: Database) {
     take_all(&setting.story.ledger, NOW).await;
     setting.probe(Missing, 0).await;
     let mut tx = setting.story.ledger.write().await.unwrap();
-    assert!(tx.unwell_contents(0, 9, NOW).await.unwrap().is_empty());
-    let judged =
-        Judged { content: setting.content, health: Some(Health::Lost), next: Some(NOW + 9) };
-    tx.write_assessments(&[judged]).await.unwrap();
-    assert_eq!(tx.unwell_contents(0, 9, NOW).await.unwrap(), [setting.content]);
-    assert!(tx.unwell_contents(0, 9, NOW + 9).await.unwrap().is_empty(), "it is to be judged anew");
+    assert!(!tx.needs_repairs(NOW).await.unwrap());
+    for (health, [lost, others]) in [(Health::Lost, [1, 0]), (Health::Degraded, [0, 1])] {
+        let judged = Judged { content: setting.content, health: Some(health), next: Some(NOW + 9) };
+        tx.write_assessments(&[judged]).await.unwrap();
+        for (which, count) in [(Unwell::Lost, lost), (Unwell::NotLost, others)] {
+            let unwell = tx.unwell_contents(which, 0, 9, NOW).await.unwrap();
+            assert_eq!(unwell, vec![setting.content; count], "{health} {which:?}");
+        }
+        assert!(tx.needs_repairs(NOW).await.unwrap());
+        assert!(!tx.needs_repairs(NOW + 9).await.unwrap(), "it is to be judged anew");
+    }
 }

@@ -98,12 +98,14 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> io::Result<()> {
     let (listen, exit_with_stdin) = (options.listen, options.exit_with_stdin);
+    // Before anybody knows of us: a shell's background job is born deaf to interrupts.
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let running = everhold_devnode::start(options.into_config(), listen).await?;
     println!("{}", serde_json::json!({"url": running.url}));
     tokio::select! {
         ended = running.task => ended.map_err(io::Error::other)?,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
         () = stdin_closed(), if exit_with_stdin => Ok(()),
     }?;

@@ -73,7 +73,7 @@ impl Tx {
     }
 
     /// Settles what pinning services were told: done where the content is well again, failed where
-    /// their time is over, or nobody looks after the content any more.
+    /// their time is over.
     pub async fn settle_pin_requests(&mut self, now: Millis) -> Result<()> {
         execute!(
             self,

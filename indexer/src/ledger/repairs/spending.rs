@@ -13,24 +13,50 @@ const HOUR: Millis = 60 * 60 * 1000;
 type HourRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64, i64, i64);
 type BillRow = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>, i64);
 
+/// The STOREs (`s`) of contents (`c`) that live on some node, and that an account pays with credits.
+macro_rules! paid_stores {
+    () => {
+        "stores s JOIN contents c ON c.id = s.content_id
+         WHERE s.verified = 1 AND s.payment = 'credit' AND LOWER(s.address) = LOWER($1)
+           AND EXISTS (SELECT 1 FROM store_statuses t
+                WHERE t.store_id = s.id AND t.status = 'processed')"
+    };
+}
+
 impl Tx {
-    /// The collections in use that name content for which STOREs signed here are paid by credits.
-    pub async fn collections_paid_for(&mut self) -> Result<Vec<RowId>> {
-        let rows = fetch!(
-            fetch_all,
-            self,
-            (i64,),
-            "SELECT DISTINCT c.id FROM (
-                SELECT t.collection_id FROM messages m JOIN tokens t ON t.content_id = m.content_id
-                WHERE m.ended_at IS NULL AND m.kind = 'STORE' AND m.credits > 0
+    /// The collections in use that name content for which an account pays by credits: by STOREs that were
+    /// signed here, and by others that live on some node.
+    pub async fn collections_paid_for(&mut self, account: &str) -> Result<Vec<RowId>> {
+        let select = concat!(
+            "WITH paid AS (
+                SELECT content_id FROM messages
+                WHERE ended_at IS NULL AND kind = 'STORE' AND credits > 0
+                UNION SELECT s.content_id FROM ",
+            paid_stores!(),
+            ")
+             SELECT DISTINCT c.id FROM (
+                SELECT t.collection_id FROM paid JOIN tokens t ON t.content_id = paid.content_id
                 UNION ALL
-                SELECT t.collection_id FROM messages m JOIN links l ON l.child_id = m.content_id
+                SELECT t.collection_id FROM paid JOIN links l ON l.child_id = paid.content_id
                 JOIN tokens t ON t.content_id = l.parent_id
-                WHERE m.ended_at IS NULL AND m.kind = 'STORE' AND m.credits > 0
              ) AS naming JOIN collections c ON c.id = naming.collection_id
-             WHERE c.active = 1 ORDER BY c.id",
-        )?;
+             WHERE c.active = 1 ORDER BY c.id"
+        );
+        let rows = fetch!(fetch_all, self, (i64,), select, account)?;
         Ok(rows.into_iter().map(|(collection,)| collection).collect())
+    }
+
+    /// The lengths of the files for which an account pays credits by STOREs that live on some node, and that
+    /// are not kept here as signed; 0 where it is not known.
+    pub async fn paid_elsewhere(&mut self, account: &str) -> Result<Vec<u64>> {
+        let select = concat!(
+            "SELECT COALESCE(c.size, 0) FROM ",
+            paid_stores!(),
+            " AND NOT EXISTS (SELECT 1 FROM messages m
+                WHERE m.item_hash = s.item_hash AND m.ended_at IS NULL)"
+        );
+        let rows = fetch!(fetch_all, self, (i64,), select, account)?;
+        Ok(rows.into_iter().map(|(size,)| uint(size)).collect())
     }
 
     /// Adds to a budget what was spent of it in the last hour, and what recurs.

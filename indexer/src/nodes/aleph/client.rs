@@ -1,6 +1,6 @@
 //! A CCN's HTTP interface (`/api/v0`), as far as it is used.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +10,6 @@ use everhold_net::{
     shown,
 };
 use futures::{StreamExt, stream};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 use url::Url;
@@ -18,7 +17,6 @@ use url::Url;
 use super::{
     Message,
     refusal::{advice, rejection},
-    stores::{joined, spellings},
 };
 use crate::{
     content::{Codec, ContentId},
@@ -51,12 +49,6 @@ impl Engine {
         }
     }
 }
-
-/// Contents that are asked for in one list.
-const ASKED_AT_ONCE: usize = 50;
-/// Messages on a page of such a list, and pages that are read.
-const PAGE: usize = 200;
-const MOST_PAGES: usize = 5;
 
 /// Bytes of a file that are read, and sent, at once.
 const CHUNK: usize = 256 * 1024;
@@ -161,6 +153,12 @@ impl AlephError {
         matches!(self, Self::Refused { status: 402 | 403 | 422, .. })
     }
 
+    /// Whether nothing came back: it is down, or lets everybody wait.
+    pub fn is_silence(&self) -> bool {
+        use FetchError::{Connect, Idle, TooSlow};
+        matches!(self, Self::Fetch(Connect { .. } | Idle { .. } | TooSlow { .. }))
+    }
+
     /// Whether the node has no such endpoint or engine.
     pub fn is_lacking(&self) -> bool {
         matches!(self, Self::Refused { status: 400 | 404 | 405 | 501, .. })
@@ -194,11 +192,6 @@ pub struct Client {
     pub(super) fetcher: Fetcher,
 }
 
-#[derive(Deserialize)]
-struct Listed {
-    messages: Vec<Value>,
-}
-
 impl Client {
     /// The node at `url` (without `/api/v0`).
     pub fn new(url: Url, fetcher: Fetcher) -> Self {
@@ -212,86 +205,6 @@ impl Client {
     fn nonsense(&self, error: &dyn std::error::Error) -> FetchError {
         let host = self.url.host_str().unwrap_or_default().to_owned();
         FetchError::Nonsense { host, reason: error.to_string() }
-    }
-
-    /// The live STOREs of a content that the node lists, of one sender or of any. Only those
-    /// count whose hash and signature hold. A node without such lists lists none.
-    pub async fn stores_of(
-        &self,
-        id: &ContentId,
-        sender: Option<&str>,
-    ) -> Result<Vec<Message>, FetchError> {
-        let mut url = self.endpoint("messages.json");
-        url.query_pairs_mut()
-            .append_pair("contentHashes", &joined(spellings(id).into_iter()))
-            .append_pair("msgTypes", "STORE")
-            .append_pair("msgStatuses", "processed")
-            .append_pair("pagination", "100");
-        if let Some(sender) = sender {
-            url.query_pairs_mut().append_pair("addresses", sender);
-        }
-        let listed: Listed = match self.fetcher.get_json(url).await {
-            Err(FetchError::Status { status: 400 | 404 | 501, .. }) => return Ok(Vec::new()),
-            listed => listed?,
-        };
-        let messages = listed.messages.into_iter();
-        // One message that can't be read must not hide the others.
-        let read = messages.filter_map(|value| serde_json::from_value::<Message>(value).ok());
-        Ok(read.filter(|message| message.stores(id, sender)).collect())
-    }
-
-    /// The live STOREs of many contents that the node lists, as [`Client::stores_of`] gives those of
-    /// one.
-    pub async fn live_stores(
-        &self,
-        ids: &[ContentId],
-    ) -> Result<HashMap<ContentId, Vec<Message>>, FetchError> {
-        let mut all: HashMap<ContentId, Vec<Message>> = HashMap::new();
-        for some in ids.chunks(ASKED_AT_ONCE) {
-            if !self.list_live(some, &mut all).await? {
-                // More than a list of many is read for: each gets its own.
-                for id in some {
-                    let known = all.entry(*id).or_default();
-                    known.extend(self.stores_of(id, None).await?);
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// Gives whether everything was read.
-    async fn list_live(
-        &self,
-        ids: &[ContentId],
-        all: &mut HashMap<ContentId, Vec<Message>>,
-    ) -> Result<bool, FetchError> {
-        for page in 1..=MOST_PAGES {
-            let mut url = self.endpoint("messages.json");
-            url.query_pairs_mut()
-                .append_pair("contentHashes", &joined(ids.iter().flat_map(spellings)))
-                .append_pair("msgTypes", "STORE")
-                .append_pair("msgStatuses", "processed")
-                .append_pair("pagination", &PAGE.to_string())
-                .append_pair("page", &page.to_string());
-            let listed: Listed = match self.fetcher.get_json(url).await {
-                Err(FetchError::Status { status: 400 | 404 | 501, .. }) => return Ok(true),
-                listed => listed?,
-            };
-            let is_full = listed.messages.len() >= PAGE;
-            let messages = listed.messages.into_iter().take(PAGE);
-            for message in messages.filter_map(|value| serde_json::from_value(value).ok()) {
-                let message: Message = message;
-                let Some(id) = ids.iter().find(|id| message.stores(id, None)) else { continue };
-                let known = all.entry(*id).or_default();
-                if known.iter().all(|one| one.item_hash != message.item_hash) {
-                    known.push(message);
-                }
-            }
-            if !is_full {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// What the node says of a message.

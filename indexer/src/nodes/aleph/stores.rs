@@ -8,6 +8,7 @@ use alloy::primitives::Address;
 use everhold_net::shown;
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
 use super::{Client, Message};
 use crate::{
@@ -83,13 +84,7 @@ impl Client {
         narrowed: Narrowed<'_>,
         page: usize,
     ) -> Result<Option<Listed>, FetchError> {
-        let mut url = self.endpoint("messages.json");
-        url.query_pairs_mut()
-            .append_pair("contentHashes", &joined(ids.iter().flat_map(spellings)))
-            .append_pair("msgTypes", "STORE")
-            .append_pair("msgStatuses", status.as_str())
-            .append_pair("pagination", &PAGE.to_string())
-            .append_pair("page", &page.to_string());
+        let mut url = self.list_url(ids.iter().flat_map(spellings), status, (PAGE, page));
         let (key, accounts) = match narrowed {
             Narrowed::No => ("", &[][..]),
             Narrowed::Senders(accounts) => ("addresses", accounts),
@@ -107,6 +102,23 @@ impl Client {
         let read = answer.messages.iter().take(PAGE).filter_map(StoreMessage::read);
         let messages = read.filter(|message| ids.contains(&message.id)).collect();
         Ok(Some(Listed { messages, is_full }))
+    }
+
+    /// The address of a page of so many STOREs, from 1, that name a file so and have a status.
+    pub(super) fn list_url(
+        &self,
+        spellings: impl Iterator<Item = String>,
+        status: StoreStatus,
+        (size, page): (usize, usize),
+    ) -> Url {
+        let mut url = self.endpoint("messages.json");
+        url.query_pairs_mut()
+            .append_pair("contentHashes", &joined(spellings))
+            .append_pair("msgTypes", "STORE")
+            .append_pair("msgStatuses", status.as_str())
+            .append_pair("pagination", &size.to_string())
+            .append_pair("page", &page.to_string());
+        url
     }
 
     /// Where a message stands on the node; `None` where it does not know it, or says nothing that
@@ -137,7 +149,7 @@ pub(super) fn spellings(id: &ContentId) -> Vec<String> {
     }
 }
 
-pub(super) fn joined(words: impl Iterator<Item = String>) -> String {
+fn joined(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(",")
 }
 

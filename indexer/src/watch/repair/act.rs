@@ -1,6 +1,9 @@
 //! Does what was written down, and writes down what nodes answered. It proves nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
@@ -22,7 +25,9 @@ use crate::{
 };
 
 /// Contents in work at once: each may be a large file on the disk for the while.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
+/// A node that answers so many uploads in a row by silence gets no more in this rung.
+const SILENT: u32 = 3;
 /// Answers are written down by so many, or after this.
 const RECORD: usize = 64;
 const RECORD_AFTER: Duration = Duration::from_millis(250);
@@ -90,6 +95,8 @@ impl Watch {
                 // A full disk is no reason to leave the others alone, or people untold.
                 Err(WatchError::Temporary(error)) => {
                     warn!("a repair could not be made: temporary file: {error}");
+                    let replicas = steps.iter().map(|step| step.target.replica());
+                    self.hold_back(replicas);
                     return Ok(steps.iter().map(|_| Answer::NotNow).collect());
                 }
                 Err(error) => return Err(error),
@@ -115,6 +122,10 @@ impl Watch {
 
     async fn take(&self, step: &Step, node: &Arc<Configured>, payload: Payload) -> Answer {
         let action = step.target.action;
+        if self.is_silent(step.target.node) {
+            let detail = "the node answered nothing that was sent to it just before".to_owned();
+            return Answer::Failed(FailedRepair { repair: step.repair, detail, is_refusal: false });
+        }
         let done = match (action, &node.aleph, &node.kubo, &node.pinning) {
             (Action::Upload | Action::UploadWithStore | Action::NewStore, Some(client), ..) => {
                 self.upload(step, client, &payload).await
@@ -143,8 +154,7 @@ impl Watch {
         match done {
             Ok(taken) => {
                 debug!("{id}: {} at {node}: taken", action.as_str());
-                let replica = (step.target.wanted.row, step.target.node);
-                Answer::Sent(taken.into_sent(step.repair), replica)
+                Answer::Sent(taken.into_sent(step.repair), step.target.replica())
             }
             Err(why) => {
                 warn!("{id}: {} at {node}: {}", action.as_str(), why.detail);
@@ -163,7 +173,9 @@ impl Watch {
     ) -> Result<Taken, NotTaken> {
         let (id, message) = (&step.target.wanted.id, step.target.message.as_ref());
         crash::point("repair.before-upload");
-        match client.upload(id, payload, message).await {
+        let done = client.upload(id, payload, message).await;
+        self.note_silence(step.target.node, matches!(&done, Err(error) if error.is_silence()));
+        match done {
             Ok(()) => {
                 crash::point("repair.uploaded");
                 Ok(Taken::now(TAKEN))
@@ -176,9 +188,27 @@ impl Watch {
                 let wait = self.settings.wait;
                 Ok(Taken { detail: TOLD.to_owned(), wait, request: None })
             }
-            Err(error @ AlephError::Refused { .. }) => Err(error.into()),
+            Err(error @ (AlephError::Refused { .. } | AlephError::File { .. })) => {
+                Err(error.into())
+            }
             // It may have come through all the same: a probe tells.
             Err(error) => Ok(Taken::now(&error.to_string())),
+        }
+    }
+
+    /// Whether a node answered none of the last that was sent to it in this rung: one that only takes time
+    /// must not take everybody's.
+    fn is_silent(&self, node: RowId) -> bool {
+        // Whoever panicked left whole entries.
+        let silent = self.repairing.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.get(&node).is_some_and(|times| *times >= SILENT)
+    }
+
+    fn note_silence(&self, node: RowId, is_silent: bool) {
+        let mut silent = self.repairing.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_silent {
+            true => *silent.entry(node).or_default() += 1,
+            false => silent.retain(|one, _| *one != node),
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, fmt, sync::PoisonError};
 
+use futures::{StreamExt, stream};
 use serde::Serialize;
 use tracing::warn;
 
-use super::cases::Target;
+use super::{act::AT_ONCE, cases::Target};
 use crate::{
     crash,
     ledger::{self, KeptMessage, NewMessage, NewRepair, RowId, Undone},
@@ -75,7 +76,7 @@ impl Admitted {
     pub(super) fn held_back(&self, dry_run: bool) -> impl Iterator<Item = (RowId, RowId)> {
         let waiting = self.waiting.iter().map(|one| (one.content, one.node));
         let said = self.steps.iter().filter(move |_| dry_run);
-        waiting.chain(said.map(|step| (step.target.wanted.row, step.target.node)))
+        waiting.chain(said.map(|step| step.target.replica()))
     }
 
     /// What it is, for people.
@@ -129,6 +130,8 @@ impl Watch {
             } else if target.action == Action::NewStore {
                 continue;
             }
+            // A STORE that is signed now is not what was planned before.
+            target.again = target.again.filter(|_| own.as_ref().is_none_or(|own| !own.is_new));
             let for_whom = payers.get(&target.wanted.row).map_or(&[][..], Vec::as_slice);
             // What is taken up again was taken before.
             let taken = match target.again {
@@ -195,29 +198,36 @@ impl Watch {
         wanted.dedup_by_key(|(row, _)| *row);
         let rows: Vec<RowId> = wanted.iter().map(|(row, _)| *row).collect();
         let mut kept = self.ledger.read().await?.kept_stores(&rows, &sender).await?;
-        let mut stores = HashMap::new();
-        for (row, target) in wanted {
+        let found = wanted.into_iter().map(|(row, target)| {
             let kept: Vec<KeptMessage> = kept.remove(&row).unwrap_or_default();
-            let store = match self.usable(kept).await? {
-                Some((message, _)) => {
-                    OwnStore { message, credits: Credits::default(), is_new: false }
-                }
-                None => {
-                    let Some(message) = self.signed_store(&target.wanted.id).await? else {
-                        continue;
-                    };
-                    let bytes = target.wanted.known.size.unwrap_or(0);
-                    // What is paid by holding takes no credits.
-                    let credits = match self.pays_credits() {
-                        true => Credits::of_store(bytes, self.settings.price),
-                        false => Credits::default(),
-                    };
-                    OwnStore { message, credits, is_new: true }
-                }
-            };
-            stores.insert(row, store);
+            async move { Ok::<_, WatchError>((row, self.own_store(target, kept).await?)) }
+        });
+        let found: Vec<_> = found.collect();
+        let mut found = std::pin::pin!(stream::iter(found).buffer_unordered(AT_ONCE));
+        let mut stores = HashMap::new();
+        while let Some(one) = found.next().await {
+            let (row, store) = one?;
+            stores.extend(store.map(|store| (row, store)));
         }
         Ok(stores)
+    }
+
+    async fn own_store(
+        &self,
+        target: &Target,
+        kept: Vec<KeptMessage>,
+    ) -> Result<Option<OwnStore>, WatchError> {
+        if let Some((message, _)) = self.usable(kept).await? {
+            return Ok(Some(OwnStore { message, credits: Credits::default(), is_new: false }));
+        }
+        let Some(message) = self.signed_store(&target.wanted.id).await? else { return Ok(None) };
+        let bytes = target.wanted.known.size.unwrap_or(0);
+        // What is paid by holding takes no credits.
+        let credits = match self.pays_credits() {
+            true => Credits::of_store(bytes, self.settings.price),
+            false => Credits::default(),
+        };
+        Ok(Some(OwnStore { message, credits, is_new: true }))
     }
 
     /// For whom contents are: of each, some tokens that name it.
@@ -231,7 +241,7 @@ impl Watch {
     /// Says which budgets are used up, each once until it is not.
     fn say_used_up(&self, refused: &[Refusal]) {
         // Whoever panicked left whole entries.
-        let mut said = self.used_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.repairing.used_up.lock().unwrap_or_else(PoisonError::into_inner);
         for refusal in refused {
             let text = refusal.to_string();
             if !said.contains(&text) {
@@ -308,12 +318,13 @@ impl Step {
 
 impl Admitted {
     fn refuse(&mut self, target: &Target, refusal: Refusal) {
-        self.waiting.push(Undone {
-            content: target.wanted.row,
-            node: target.node,
-            action: Some(target.action),
-            detail: format!("it has to wait: {refusal}"),
-        });
+        let (content, node) = target.replica();
+        // For what is above a share by itself, no time will come.
+        let (action, detail) = match refusal.is_for_good {
+            true => (None, format!("it is too much for one: {refusal}")),
+            false => (Some(target.action), format!("it has to wait: {refusal}")),
+        };
+        self.waiting.push(Undone { content, node, action, detail });
         if !self.refused.contains(&refusal) {
             self.refused.push(refusal);
         }

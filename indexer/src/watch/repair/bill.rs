@@ -54,30 +54,33 @@ impl Runway {
         }
         let lasts = span_text(self.hours.saturating_mul(3600));
         format!(
-            "the {} credits of {} last {lasts}: STOREs signed for it cost {} an hour",
+            "the {} credits of {} last {lasts}: its STOREs cost {} an hour",
             self.balance, self.account, self.bill
         )
     }
 }
 
 impl Watch {
-    /// Every so often: takes back what is superfluous, and sees whether the rest can be paid.
+    /// Takes back what is superfluous, and sees whether the rest can be paid.
     pub(super) async fn care_for_bills(&self) -> Result<(), WatchError> {
-        if self.settings.dry_run || !self.is_time_for_bills() {
+        if self.settings.dry_run {
             return Ok(());
         }
         self.forget_superseded().await?;
         self.judge_credits().await
     }
 
-    fn is_time_for_bills(&self) -> bool {
+    /// Whether it is long ago that this was done.
+    pub(super) fn is_time_for_bills(&self) -> bool {
         // Whoever panicked left a whole time.
-        let mut last = self.billed.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_time = last.is_none_or(|last| last.elapsed() >= EVERY);
-        if is_time {
-            *last = Some(Instant::now());
-        }
-        is_time
+        let last = self.repairing.billed.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_none_or(|last| last.elapsed() >= EVERY)
+    }
+
+    /// It is done.
+    pub(super) fn note_bills(&self) {
+        let mut last = self.repairing.billed.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Instant::now());
     }
 
     /// Opens, changes or closes the incident of each collection for which STOREs were signed here.
@@ -86,7 +89,7 @@ impl Watch {
         let needed = u64::try_from(self.settings.credits_last / (60 * 60 * 1000)).unwrap_or(0);
         let now = ledger::now();
         let mut tx = self.ledger.write().await?;
-        let paid = tx.collections_paid_for().await?;
+        let paid = tx.collections_paid_for(&runway.account).await?;
         let collections = tx.collections().await?;
         let open = tx.incidents(Millis::MAX).await?.into_iter();
         let open = open.filter(|one| one.subject == Subject::Credits);
@@ -109,13 +112,16 @@ impl Watch {
 
     /// `None` where no node says how many credits there are.
     async fn runway(&self) -> Result<Option<Runway>, WatchError> {
-        let bill = self.budget().await?.spent().recurring;
-        let signer = self.repairer.as_ref().filter(|_| self.pays_credits());
-        let Some(signer) = signer.filter(|_| bill != Credits::default()) else {
-            // Nobody is asked: nothing is to be paid by it.
-            return Ok(Some(Runway::of(String::new(), 0, Credits::default())));
+        let nothing = Some(Runway::of(String::new(), 0, Credits::default()));
+        let Some(signer) = self.repairer.as_ref().filter(|_| self.pays_credits()) else {
+            return Ok(nothing);
         };
         let account = self.settings.account.unwrap_or(signer.address()).to_checksum(None);
+        let bill = self.bill_of(&account).await?;
+        if bill == Credits::default() {
+            // Nobody is asked: nothing is to be paid by it.
+            return Ok(nothing);
+        }
         let clients = self.aleph_clients();
         let asked = join_all(clients.iter().map(|(_, client)| client.credits(&account))).await;
         let mut said: Vec<u64> = asked.into_iter().filter_map(|one| one.ok().flatten()).collect();
@@ -123,6 +129,16 @@ impl Watch {
         // One node that makes something up moves no median of three.
         let Some(balance) = said.get((said.len().max(1) - 1) / 2) else { return Ok(None) };
         Ok(Some(Runway::of(account, *balance, bill)))
+    }
+
+    /// What an account pays each hour: for what was signed here, and for what else is known to live, as what
+    /// was published with its key.
+    async fn bill_of(&self, account: &str) -> Result<Credits, WatchError> {
+        let mut bill = self.budget().await?.spent().recurring;
+        for bytes in self.ledger.read().await?.paid_elsewhere(account).await? {
+            bill.0 = bill.0.saturating_add(Credits::of_store(bytes, self.settings.price).0);
+        }
+        Ok(bill)
     }
 }
 

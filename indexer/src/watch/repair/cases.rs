@@ -5,19 +5,22 @@ use std::{
     sync::PoisonError,
 };
 
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all, stream};
 use tracing::debug;
 
-use super::{MEMORY, Wanted, blocks::makes_blocks, can_be_repaired, stores::Live};
+use super::{MEMORY, Wanted, act::AT_ONCE, blocks::makes_blocks, can_be_repaired, stores::Live};
 use crate::{
     content::ContentId,
     health::{ReplicaState, is_believed},
     ledger::{self, Millis, Replica, RowId, Undone},
-    nodes::{Configured, NodeKind, aleph::Engine},
+    nodes::{
+        Configured, NodeKind,
+        aleph::{Engine, MessageStatus},
+    },
     picture::ContentPicture,
     repair::{
-        Action, AlephCase, Attempt, Case, Class, Decision, IpfsCase, Patience, WhyNone, decide,
-        options,
+        Action, AlephCase, Attempt, Case, Class, Decision, IpfsCase, Outcome, Patience, WhyNone,
+        decide, options,
     },
     watch::{Watch, WatchError},
 };
@@ -32,6 +35,13 @@ pub(super) struct Target {
     pub(super) again: Option<RowId>,
     /// The live STORE that goes with it.
     pub(super) message: Option<crate::nodes::aleph::Message>,
+}
+
+impl Target {
+    /// Its content and its node.
+    pub(super) fn replica(&self) -> (RowId, RowId) {
+        (self.wanted.row, self.node)
+    }
 }
 
 /// What is done now, and what can't be.
@@ -56,6 +66,8 @@ enum Next {
     /// Something of this class was sent there, and is to be proved.
     Awaits(Class),
     Undone(Undone),
+    /// Something in the way may pass.
+    NotNow,
     Nothing,
 }
 
@@ -78,17 +90,14 @@ impl Watch {
         let mut before = tx.attempts(&rows, since).await?;
         let kept = tx.kept_in_vault(&rows).await?;
         drop(tx);
-        // It was in vain while the vault did not have the bytes.
-        before.retain(|(content, _), attempts| {
-            let last = attempts.last().filter(|last| last.action.is_none());
-            let kept = kept.get(content).filter(|at| is_believed(**at, ledger::now()));
-            last.is_none_or(|last| kept.is_none_or(|at| *at <= last.started_at))
-        });
         let now = ledger::now();
+        before
+            .retain(|(content, _), attempts| self.is_of_account(attempts, kept.get(content), now));
+        self.note_rejections(&mut before).await?;
         let awake = self.silent_but_awake(&unwell).await;
         // Most often nothing is next, whatever could be done: then no node is asked what that is.
         let is_next = |one: &Candidate<'_>| {
-            !matches!(decide(&Action::ALL, one.before, patience, now), Decision::Later(_))
+            !matches!(decide(&Action::ALL, true, one.before, patience, now), Decision::Later(_))
         };
         let all = self.candidates(&unwell, &before, &awake);
         let (candidates, paused): (Vec<_>, Vec<_>) = all.partition(is_next);
@@ -104,7 +113,13 @@ impl Watch {
             candidates.into_iter().partition(|one| !self.is_held_back(one, patience, now));
         let mut busy: HashSet<RowId> =
             held_back.iter().map(|one| one.content.content.row).collect();
-        let live = self.live_stores(&candidates_at_aleph(&candidates)).await;
+        let has_source = |one: &&Candidate<'_>| {
+            let replicas = &one.content.replicas;
+            let serves = |at: &Replica| at.view.state == Some(ReplicaState::Verified);
+            replicas.iter().any(serves) || kept.contains_key(&one.content.content.row)
+        };
+        let live = self.live_stores(&at_aleph(candidates.iter().filter(has_source))).await;
+        self.note_listing(&live);
         let limits = self.limits(&candidates).await;
         let mut chosen = Chosen::default();
         for some in candidates.chunk_by(|a, b| a.content.content.row == b.content.content.row) {
@@ -130,11 +145,67 @@ impl Watch {
         Ok(chosen)
     }
 
+    /// Whether what was tried before is of account: not where all was in vain while the vault did not have
+    /// the bytes, nor where nothing could be tried with the settings that another process had.
+    fn is_of_account(
+        &self,
+        attempts: &mut Vec<Attempt>,
+        kept: Option<&Millis>,
+        now: Millis,
+    ) -> bool {
+        let Some(last) = attempts.last().filter(|last| last.action.is_none()) else { return true };
+        let kept = kept.filter(|at| is_believed(**at, now));
+        if kept.is_some_and(|at| *at > last.started_at) {
+            return false;
+        }
+        let began = self.repairing.began;
+        while Attempt::is_idle(attempts)
+            && is_believed(began, now)
+            && attempts.last().is_some_and(|last| last.started_at < began)
+        {
+            attempts.pop();
+        }
+        true
+    }
+
+    /// Asks nodes what became of messages that they had taken, where that has not helped: they may have
+    /// rejected them later.
+    async fn note_rejections(
+        &self,
+        before: &mut HashMap<(RowId, RowId), Vec<Attempt>>,
+    ) -> Result<(), WatchError> {
+        let nodes = self.nodes();
+        let asked = before.iter_mut().filter_map(|((_, node), attempts)| {
+            let last = attempts.last_mut()?;
+            let is_open = last.outcome == Outcome::Disproved && is_with_message(last.action?);
+            let (hash, client) = (last.message.clone()?, nodes.get(node)?.aleph.clone()?);
+            is_open.then(|| async move { (last, client.message_status(&hash).await) })
+        });
+        let asked: Vec<_> = asked.collect();
+        let answers = stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+        let mut rejected = Vec::new();
+        for (last, said) in answers {
+            if let Ok(MessageStatus::Rejected(reason)) = said {
+                let detail = format!("the node took the STORE, and rejected it later: {reason}");
+                (last.outcome, last.detail) = (Outcome::Refused, Some(detail.clone()));
+                rejected.push((last.row, detail));
+            }
+        }
+        if rejected.is_empty() || self.settings.dry_run {
+            return Ok(());
+        }
+        let mut tx = self.ledger.write().await?;
+        for (row, detail) in rejected {
+            tx.message_was_rejected(row, &detail).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     /// Whether a replica waits for a budget, or was only said to be repaired, and is left alone for a while.
     fn is_held_back(&self, one: &Candidate<'_>, patience: Patience, now: Millis) -> bool {
         let key = (one.content.content.row, one.replica.node);
         // Whoever panicked left whole entries.
-        let held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let held_back = self.repairing.held_back.lock().unwrap_or_else(PoisonError::into_inner);
         let until = held_back.get(&key).filter(|_| matches!(patience, Patience::Patient));
         until.is_some_and(|until| now < *until && is_believed(*until, now))
     }
@@ -209,35 +280,68 @@ impl Watch {
         patience: Patience,
     ) -> Next {
         let (content, node) = (&one.content.content, one.replica.node);
-        let message = live.message(&content.id, node);
-        let case = self.case(one, live, limits, patience);
+        let stores = live.messages(&content.id, node);
+        let refused: HashSet<&str> = Attempt::refused_stores(one.before, patience)
+            .filter_map(|attempt| attempt.message.as_deref())
+            .collect();
+        let untried = stores.iter().find(|one| !refused.contains(one.item_hash.as_str()));
+        let case = self.case(one, live, limits, !refused.is_empty() && untried.is_none());
         let found = options(&case);
         if found == Err(WhyNone::Enough) {
             return Next::Nothing;
         }
         let able = found.as_ref().map_or(&[][..], Vec::as_slice);
-        match decide(able, one.before, patience, ledger::now()) {
-            Decision::Act { action, again } => Next::Act(Box::new(Target {
-                wanted: wanted.clone(),
-                node,
-                action,
-                again,
-                message: message.filter(|_| action == Action::UploadWithStore).cloned(),
-            })),
+        match decide(able, untried.is_some(), one.before, patience, ledger::now()) {
+            Decision::Act { action, again } => {
+                // What was planned is sent as it was.
+                let planned = again.and_then(|_| one.before.last()?.message.as_deref());
+                let planned = stores.iter().find(|one| Some(one.item_hash.as_str()) == planned);
+                let message = planned.or(untried).or(stores.first()).copied();
+                Next::Act(Box::new(Target {
+                    wanted: wanted.clone(),
+                    node,
+                    action,
+                    again,
+                    message: message.filter(|_| action == Action::UploadWithStore).cloned(),
+                }))
+            }
             Decision::AwaitProof => Next::awaits(one.before),
             Decision::Later(_) => Next::Nothing,
             Decision::Exhausted => {
                 let last = Attempt::last_of_pass(one.before, patience);
+                let is_unlisted = found == Err(WhyNone::NotInNeed)
+                    && one.content.assessment.health.is_problem()
+                    && !live.is_known(&content.id);
+                if is_unlisted
+                    && last.is_none()
+                    && matches!(patience, Patience::Patient)
+                    && self.may_list_soon(&content.id, live)
+                {
+                    return Next::NotNow;
+                }
                 let why = match (last, found) {
                     (Some(last), _) => {
                         let said = last.detail.as_deref().unwrap_or("it did not help");
                         format!("all was tried that could help; at last: {said}")
                     }
+                    (None, Err(_)) if is_unlisted => self.unlisted_by(&content.id, live),
                     (None, Err(why)) => why.words().to_owned(),
                     (None, Ok(_)) => "all was tried that could help".to_owned(),
                 };
                 self.undone(one, why)
             }
+        }
+    }
+
+    /// That too many nodes could not say which STOREs live, and which these are.
+    fn unlisted_by(&self, id: &ContentId, live: &Live) -> String {
+        let names: Vec<_> = live.unlisted(id).map(|node| self.name_of(node)).collect();
+        match names.is_empty() {
+            true => "no node says which STOREs of it live: none is signed before that".to_owned(),
+            false => format!(
+                "{} can't list which STOREs of it live: none is signed before that is known",
+                names.join(", ")
+            ),
         }
     }
 
@@ -254,12 +358,14 @@ impl Watch {
             return Next::Nothing;
         }
         let node = one.replica.node;
+        // How large it is nobody knows whose bytes were never seen: an owner may point a token at anything.
+        let is_sized = one.content.content.known.size.is_some();
         let able = match self.nodes().get(&node).map(|node| node.node.kind()) {
-            Some(NodeKind::Kubo) => &[Action::KuboPin][..],
-            Some(NodeKind::Pinning) => &[Action::PinRequest][..],
+            Some(NodeKind::Kubo) if is_sized => &[Action::KuboPin][..],
+            Some(NodeKind::Pinning) if is_sized => &[Action::PinRequest][..],
             _ => &[][..],
         };
-        match decide(able, one.before, patience, ledger::now()) {
+        match decide(able, false, one.before, patience, ledger::now()) {
             Decision::Act { action, again } => {
                 let wanted = wanted.clone();
                 Next::Act(Box::new(Target { wanted, node, action, again, message: None }))
@@ -273,7 +379,7 @@ impl Watch {
         }
     }
 
-    fn case(&self, one: &Candidate<'_>, live: &Live, limits: &Limits, patience: Patience) -> Case {
+    fn case(&self, one: &Candidate<'_>, live: &Live, limits: &Limits, was_refused: bool) -> Case {
         let (content, node) = (&one.content.content, one.replica.node);
         let in_need = one.content.assessment.health.is_problem();
         let kind = self.nodes().get(&node).map(|node| node.node.kind());
@@ -294,8 +400,8 @@ impl Watch {
             unsigned,
             store_here: live.is_here(&content.id, node),
             store_elsewhere: live.is_anywhere(&content.id),
-            stores_known: live.is_complete,
-            was_refused: Attempt::store_was_refused(one.before, patience),
+            stores_known: live.is_known(&content.id),
+            was_refused,
             in_need,
             can_sign: self.repairer.is_some(),
         })
@@ -305,18 +411,19 @@ impl Watch {
     /// use. Of several services, no more are asked than replicas are lacking. Gives whether something is
     /// done, or to be proved.
     fn settle_on(&self, nexts: Vec<Next>, content: &ContentPicture, chosen: &mut Chosen) -> bool {
-        let (mut acts, mut awaited) = (Vec::new(), Vec::new());
+        let (mut acts, mut awaited, mut has_more) = (Vec::new(), Vec::new(), false);
         for next in nexts {
             match next {
                 Next::Act(target) => acts.push(*target),
                 Next::Awaits(class) => awaited.push(class),
                 Next::Undone(undone) => chosen.undone.push(undone),
+                Next::NotNow => has_more = true,
                 Next::Nothing => {}
             }
         }
         let awaited = awaited.into_iter().min();
         let Some(cheapest) = acts.iter().map(|target| target.action.class()).min() else {
-            return awaited.is_some();
+            return awaited.is_some() || has_more;
         };
         let taken_up = |target: &Target| target.again.is_some();
         acts.retain(|target| taken_up(target) || target.action.class() == cheapest);
@@ -341,6 +448,11 @@ impl Next {
     }
 }
 
+/// Whether a node may reject what was sent after it has taken it.
+fn is_with_message(action: Action) -> bool {
+    matches!(action, Action::UploadWithStore | Action::NewStore)
+}
+
 /// Whether there is something to do at a replica, and a way to.
 fn is_a_target(node: &Configured, replica: &Replica, is_awake: bool) -> bool {
     let has_way = node.aleph.is_some() || node.kubo.is_some() || node.pinning.is_some();
@@ -351,7 +463,9 @@ fn is_a_target(node: &Configured, replica: &Replica, is_awake: bool) -> bool {
 }
 
 /// The contents that aleph nodes are asked about, by node.
-fn candidates_at_aleph(candidates: &[Candidate<'_>]) -> HashMap<RowId, Vec<ContentId>> {
+fn at_aleph<'a>(
+    candidates: impl Iterator<Item = &'a Candidate<'a>>,
+) -> HashMap<RowId, Vec<ContentId>> {
     let mut by_node: HashMap<RowId, Vec<ContentId>> = HashMap::new();
     for one in candidates {
         by_node.entry(one.replica.node).or_default().push(one.content.content.id);

@@ -24,6 +24,7 @@ const NOBODYS: &str = "000000000000000000000000000000000000000000000000000000000
 const REASON: &str = "superseded by a newer STORE of the same file";
 
 /// Where a message stands on every node in use.
+#[derive(Debug)]
 pub(super) struct Everywhere {
     /// On those that could say; `None`: the node does not know it.
     said: Vec<Option<StoreStatus>>,
@@ -43,21 +44,60 @@ impl Everywhere {
         self.said.iter().any(Option::is_some)
     }
 
-    /// Whether it is good for something: it is in force somewhere, or on its way, or nobody has heard of it
-    /// yet. One node's word that it has ended counts for nothing where another says that it lives.
-    pub(super) fn is_of_use(&self) -> bool {
+    /// Whether some node that could say has not.
+    fn is_unknown_somewhere(&self) -> bool {
+        self.said.iter().any(Option::is_none)
+    }
+
+    /// Whether it is in force somewhere, or on its way. One node's word that it has ended counts for nothing
+    /// where another says that it lives.
+    fn is_of_use(&self) -> bool {
         let mut known = self.said.iter().flatten();
-        let is_known = known.clone().next().is_some();
-        !is_known || known.any(|status| status.is_live() || *status == StoreStatus::Pending)
+        known.any(|status| status.is_live() || *status == StoreStatus::Pending)
+    }
+
+    /// Whether it was refused, and nothing else became of it: sent again, it may be taken, and anybody who
+    /// has it can do that.
+    fn is_only_rejected(&self) -> bool {
+        self.is_known() && self.said.iter().flatten().all(|at| *at == StoreStatus::Rejected)
     }
 
     /// Whether it is at its end on all of them that know it, and none is silent.
-    pub(super) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         let over = |status: &Option<StoreStatus>| {
             status.is_none_or(|status| status.is_final() || status == StoreStatus::Rejected)
         };
         !self.has_silent && !self.said.is_empty() && self.said.iter().all(over)
     }
+
+    /// What is to be made of a STORE of our own that stands so; `fits`: it says what one that is signed now
+    /// would.
+    pub(super) fn use_of(&self, fits: bool) -> Use {
+        match () {
+            () if self.is_of_use() => Use::Good,
+            // Nobody has heard of it, or all have refused it: it is sent, or sent again. Another would be
+            // refused for the same, and both be billed once there is enough to pay.
+            () if fits && (!self.is_known() || self.is_only_rejected()) => Use::Good,
+            // One node's word is not taken for everybody's.
+            () if self.is_known() && self.is_unknown_somewhere() => Use::Untold,
+            () if self.is_over() => Use::Over,
+            // A node that is down may have it in force: it is told when it is back.
+            () => Use::None,
+        }
+    }
+}
+
+/// What a STORE of our own is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It is sent.
+    Good,
+    /// Some say that it has ended, and others have not heard of it: they are to be told, and asked again.
+    Untold,
+    /// It has ended everywhere.
+    Over,
+    /// It is not sent, and may live somewhere.
+    None,
 }
 
 impl Watch {
@@ -137,7 +177,7 @@ impl Watch {
     }
 
     /// Tells a STORE to nodes that do not know it: it is billed once, wherever it is.
-    async fn make_known(&self, kept: &KeptMessage) {
+    pub(super) async fn make_known(&self, kept: &KeptMessage) {
         let Ok(message) = serde_json::from_str::<Message>(&kept.envelope) else { return };
         for (_, client) in self.aleph_clients() {
             if let Ok(None) = client.store_status(&kept.item_hash).await {
@@ -207,5 +247,45 @@ impl Watch {
             }
         }
         everywhere
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn everywhere() -> impl Strategy<Value = Everywhere> {
+        let status = prop::option::of(prop::sample::select(&StoreStatus::ALL[..]));
+        (prop::collection::vec(status, 0..5), any::<bool>())
+            .prop_map(|(said, has_silent)| Everywhere { said, has_silent })
+    }
+
+    proptest! {
+        #[test]
+        fn one_is_given_up_only_where_nobody_could_bring_it_into_force(
+            stands in everywhere(),
+            fits in any::<bool>(),
+        ) {
+            let known: Vec<_> = stands.said.iter().flatten().copied().collect();
+            match stands.use_of(fits) {
+                Use::Over => {
+                    prop_assert!(!stands.has_silent && !stands.said.is_empty());
+                    prop_assert!(known.iter().all(|at| at.is_final() || *at == StoreStatus::Rejected));
+                    // One node alone ends nothing that others have not heard of.
+                    prop_assert!(known.is_empty() || known.len() == stands.said.len());
+                    // Another one like it would only be refused as well.
+                    prop_assert!(!fits || known.iter().any(|at| at.is_final()));
+                }
+                Use::Good => {
+                    let lives = |at: &StoreStatus| at.is_live() || *at == StoreStatus::Pending;
+                    let is_sent_again = known.iter().all(|at| *at == StoreStatus::Rejected);
+                    prop_assert!(known.iter().any(lives) || (fits && is_sent_again));
+                }
+                Use::Untold => prop_assert!(!known.is_empty() && known.len() < stands.said.len()),
+                Use::None => {}
+            }
+        }
     }
 }

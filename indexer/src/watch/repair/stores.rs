@@ -1,10 +1,17 @@
 //! The STOREs that make nodes keep contents: those that live, and one of our own where none does.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::PoisonError,
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use futures::future::join_all;
+use tokio::time::Instant;
 
+use super::forget::Use;
 use crate::{
     chain::KeyError,
     config::Payment,
@@ -13,17 +20,26 @@ use crate::{
     ledger::{self, KeptMessage, RowId},
     nodes::{
         FetchError,
-        aleph::{Client, Message, sign_store_for},
+        aleph::{Client, LiveStores, Message, lists_suffice, sign_store_for},
     },
     watch::{Watch, WatchError},
 };
+
+/// What a node has failed at for longer does not pass by itself.
+const PASSING: Duration = Duration::from_secs(600);
+/// STOREs of one content that are tried at a node before a new one is signed.
+const MOST_TRIED: usize = 3;
 
 /// STOREs that live, as nodes list them.
 #[derive(Default)]
 pub(super) struct Live {
     by_node: HashMap<RowId, HashMap<ContentId, Vec<Message>>>,
-    /// Whether every node that is up could say.
-    pub(super) is_complete: bool,
+    /// The nodes that are up.
+    up: BTreeSet<RowId>,
+    /// Those of them that could not list the STOREs of a content.
+    unlisted: HashMap<ContentId, BTreeSet<RowId>>,
+    /// Whose STOREs are our own.
+    ours: Vec<Address>,
 }
 
 impl Live {
@@ -37,26 +53,69 @@ impl Live {
         self.by_node.keys().any(|node| self.is_here(id, *node))
     }
 
-    /// One that lives, best on this node.
-    pub(super) fn message(&self, id: &ContentId, node: RowId) -> Option<&Message> {
-        let mut others: Vec<_> = self.by_node.keys().filter(|other| **other != node).collect();
-        others.sort_unstable();
-        let elsewhere = others.into_iter().flat_map(|other| self.here(id, *other));
-        self.here(id, node).chain(elsewhere).next()
+    /// Whether enough nodes said which live.
+    pub(super) fn is_known(&self, id: &ContentId) -> bool {
+        lists_suffice(self.unlisted(id).count(), self.up.len())
+    }
+
+    /// The nodes that could list everything they were asked for, and those that could not.
+    fn by_success(&self) -> (BTreeSet<RowId>, BTreeSet<RowId>) {
+        let failing: BTreeSet<RowId> = self.unlisted.values().flatten().copied().collect();
+        (self.up.difference(&failing).copied().collect(), failing)
+    }
+
+    /// The nodes that are up and could not say.
+    pub(super) fn unlisted(&self, id: &ContentId) -> impl Iterator<Item = RowId> {
+        self.unlisted.get(id).into_iter().flatten().copied()
+    }
+
+    /// Some that live: best our own, then those that live on this node, then those that most nodes list. Who
+    /// signed the others need not be able to pay.
+    pub(super) fn messages(&self, id: &ContentId, node: RowId) -> Vec<&Message> {
+        let mut found: BTreeMap<&str, (&Message, bool, usize)> = BTreeMap::new();
+        for at in self.by_node.keys() {
+            for message in self.here(id, *at) {
+                let known = found.entry(&message.item_hash).or_insert((message, false, 0));
+                (known.1, known.2) = (known.1 || *at == node, known.2 + 1);
+            }
+        }
+        let is_ours = |message: &Message| {
+            let payer = message.terms().map(|(account, _)| account);
+            payer.is_some_and(|payer| self.ours.contains(&payer))
+        };
+        let mut found: Vec<_> = found.into_values().collect();
+        found.sort_by_key(|(message, here, nodes)| {
+            (!is_ours(message), !*here, Reverse(*nodes), message.item_hash.clone())
+        });
+        found.into_iter().take(MOST_TRIED).map(|(message, ..)| message).collect()
     }
 
     fn here(&self, id: &ContentId, node: RowId) -> impl Iterator<Item = &Message> {
         self.by_node.get(&node).and_then(|listed| listed.get(id)).into_iter().flatten()
     }
-}
 
-type Listed = Result<HashMap<ContentId, Vec<Message>>, FetchError>;
+    fn add(&mut self, answers: Vec<(RowId, LiveStores)>) {
+        for (node, listed) in answers {
+            // Whoever is down lists nothing, and nobody waits for that.
+            if matches!(listed.failure, Some(FetchError::Connect { .. })) {
+                continue;
+            }
+            self.up.insert(node);
+            self.by_node.entry(node).or_default().extend(listed.stores);
+            for id in listed.unlisted {
+                self.unlisted.entry(id).or_default().insert(node);
+            }
+        }
+    }
+}
 
 impl Watch {
     /// Which STOREs of contents live: on the nodes that lack them, and, of contents that have none
     /// there, on all others.
     pub(super) async fn live_stores(&self, asked: &HashMap<RowId, Vec<ContentId>>) -> Live {
-        let mut live = Live { is_complete: true, ..Live::default() };
+        let signer = self.repairer.as_ref().map(|signer| signer.address());
+        let ours = signer.into_iter().chain(self.settings.account).collect();
+        let mut live = Live { ours, ..Live::default() };
         let clients = self.aleph_clients();
         let at_home = clients
             .iter()
@@ -78,6 +137,24 @@ impl Watch {
         live
     }
 
+    /// Notes which nodes can't list STOREs, and since when.
+    pub(super) fn note_listing(&self, live: &Live) {
+        let (well, failing) = live.by_success();
+        // Whoever panicked left whole entries.
+        let mut since = self.repairing.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+        since.retain(|node, _| !well.contains(node));
+        for node in failing {
+            since.entry(node).or_insert_with(Instant::now);
+        }
+    }
+
+    /// Whether a node that could not list the STOREs of a content may soon.
+    pub(super) fn may_list_soon(&self, id: &ContentId, live: &Live) -> bool {
+        let since = self.repairing.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = |node| since.get(&node).is_none_or(|at: &Instant| at.elapsed() < PASSING);
+        live.unlisted(id).any(is_fresh)
+    }
+
     /// The aleph nodes in use.
     pub(super) fn aleph_clients(&self) -> Vec<(RowId, Client)> {
         let nodes = self.nodes();
@@ -96,16 +173,14 @@ impl Watch {
         let mut found = None;
         for one in kept {
             let Ok(message) = serde_json::from_str::<Message>(&one.envelope) else { continue };
-            let stands = self.stands(&one.item_hash).await;
-            // What no node knows is sent for the first time, and must be what would be signed now.
-            let fits = stands.is_known() || message.terms() == Some(self.terms());
-            if !fits || !stands.is_of_use() {
-                // A node that is down may have it in force: it is told when it is back.
-                ended.extend(stands.is_over().then_some(one.item_hash));
-                continue;
+            match self.use_of(&one, &message).await {
+                Use::Good => {
+                    found = Some((message, one));
+                    break;
+                }
+                Use::Over => ended.push(one.item_hash),
+                Use::Untold | Use::None => {}
             }
-            found = Some((message, one));
-            break;
         }
         if !ended.is_empty() && !self.settings.dry_run {
             let mut tx = self.ledger.write().await?;
@@ -114,6 +189,17 @@ impl Watch {
             crash::point("store.ended");
         }
         Ok(found)
+    }
+
+    /// What a STORE of our own is good for; who has not heard of it is told where that decides.
+    async fn use_of(&self, kept: &KeptMessage, message: &Message) -> Use {
+        let fits = message.terms() == Some(self.terms());
+        let found = self.stands(&kept.item_hash).await.use_of(fits);
+        if found != Use::Untold || self.settings.dry_run {
+            return found;
+        }
+        self.make_known(kept).await;
+        self.stands(&kept.item_hash).await.use_of(fits)
     }
 
     /// Who is to pay for a STORE that is signed now, and how.
@@ -144,23 +230,11 @@ impl Watch {
 
 async fn ask_all(
     asked: impl Iterator<Item = (RowId, Client, Vec<ContentId>)>,
-) -> Vec<(RowId, Listed)> {
+) -> Vec<(RowId, LiveStores)> {
     let answers = asked.map(|(row, client, mut ids)| async move {
         ids.sort_unstable();
         ids.dedup();
         (row, client.live_stores(&ids).await)
     });
     join_all(answers).await
-}
-
-impl Live {
-    fn add(&mut self, answers: Vec<(RowId, Listed)>) {
-        for (node, listed) in answers {
-            match listed {
-                Ok(listed) => self.by_node.entry(node).or_default().extend(listed),
-                // Whoever is down lists nothing, and nobody waits for that.
-                Err(error) => self.is_complete &= matches!(error, FetchError::Connect { .. }),
-            }
-        }
-    }
 }

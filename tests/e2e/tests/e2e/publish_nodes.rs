@@ -41,6 +41,22 @@ async fn a_node_that_is_down_is_named_and_filled_by_watch_when_it_is_back() -> R
     Ok(())
 }
 
+/// What lives and is not listed would be billed twice.
+#[tokio::test]
+async fn nothing_is_signed_where_no_node_can_say_what_lives() -> Result<()> {
+    let world = World::healthy(Setup { nodes: 1, tokens: 1, ..Setup::default() }).await?;
+    let stores = node::store_hashes(&world.nodes[0]).await?;
+    let fault =
+        json!({"hash": null, "kind": "status", "status": 500, "path": "/api/v0/messages.json"});
+    world.nodes[0].fault(fault).await?;
+    world.publish(&[]).await?.refuses(&["can't list", "HTTP 500", "[aleph] nodes"])?;
+    assert_eq!(node::store_hashes(&world.nodes[0]).await?, stores);
+    world.nodes[0].fault(json!({"hash": null, "kind": "none"})).await?;
+    let published = world.publish(&[]).await?.gives(0)?;
+    assert_eq!(published["stores"], 0);
+    Ok(())
+}
+
 /// Nodes enough without it: `publish` is content, and what the node lacks is left to `watch`.
 #[tokio::test]
 async fn a_node_more_than_min_that_was_down_is_filled_as_well() -> Result<()> {

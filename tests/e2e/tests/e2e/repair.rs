@@ -88,6 +88,115 @@ async fn a_node_that_was_set_up_anew_gets_everything_with_the_old_stores() -> Re
     Ok(())
 }
 
+/// STOREs of the repair key that a node ever heard of.
+async fn ours(node: &DevNode) -> Result<Vec<Value>> {
+    let stores = node::stores(node).await?;
+    let ours = |store: &Value| store["sender"] == accounts::REPAIRER.address;
+    Ok(stores.into_iter().filter(ours).collect())
+}
+
+/// A node that says that it rejected what it was given may keep it, and let it count when it likes: another
+/// beside it would be billed, too.
+#[tokio::test]
+async fn one_nodes_word_that_our_store_was_rejected_costs_no_second_one() -> Result<()> {
+    let world = World::healthy(two()).await?;
+    without_stores(&world).await?;
+    world.once(&[]).await?.gives(0)?;
+    let first = ours(&world.nodes[0]).await?;
+    assert_eq!(first.len(), 2, "one a content");
+    let id = world.id(1, "image").await?;
+    for _ in 0..3 {
+        for store in &first {
+            let rejected = json!({"message": store, "status": "rejected"});
+            world.nodes[0].control("forge", &rejected).await?;
+        }
+        fs::remove_file(world.nodes[0].path(&id)).unwrap();
+        world.once(&[]).await?.gives(0)?;
+        assert_eq!(ours(&world.nodes[0]).await?.len(), 2, "a second bill");
+    }
+    let bill = &world.everhold.json(["repairs"]).await?["spent"]["recurring"];
+    assert_eq!(bill, &json!(8.985));
+    Ok(())
+}
+
+/// Somebody else's STORE may be refused for reasons of theirs.
+#[tokio::test]
+async fn another_store_that_lives_is_tried_before_one_is_signed() -> Result<()> {
+    let mut world = World::healthy(two()).await?;
+    without_stores(&world).await?;
+    world.once(&[]).await?.gives(0)?;
+    world.publish(&[]).await?.gives(0)?;
+    let stores = node::store_hashes(&world.nodes[0]).await?;
+    wipe(&mut world.nodes[1]).await?;
+    let path = "/api/v0/storage/add_file";
+    let refusal = json!({"hash": null, "kind": "status", "status": 402, "path": path, "times": 1});
+    world.nodes[1].fault(refusal).await?;
+    let status = world.once(&[]).await?.gives(0)?;
+    let repairs = repairs(&status);
+    let at_second = repairs.iter().filter(|one| one["node"] == json!(world.nodes[1].url()));
+    let told: Vec<_> =
+        at_second.map(|one| (text(&one["action"]), text(&one["state"]), &one["message"])).collect();
+    let failed = told.iter().filter(|(_, state, _)| *state == "failed").count();
+    assert_eq!(failed, 1, "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.iter().all(|(action, ..)| *action == "upload-with-store"), "{told:?}");
+    assert_eq!(node::store_hashes(&world.nodes[0]).await?, stores, "a new STORE");
+    assert_eq!(ours(&world.nodes[1]).await?.len() + 1, 2, "the other one was tried: {told:?}");
+    Ok(())
+}
+
+/// Nothing is signed where too many can't say whether one lives, and it is said who that is.
+#[tokio::test]
+async fn without_lists_no_store_is_signed_and_one_node_of_many_holds_nobody_up() -> Result<()> {
+    let lists =
+        json!({"hash": null, "kind": "status", "status": 500, "path": "/api/v0/messages.json"});
+    let world = World::healthy(two()).await?;
+    without_stores(&world).await?;
+    world.nodes[1].fault(lists.clone()).await?;
+    let status = world.once(&[]).await?.gives(3)?;
+    assert!(ours(&world.nodes[0]).await?.is_empty());
+    let told = repairs(&status);
+    let name = world.nodes[1].url().trim_start_matches("http://").to_owned();
+    assert!(!told.is_empty());
+    for repair in told {
+        let detail = text(&repair["detail"]);
+        assert!(detail.contains(&name) && detail.contains("can't list"), "{repair}");
+    }
+
+    let world = World::healthy(Setup { nodes: 4, tokens: 1, ..Setup::default() }).await?;
+    without_stores(&world).await?;
+    world.nodes[3].fault(lists).await?;
+    world.once(&[]).await?.gives(0)?;
+    assert_eq!(ours(&world.nodes[0]).await?.len(), 2, "one a content");
+    Ok(())
+}
+
+/// Anybody may publish STOREs of a file, as large as messages may be.
+#[tokio::test]
+async fn a_list_that_strangers_made_too_large_hides_no_store() -> Result<()> {
+    let world = World::healthy(two()).await?;
+    let (node, id) = (&world.nodes[0], world.id(1, "image").await?);
+    for number in 0..25 {
+        let content = json!({
+            "address": accounts::REPAIRER.address, "time": 1.0, "item_type": "storage",
+            "item_hash": id, "metadata": { "fat": "x".repeat(190_000), "number": number },
+        });
+        let content = content.to_string();
+        let message = json!({
+            "sender": accounts::REPAIRER.address, "chain": "ETH", "signature": "0x00",
+            "type": "STORE", "item_type": "inline", "item_content": content,
+            "item_hash": sha256(content.as_bytes()), "time": 1.0, "channel": "x",
+        });
+        node.control("forge", &json!({"message": message, "status": "processed"})).await?;
+    }
+    fs::remove_file(node.path(&id)).unwrap();
+    let status = world.once(&[]).await?.gives(0)?;
+    let repairs = items(&incidents(&status, &id)[0]["repairs"]);
+    let tried: Vec<_> = repairs.iter().map(|one| text(&one["action"])).collect();
+    assert_eq!(tried, ["upload"], "{repairs:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn without_a_key_it_is_said_what_is_lacking() -> Result<()> {
     let mut world = World::healthy(two()).await?;
