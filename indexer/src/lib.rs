@@ -31,6 +31,7 @@ pub mod repair;
 pub mod report;
 pub mod vault;
 pub mod watch;
+mod words;
 
 pub use everhold_content as content;
 

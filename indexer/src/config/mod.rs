@@ -24,7 +24,7 @@ pub use deny::DenyConfig;
 pub use duration::Span;
 pub use env::{DOCUMENTED as ENVIRONMENT, apply as apply_environment};
 pub use holders::{AlephConfig, IpfsConfig, NodeConfig, Payment, PinningConfig};
-pub use policy::{BudgetConfig, CapsConfig, History, ProbesConfig, RepairConfig, ReplicasConfig};
+pub use policy::{BudgetConfig, History, ProbesConfig, RepairConfig, ReplicasConfig};
 pub use read::ConfigError;
 pub use standard::Standard;
 pub use template::TEMPLATE;

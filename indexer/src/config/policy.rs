@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alloy::primitives::Address;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use super::Span;
 use crate::repair::{Budget, Caps, Credits};
@@ -137,17 +137,15 @@ pub struct BudgetConfig {
     /// Bytes sent in any hour.
     pub bytes: Option<u64>,
     /// Credits an hour that the STOREs signed in any hour may cost.
-    #[serde(deserialize_with = "credits")]
     pub credits: Option<Credits>,
     /// Credits an hour that all STOREs signed here may cost together.
-    #[serde(deserialize_with = "credits")]
     pub recurring: Option<Credits>,
     /// The same of each collection.
-    pub collection: CapsConfig,
+    pub collection: Caps,
     /// The same of each token.
-    pub token: CapsConfig,
+    pub token: Caps,
     /// The same of each owner, over all their tokens.
-    pub owner: CapsConfig,
+    pub owner: Caps,
 }
 
 impl BudgetConfig {
@@ -155,37 +153,6 @@ impl BudgetConfig {
     pub fn unspent(&self) -> Budget {
         let Self { actions, bytes, credits, recurring, .. } = *self;
         let all = Caps { actions, bytes, credits, recurring };
-        Budget::new(all, self.collection.caps(), self.token.caps(), self.owner.caps())
+        Budget::new(all, self.collection, self.token, self.owner)
     }
-}
-
-/// `[repair.budget.collection]`, `.token` and `.owner`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CapsConfig {
-    /// Actions in any hour.
-    pub actions: Option<u64>,
-    /// Bytes sent in any hour.
-    pub bytes: Option<u64>,
-    /// Credits an hour that the STOREs signed in any hour may cost.
-    #[serde(deserialize_with = "credits")]
-    pub credits: Option<Credits>,
-    /// Credits an hour that all STOREs signed here may cost together.
-    #[serde(deserialize_with = "credits")]
-    pub recurring: Option<Credits>,
-}
-
-impl CapsConfig {
-    /// The caps.
-    pub fn caps(&self) -> Caps {
-        let Self { actions, bytes, credits, recurring } = *self;
-        Caps { actions, bytes, credits, recurring }
-    }
-}
-
-/// An amount of credits: a number that is not below zero.
-fn credits<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
-    let number = f64::deserialize(from)?;
-    let amount = Credits::from_number(number);
-    amount.map(Some).ok_or_else(|| de::Error::custom(format!("{number} is no amount of credits")))
 }

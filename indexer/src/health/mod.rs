@@ -12,9 +12,9 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
+
+use crate::words::words;
 
 pub use independence::{Address, Holder, Independent, SEVERAL, independent, independent_and_held};
 pub use schedule::{Priority, Schedule};
@@ -54,37 +54,6 @@ pub enum Health {
     Degraded,
     /// No verified replica.
     Lost,
-}
-
-macro_rules! words {
-    ($type:ty { $($variant:ident = $word:literal),+ $(,)? }) => {
-        impl $type {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word for it.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(format!("`{text}` is none of {}", [$($word),+].join(", "))),
-                }
-            }
-        }
-    };
 }
 
 words!(ReplicaState {

@@ -144,6 +144,14 @@ pub enum LedgerError {
         /// Why.
         source: std::io::Error,
     },
+    /// SQLite's log, which is to be on the disk before something is sent.
+    #[error("can't bring the ledger's log to the disk ({}): {source}", path.display())]
+    Sync {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A value read from the database makes no sense.
     #[error("the ledger holds a value that makes no sense: {0}")]
     Corrupt(String),
@@ -156,8 +164,8 @@ pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pool: Pool,
-    /// Of SQLite: the file by which processes take turns; none of a database in memory.
-    lock: Option<PathBuf>,
+    /// Of SQLite: the database's file; none of a database in memory.
+    file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -291,10 +299,10 @@ impl Ledger {
     /// Opens the database and brings its tables up to date. An SQLite file is made if absent.
     pub async fn open(url: &str) -> Result<Self> {
         let failed = |source| LedgerError::Open { url: without_password(url), source };
-        let mut lock = None;
+        let mut file = None;
         let pool = if url.starts_with("sqlite:") {
             let pool = sqlite::open(url).await?;
-            lock = sqlite::lock_path(url);
+            file = sqlite::file(url);
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             // One connection by itself first: a pool says only that time ran out, not why.
@@ -308,7 +316,7 @@ impl Ledger {
         } else {
             return Err(LedgerError::UnknownEngine(without_password(url)));
         };
-        Ok(Self { pool, lock })
+        Ok(Self { pool, file })
     }
 
     /// As [`Ledger::open`], but makes no SQLite file.
@@ -352,6 +360,15 @@ impl Ledger {
             sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(pool).await?;
         }
         Ok(())
+    }
+
+    /// Has what was committed outlast a power cut. SQLite brings its log to the disk before it brings it into
+    /// its file, and not with each transaction (`synchronous = NORMAL`); PostgreSQL does so by itself.
+    pub async fn sync(&self) -> Result<()> {
+        match &self.file {
+            Some(file) => sqlite::sync_log(file).await,
+            None => Ok(()),
+        }
     }
 
     /// Closes the connections: what was written is on disk afterwards.

@@ -382,6 +382,15 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets up to `limit` repairs that were begun before a time, came to nothing and cost nothing that
+    /// lasts; gives how many. What was done, and what is paid for, stays.
+    pub async fn drop_failed_repairs(&mut self, before: Millis, limit: u32) -> Result<u64> {
+        let delete = "DELETE FROM repairs WHERE id IN (SELECT id FROM repairs
+            WHERE started_at < $1 AND state = 'failed' AND credits = 0
+            ORDER BY started_at LIMIT $2)";
+        Ok(execute!(self, delete, before, i64::from(limit))?)
+    }
+
     /// Makes the replicas of these pairs of content and node due, at the time beside each.
     pub async fn probe_again(&mut self, pairs: &[(RowId, RowId, Millis)]) -> Result<()> {
         self.among_others().await?;

@@ -1,6 +1,10 @@
 //! Opening an SQLite file.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions, Connection,
@@ -39,15 +43,33 @@ pub(super) fn options(url: &str) -> Result<(SqliteConnectOptions, Duration), sql
     Ok((SqliteConnectOptions::from_str(&url)?, patience))
 }
 
-/// The file beside the database by which processes take turns; `None` of one in memory.
-pub(super) fn lock_path(url: &str) -> Option<PathBuf> {
-    let (options, _) = options(url).ok()?;
-    let mut name = options.get_filename().file_name()?.to_owned();
+/// The file of a database, by the name that all who open it have for it, whatever links lead there; `None`
+/// of one in memory.
+pub(super) fn file(url: &str) -> Option<PathBuf> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return None;
     }
-    name.push(".repair-lock");
-    Some(options.get_filename().with_file_name(name))
+    let (options, _) = options(url).ok()?;
+    let file = options.get_filename();
+    Some(file.canonicalize().unwrap_or_else(|_| file.to_owned()))
+}
+
+/// A file beside a database, of its name and this.
+pub(super) fn beside(file: &Path, more: &str) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(more);
+    file.with_file_name(name)
+}
+
+/// Has what a database's log holds outlast a power cut.
+pub(super) async fn sync_log(file: &Path) -> Result<()> {
+    let path = beside(file, "-wal");
+    match tokio::fs::File::open(&path).await {
+        Ok(log) => log.sync_all().await.map_err(|source| LedgerError::Sync { path, source }),
+        // All of it is in the database by now.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(LedgerError::Sync { path, source }),
+    }
 }
 
 pub(super) async fn open(url: &str) -> Result<sqlx::SqlitePool> {
@@ -108,8 +130,9 @@ mod tests {
         assert_eq!((both.get_filename().to_str(), patience_of_both.as_millis()), (Some("a.db"), 0));
         let refused = patience("sqlite://a.db?busy_timeout=long").unwrap_err().to_string();
         assert!(refused.contains("milliseconds, not `long`"), "{refused}");
-        assert_eq!(lock_path("sqlite:///x/a.db").unwrap().to_str(), Some("/x/a.db.repair-lock"));
-        assert_eq!(lock_path("sqlite::memory:"), None);
+        assert_eq!(file("sqlite:///x/a.db").as_deref(), Some(Path::new("/x/a.db")));
+        assert_eq!(beside(Path::new("/x/a.db"), "-wal"), Path::new("/x/a.db-wal"));
+        assert_eq!(file("sqlite::memory:"), None);
         assert!(patience("sqlite://a.db?busy=1").is_err(), "others are still refused");
     }
 }

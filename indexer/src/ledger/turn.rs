@@ -12,8 +12,10 @@ use std::{
 
 use sqlx::{Connection, PgConnection};
 
-use super::{Ledger, LedgerError, Pool, Result};
+use super::{Ledger, LedgerError, Pool, Result, sqlite::beside};
 
+/// What the file beside a database is called on which a lock is held.
+const LOCK: &str = ".repair-lock";
 /// The key of PostgreSQL's lock: `everhrep` in ASCII.
 const REPAIRS: i64 = i64::from_be_bytes(*b"everhrep");
 /// Between looks at whether another has finished.
@@ -52,9 +54,9 @@ impl Ledger {
     /// Takes the turn, unless another process has it.
     pub async fn try_to_repair(&self) -> Result<Option<Turn>> {
         let held = match &self.pool {
-            Pool::Sqlite(_) => match &self.lock {
+            Pool::Sqlite(_) => match &self.file {
                 None => Some(Held::Alone),
-                Some(path) => lock_file(path.clone())?.map(Held::File),
+                Some(file) => lock_file(beside(file, LOCK))?.map(Held::File),
             },
             Pool::Postgres(pool) => {
                 let mut connection = pool.acquire().await?.detach();

@@ -3,11 +3,14 @@
 use std::{collections::HashMap, fmt};
 
 use alloy::primitives::{Address, U256};
+use serde::Deserialize;
 
 use super::{Cost, Credits};
 
-/// The most that may be spent; `None`: as much as one likes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The most that may be spent; `None`: as much as one likes. As settings give it:
+/// `[repair.budget.collection]`, `.token` and `.owner`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Caps {
     /// Actions in any hour.
     pub actions: Option<u64>,

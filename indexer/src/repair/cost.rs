@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, de};
+
 /// However small a file is, its STORE is billed as one of so many bytes (aleph.im, pricing of
 /// storage: 25 MiB).
 pub const LEAST_BILLED: u64 = 25 << 20;
@@ -30,6 +32,15 @@ impl Credits {
     /// As a number, for JSON.
     pub fn as_number(self) -> f64 {
         self.0 as f64 / 10_000.0
+    }
+}
+
+/// From a number that is not below zero, as settings give it.
+impl<'de> Deserialize<'de> for Credits {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let number = f64::deserialize(from)?;
+        let refused = || de::Error::custom(format!("{number} is no amount of credits"));
+        Self::from_number(number).ok_or_else(refused)
     }
 }
 

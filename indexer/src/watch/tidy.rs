@@ -25,7 +25,8 @@ impl Watch {
         let before = ledger::now().saturating_sub(self.settings.evidence);
         loop {
             let mut tx = self.ledger.write().await?;
-            let dropped = tx.drop_evidence(before, AT_ONCE).await?;
+            let mut dropped = tx.drop_evidence(before, AT_ONCE).await?;
+            dropped += tx.drop_failed_repairs(before, AT_ONCE).await?;
             tx.commit().await?;
             if dropped == 0 {
                 return Ok(());

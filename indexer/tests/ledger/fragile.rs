@@ -1,7 +1,7 @@
 //! A database that ends a transaction by itself.
 
 use alloy::primitives::B256;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::support::database::{Database, Engine};
 
@@ -32,4 +32,26 @@ async fn connections_are_as_good_as_new_after_sqlite_ended_their_transactions() 
         tx.check_genesis(chain, B256::repeat_byte(1)).await.unwrap_err();
     }
     ledger.close().await;
+}
+
+/// PostgreSQL lets go of what a connection held when it is cut; another process may have the turn then.
+#[tokio::test]
+async fn a_turn_whose_connection_was_cut_is_lost_and_that_is_seen() {
+    let db = Database::fresh(Engine::Postgres).await;
+    let (one, other) = (db.open().await, db.open().await);
+    let mut turn = one.try_to_repair().await.unwrap().unwrap();
+    turn.must_be_held().await.unwrap();
+    let mut direct = PgConnection::connect(&db.url).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(l.pid) FROM pg_locks l
+               JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+               WHERE l.locktype = 'advisory' AND l.pid <> pg_backend_pid()";
+    let cut: Vec<(bool,)> = sqlx::query_as(cut).fetch_all(&mut direct).await.unwrap();
+    assert_eq!(cut, [(true,)], "one lock, and who held it");
+    let theirs = tokio::time::timeout(std::time::Duration::from_secs(10), other.wait_to_repair());
+    let theirs = theirs.await.unwrap().unwrap();
+    turn.must_be_held().await.unwrap_err();
+    drop(turn);
+    assert!(one.try_to_repair().await.unwrap().is_none(), "it is theirs");
+    drop(theirs);
+    one.try_to_repair().await.unwrap().unwrap();
 }

@@ -33,6 +33,7 @@ on_both_engines!(
     what_was_sent_by_a_clock_that_was_ahead_is_proved,
     a_message_that_was_rejected_later_was_refused,
     counts_how_often_nothing_could_be_tried,
+    forgets_in_the_end_what_came_to_nothing,
 );
 
 const LONGEST: LongestWaits = LongestWaits {
@@ -513,4 +514,24 @@ async fn counts_how_often_nothing_could_be_tried(db: Database) {
     assert_eq!(times().await, [3]);
     it.undone(0, None, "no source", 9).await;
     assert_eq!(times().await, [3, 1], "that is something else");
+}
+
+async fn forgets_in_the_end_what_came_to_nothing(db: Database) {
+    let it = setting(&db).await;
+    it.undone(0, None, "no key", 1).await;
+    it.undone(1, None, "no key", 5).await;
+    let free = NewRepair { cost: Cost::default(), ..it.at(0, Action::Upload) };
+    let free = it.plan_one(free, 2).await.unwrap();
+    it.failed(free, 3).await;
+    let billed = it.plan(0, 3).await.unwrap();
+    it.failed(billed, 3).await;
+    let done = it.plan(0, 4).await.unwrap();
+    it.see(0, Verified, 5).await;
+    let mut tx = it.story.ledger.write().await.unwrap();
+    assert_eq!(tx.drop_failed_repairs(NOW + 5, 1).await.unwrap(), 1);
+    assert_eq!(tx.drop_failed_repairs(NOW + 5, 9).await.unwrap(), 1);
+    assert_eq!(tx.drop_failed_repairs(NOW + 5, 9).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    let left: Vec<_> = it.all().await.iter().map(|one| one.id).collect();
+    assert!(left.len() == 3 && left.contains(&billed) && left.contains(&done), "{left:?}");
 }

@@ -266,7 +266,7 @@ impl Watch {
         tx.commit().await?;
         if !admitted.new.is_empty() {
             // A power cut, too, must leave what is about to be billed.
-            self.ledger.checkpoint().await?;
+            self.ledger.sync().await?;
         }
         crash::point("repair.planned");
         let mut rows = rows.into_iter();
