@@ -15,6 +15,9 @@ use crate::{
     watch::{Watch, WatchError},
 };
 
+/// Where so many STOREs of our own may live that are of no use, none is signed beside them: nodes that only
+/// say so must not run up bills.
+const MOST_IN_DOUBT: usize = 2;
 /// Tokens that are looked at for whom a content is.
 const MOST_PAYERS: u32 = 20;
 /// The same, where none of those has anything left.
@@ -128,6 +131,7 @@ impl Watch {
                 cost.credits = own.credits;
                 target.message = Some(own.message.clone());
             } else if target.action == Action::NewStore {
+                admitted.doubt(&target);
                 continue;
             }
             // A STORE that is signed now is not what was planned before.
@@ -217,8 +221,14 @@ impl Watch {
         target: &Target,
         kept: Vec<KeptMessage>,
     ) -> Result<Option<OwnStore>, WatchError> {
-        if let Some((message, _)) = self.usable(kept).await? {
-            return Ok(Some(OwnStore { message, credits: Credits::default(), is_new: false }));
+        let in_doubt = match self.usable(kept).await? {
+            Ok(message) => {
+                return Ok(Some(OwnStore { message, credits: Credits::default(), is_new: false }));
+            }
+            Err(in_doubt) => in_doubt,
+        };
+        if in_doubt >= MOST_IN_DOUBT {
+            return Ok(None);
         }
         let Some(message) = self.signed_store(&target.wanted.id).await? else { return Ok(None) };
         let bytes = target.wanted.known.size.unwrap_or(0);
@@ -317,6 +327,16 @@ impl Step {
 }
 
 impl Admitted {
+    /// None is signed, since others may live.
+    fn doubt(&mut self, target: &Target) {
+        let (content, node) = target.replica();
+        let detail = format!(
+            "{MOST_IN_DOUBT} STOREs of it that were signed here are not known to have ended \
+             everywhere: none is signed beside them"
+        );
+        self.waiting.push(Undone { content, node, action: None, detail });
+    }
+
     fn refuse(&mut self, target: &Target, refusal: Refusal) {
         let (content, node) = target.replica();
         // For what is above a share by itself, no time will come.

@@ -44,11 +44,6 @@ impl Everywhere {
         self.said.iter().any(Option::is_some)
     }
 
-    /// Whether some node that could say has not.
-    fn is_unknown_somewhere(&self) -> bool {
-        self.said.iter().any(Option::is_none)
-    }
-
     /// Whether it is in force somewhere, or on its way. One node's word that it has ended counts for nothing
     /// where another says that it lives.
     fn is_of_use(&self) -> bool {
@@ -73,15 +68,14 @@ impl Everywhere {
     /// What is to be made of a STORE of our own that stands so; `fits`: it says what one that is signed now
     /// would.
     pub(super) fn use_of(&self, fits: bool) -> Use {
+        let all_know = self.said.iter().all(Option::is_some);
         match () {
             () if self.is_of_use() => Use::Good,
-            // Nobody has heard of it, or all have refused it: it is sent, or sent again. Another would be
+            // Nobody has heard of it, or all who have refused it: it is sent, or sent again. Another would be
             // refused for the same, and both be billed once there is enough to pay.
             () if fits && (!self.is_known() || self.is_only_rejected()) => Use::Good,
-            // One node's word is not taken for everybody's.
-            () if self.is_known() && self.is_unknown_somewhere() => Use::Untold,
-            () if self.is_over() => Use::Over,
-            // A node that is down may have it in force: it is told when it is back.
+            // Who says that they never heard of it may keep it, and let it count when they like.
+            () if all_know && self.is_over() => Use::Over,
             () => Use::None,
         }
     }
@@ -92,8 +86,6 @@ impl Everywhere {
 pub(super) enum Use {
     /// It is sent.
     Good,
-    /// Some say that it has ended, and others have not heard of it: they are to be told, and asked again.
-    Untold,
     /// It has ended everywhere.
     Over,
     /// It is not sent, and may live somewhere.
@@ -177,7 +169,7 @@ impl Watch {
     }
 
     /// Tells a STORE to nodes that do not know it: it is billed once, wherever it is.
-    pub(super) async fn make_known(&self, kept: &KeptMessage) {
+    async fn make_known(&self, kept: &KeptMessage) {
         let Ok(message) = serde_json::from_str::<Message>(&kept.envelope) else { return };
         for (_, client) in self.aleph_clients() {
             if let Ok(None) = client.store_status(&kept.item_hash).await {
@@ -274,7 +266,7 @@ mod tests {
                     prop_assert!(!stands.has_silent && !stands.said.is_empty());
                     prop_assert!(known.iter().all(|at| at.is_final() || *at == StoreStatus::Rejected));
                     // One node alone ends nothing that others have not heard of.
-                    prop_assert!(known.is_empty() || known.len() == stands.said.len());
+                    prop_assert_eq!(known.len(), stands.said.len());
                     // Another one like it would only be refused as well.
                     prop_assert!(!fits || known.iter().any(|at| at.is_final()));
                 }
@@ -283,7 +275,6 @@ mod tests {
                     let is_sent_again = known.iter().all(|at| *at == StoreStatus::Rejected);
                     prop_assert!(known.iter().any(lives) || (fits && is_sent_again));
                 }
-                Use::Untold => prop_assert!(!known.is_empty() && known.len() < stands.said.len()),
                 Use::None => {}
             }
         }

@@ -164,22 +164,24 @@ impl Watch {
         clients
     }
 
-    /// Of the STOREs kept for a content in our own name, the newest that is good for something.
+    /// Of the STOREs kept for a content in our own name, the newest that is good for something; else how many
+    /// of the others may live.
     pub(super) async fn usable(
         &self,
         kept: Vec<KeptMessage>,
-    ) -> Result<Option<(Message, KeptMessage)>, WatchError> {
-        let mut ended = Vec::new();
+    ) -> Result<Result<Message, usize>, WatchError> {
+        let (mut ended, mut in_doubt) = (Vec::new(), 0);
         let mut found = None;
         for one in kept {
             let Ok(message) = serde_json::from_str::<Message>(&one.envelope) else { continue };
-            match self.use_of(&one, &message).await {
+            let fits = message.terms() == Some(self.terms());
+            match self.stands(&one.item_hash).await.use_of(fits) {
                 Use::Good => {
-                    found = Some((message, one));
+                    found = Some(message);
                     break;
                 }
                 Use::Over => ended.push(one.item_hash),
-                Use::Untold | Use::None => {}
+                Use::None => in_doubt += 1,
             }
         }
         if !ended.is_empty() && !self.settings.dry_run {
@@ -188,18 +190,7 @@ impl Watch {
             tx.commit().await?;
             crash::point("store.ended");
         }
-        Ok(found)
-    }
-
-    /// What a STORE of our own is good for; who has not heard of it is told where that decides.
-    async fn use_of(&self, kept: &KeptMessage, message: &Message) -> Use {
-        let fits = message.terms() == Some(self.terms());
-        let found = self.stands(&kept.item_hash).await.use_of(fits);
-        if found != Use::Untold || self.settings.dry_run {
-            return found;
-        }
-        self.make_known(kept).await;
-        self.stands(&kept.item_hash).await.use_of(fits)
+        Ok(found.ok_or(in_doubt))
     }
 
     /// Who is to pay for a STORE that is signed now, and how.

@@ -119,6 +119,35 @@ async fn one_nodes_word_that_our_store_was_rejected_costs_no_second_one() -> Res
     Ok(())
 }
 
+/// Nor that it has ended, more than once; and what may live still is counted.
+#[tokio::test]
+async fn one_nodes_word_that_our_stores_have_ended_is_not_paid_for_again_and_again() -> Result<()> {
+    let world = World::healthy(two()).await?;
+    without_stores(&world).await?;
+    world.once(&[]).await?.gives(0)?;
+    let id = world.id(1, "image").await?;
+    for _ in 0..4 {
+        for store in ours(&world.nodes[0]).await? {
+            let removed = json!({"message": store, "status": "removed"});
+            world.nodes[0].control("forge", &removed).await?;
+        }
+        let _ = fs::remove_file(world.nodes[0].path(&id));
+        world.once(&[]).await?;
+    }
+    let of_it = ours(&world.nodes[0]).await?;
+    let of_it = of_it.iter().filter(|store| store["content"]["item_hash"] == json!(id));
+    assert_eq!(of_it.count(), 2, "a third bill");
+    let said = world.everhold.json(["repairs"]).await?;
+    assert!(said["spent"]["recurring"].as_f64().unwrap() > 13.0, "{}", said["spent"]);
+    let told = items(&said["repairs"]);
+    let doubted = |one: &&Value| text(&one["detail"]).contains("not known to have ended");
+    assert!(
+        told.iter().filter(|one| one["detail"].is_string()).any(|one| doubted(&one)),
+        "{told:?}"
+    );
+    Ok(())
+}
+
 /// Somebody else's STORE may be refused for reasons of theirs.
 #[tokio::test]
 async fn another_store_that_lives_is_tried_before_one_is_signed() -> Result<()> {

@@ -191,6 +191,10 @@ async fn a_store_that_has_ended_is_replaced_by_one_wherever_that_is_killed() -> 
     world.once(&[]).await?.gives(0)?;
     let before = node::store_hashes(&world.nodes[0]).await?;
     without_stores(&world).await?;
+    for store in node::stores(&world.nodes[0]).await? {
+        let everywhere = json!({"message": store, "status": "removed"});
+        world.nodes[1].control("forge", &everywhere).await?;
+    }
     die_at(&world, "store.ended").await?;
     world.once(&[]).await?.gives(0)?;
     let after = node::store_hashes(&world.nodes[0]).await?;
