@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 
-const SPAN: Span = Span { since: 1_000, now: 61_000 };
+const SPAN: Span = Span { since: 1_000, now: 61_000, lasts: LASTS };
 
 /// A sink of each kind that speaks HTTP, with its secrets in files.
 fn every_sink() -> Vec<Sink> {

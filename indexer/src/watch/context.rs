@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
-    alert::Rests,
+    alert::{Repeats, Rests},
     budget::ticks,
     chain::{Followed, is_of_the_chain},
     collections::Found,
@@ -202,6 +202,8 @@ pub struct Watch {
     pub(super) told_sinks: Mutex<HashMap<String, String>>,
     /// Sinks that are left alone.
     pub(super) rests: Rests,
+    /// What sinks that forget were told again.
+    pub(super) repeats: Repeats,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
     /// What was said already of a dry run.
@@ -305,6 +307,7 @@ impl Watch {
             discovery,
             strangers,
             resolver,
+            repeats: Repeats::new(&sinks),
             sinks,
             telling,
             repairer,
