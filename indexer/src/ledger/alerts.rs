@@ -297,11 +297,20 @@ impl Tx {
     /// How many alerts wait for a sink, and when the next can be tried; those that a silence holds back
     /// aside.
     pub async fn waiting_alerts(&mut self, sink: &str) -> Result<(i64, Option<Millis>)> {
-        let select = "SELECT COUNT(*), MIN(CASE WHEN NOT EXISTS (
+        let count = "SELECT COUNT(*) FROM alerts
+                     WHERE sink = $1 AND due_at IS NOT NULL AND withheld = 0";
+        let (count,) = fetch!(fetch_one, self, (i64,), count, sink)?;
+        Ok((count, self.next_alert(sink).await?))
+    }
+
+    /// When the next of a sink's alerts can be tried, a silence aside.
+    pub async fn next_alert(&mut self, sink: &str) -> Result<Option<Millis>> {
+        let select = "SELECT a.due_at FROM alerts a
+             WHERE a.sink = $1 AND a.due_at IS NOT NULL AND a.withheld = 0 AND NOT EXISTS (
                 SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
-                  AND b.seq < a.seq AND b.due_at IS NOT NULL) THEN a.due_at END)
-             FROM alerts a WHERE a.sink = $1 AND a.due_at IS NOT NULL AND a.withheld = 0";
-        Ok(fetch!(fetch_one, self, (i64, Option<i64>), select, sink)?)
+                  AND b.seq < a.seq AND b.due_at IS NOT NULL)
+             ORDER BY a.due_at LIMIT 1";
+        Ok(fetch!(fetch_optional, self, (i64,), select, sink)?.map(|(due,)| due))
     }
 
     /// Makes a sink's alerts due at once that wait: those that a process took and did not bring back, too,

@@ -92,7 +92,7 @@ impl Watch {
         let mut delivered = 0;
         loop {
             delivered += self.deliver_due(sink, Some(end)).await?;
-            let (_, next) = self.ledger.read().await?.waiting_alerts(sink.key()).await?;
+            let next = self.ledger.read().await?.next_alert(sink.key()).await?;
             let Some(next) = next else { return Ok(delivered) };
             let due = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
             let rest = self.rests.left(sink.key(), Instant::now()).unwrap_or_default();
