@@ -62,7 +62,7 @@ impl Sink {
     }
 
     /// Strikes out what is secret; only then is it cut, which could leave the half of one.
-    fn fit(&self, refused: Refused) -> Refused {
+    pub(super) fn fit(&self, refused: Refused) -> Refused {
         let secrets = self.secrets();
         let fit = |text: &str| shown(without(text, &secrets).as_bytes());
         Refused { said: fit(&refused.said), gist: fit(&refused.gist), ..refused }

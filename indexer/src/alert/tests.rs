@@ -236,6 +236,21 @@ fn nothing_shown_of_a_sink_is_secret() {
     }
 }
 
+/// Else its first half would be left.
+#[test]
+fn a_secret_is_struck_out_before_what_a_service_says_is_cut() {
+    let slack = sink("slack");
+    for before in 260..310 {
+        let said = format!("{} secretsecret {}", "x".repeat(before), "y".repeat(300));
+        let gist = said.clone();
+        let refused = Refused { said, gist, todo: None, retry: Retry::Soon, this_alone: false };
+        let refused = slack.fit(refused);
+        for text in [&refused.said, &refused.gist] {
+            assert!(!text.contains("se") && text.chars().count() <= 300, "{text}");
+        }
+    }
+}
+
 fn keys(text: &str) -> Vec<(String, Vec<String>)> {
     let config = Config::parse(Path::new("x"), text).unwrap();
     let sinks = sinks(&config).unwrap();

@@ -86,25 +86,26 @@ pub(super) fn unlinked(text: &str) -> String {
     free.replace("://", "[:]//")
 }
 
-/// What is shorter is a word, which would be struck out of everything.
-const SECRET: usize = 8;
-
-/// What of a URL may be secret, the longest first: who one is there, each part of its path and of its query,
-/// and what these are together. As it is written, and as it is meant.
+/// What of a URL may be secret, the longest first: who one is there, the values of its query, each part of its
+/// path, and what these are together. As it is written, and as it is meant. What is short is a word, which
+/// would be struck out of everything.
 pub(super) fn secrets_of(url: &Url) -> Vec<String> {
     let (path, query) = (url.path().trim_matches('/'), url.query().unwrap_or_default());
-    let mut parts = vec![url.username(), url.password().unwrap_or_default(), path, query];
-    parts.extend(path.split('/'));
-    parts.extend(query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value));
-    parts.extend(query.split('&'));
-    let meant = |part: &&str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-    let mut secrets: Vec<_> = parts.iter().map(meant).collect();
-    secrets.extend(parts.iter().map(|part| (*part).to_owned()));
-    secrets.retain(|part| part.len() >= SECRET);
+    let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    let names = [url.username(), url.password().unwrap_or_default()].into_iter();
+    let mut secrets: Vec<_> = both_ways(names.chain(values)).filter(|one| one.len() >= 4).collect();
+    let parts = path.split('/').chain(query.split('&')).chain([path, query]);
+    secrets.extend(both_ways(parts).filter(|one| one.len() >= 8));
     // A part of one that was struck out would leave the rest of it.
     secrets.sort_by_key(|part| std::cmp::Reverse(part.len()));
     secrets.dedup();
     secrets
+}
+
+/// Parts of a URL as they are written, and without percent encoding.
+fn both_ways<'a>(parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+    parts.flat_map(move |part| [part.to_owned(), decoded(part)])
 }
 
 /// Strikes secrets out.
@@ -155,13 +156,13 @@ mod tests {
     #[test]
     fn secrets_are_struck_out() {
         let url = Url::parse(
-            "https://somebody:long%2Fpassword@h/services/T0000001/B0/hush%20hush?k=verysecret&other=z",
+            "https://somebody:long%2Fpassword@h/services/T0000001/B0/hush%20hush?k=verysecret&key=k3y4&o=z",
         )
         .unwrap();
-        let said = "no B0/hush%20hush at /services/T0000001/B0/hush%20hush?k=verysecret&other=z for somebody, \
-                    `hush hush`, T0000001 or verysecret by long/password, which is long%2Fpassword";
+        let said = "no B0/hush%20hush at /services/T0000001/B0/hush%20hush?k=verysecret&key=k3y4&o=z for somebody, \
+                    `hush hush`, T0000001, k3y4 or verysecret by long/password, which is long%2Fpassword";
         let struck = without(said, &secrets_of(&url));
-        for secret in ["hush", "verysecret", "password", "somebody", "T0000001"] {
+        for secret in ["hush", "verysecret", "password", "somebody", "T0000001", "k3y4"] {
             assert!(!struck.contains(secret), "{secret}: {struck}");
         }
         assert!(struck.contains("no B0/"), "short words stay: {struck}");

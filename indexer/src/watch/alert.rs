@@ -137,7 +137,7 @@ impl Watch {
         let lasts = if end.is_some() { self.lasts_after_a_round() } else { LASTS };
         for alert in alerts {
             // What is told again was read before this one: it must not come after it.
-            let _turn = self.without_repeats(sink).await;
+            let mut turn = self.without_repeats(sink).await;
             let now = ledger::now();
             let is_late = now + MARGIN > lease || is_over(end);
             if let Some(until) = put_off.or(is_late.then_some(now)) {
@@ -155,6 +155,9 @@ impl Watch {
                 Ok(_) => {
                     delivered += 1;
                     self.rests.took(sink.key());
+                    if let Some(turn) = &mut turn {
+                        turn.took(&alert.incident);
+                    }
                 }
                 Err(refused) if refused.this_alone => {}
                 Err(refused) => {

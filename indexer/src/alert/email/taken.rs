@@ -103,7 +103,7 @@ mod tests {
         let busy = || vec![unserved("b", 451)];
         for _ in 1..TRIES {
             assert_eq!(taken.note("x", lacking(), busy()), Came::Again(busy()));
-            assert_eq!(lacking(), [b.clone()]);
+            assert_eq!(lacking(), std::slice::from_ref(&b));
             assert_eq!(taken.lacking("y", both().iter()).len(), 2);
         }
         assert_eq!(

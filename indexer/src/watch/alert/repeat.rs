@@ -27,6 +27,16 @@ const SKEW: Millis = 10 * 60 * 1000;
 #[derive(Debug)]
 pub(in super::super) struct Repeats(HashMap<String, Mutex<Said>>);
 
+/// A turn to tell a sink something.
+pub(super) struct Turn<'a>(MutexGuard<'a, Said>);
+
+impl Turn<'_> {
+    /// It took an alert of an incident, after what it was told again.
+    pub(super) fn took(&mut self, incident: &str) {
+        self.0.alerts.remove(incident);
+    }
+}
+
 /// What a sink was told again last.
 #[derive(Debug, Default)]
 struct Said {
@@ -43,14 +53,14 @@ impl Repeats {
     }
 
     /// A turn, if a sink forgets.
-    async fn turn(&self, sink: &Sink) -> Option<MutexGuard<'_, Said>> {
-        Some(self.0.get(sink.key())?.lock().await)
+    async fn turn(&self, sink: &Sink) -> Option<Turn<'_>> {
+        Some(Turn(self.0.get(sink.key())?.lock().await))
     }
 }
 
 impl Watch {
     /// Until this is given up, nothing is told again to a sink.
-    pub(super) async fn without_repeats(&self, sink: &Sink) -> Option<impl Sized + '_> {
+    pub(super) async fn without_repeats(&self, sink: &Sink) -> Option<Turn<'_>> {
         self.repeats.turn(sink).await
     }
 
@@ -61,12 +71,14 @@ impl Watch {
         lasts: Millis,
     ) -> Result<(), WatchError> {
         for sink in &self.sinks {
-            let Some(mut said) = self.repeats.turn(sink).await else { continue };
+            let Some(Turn(mut said)) = self.repeats.turn(sink).await else { continue };
             if self.rests.left(sink.key(), Instant::now()).is_some() {
                 continue;
             }
-            // Where one was on its way as it was looked for after the last time.
-            self.correct(sink, &mut said, lasts).await?;
+            // One may have been on its way when it was looked for after the last time.
+            if !self.correct(sink, &mut said, lasts).await? {
+                continue;
+            }
             let now = ledger::now();
             let mut going_on = self.going_on(sink, now).await?;
             going_on.retain(|one| one.delivered_at < untold_since);
@@ -102,10 +114,15 @@ impl Watch {
     }
 
     /// Sends the newest of what was told again, and is otherwise by now: others may have told it between our
-    /// look at the ledger and our request, which then came last.
-    async fn correct(&self, sink: &Sink, said: &mut Said, lasts: Millis) -> Result<(), WatchError> {
+    /// look at the ledger and our request, which then came last. Gives whether that was taken.
+    async fn correct(
+        &self,
+        sink: &Sink,
+        said: &mut Said,
+        lasts: Millis,
+    ) -> Result<bool, WatchError> {
         if said.alerts.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let since = said.at.saturating_sub(SKEW);
         let taken = self.ledger.read().await?.taken_since(sink.key(), since).await?;
@@ -121,11 +138,11 @@ impl Watch {
                 Ok(_) => said.alerts.insert(incident, seq),
                 Err(refused) => {
                     self.warn_of(sink, &refused);
-                    return Ok(());
+                    return Ok(false);
                 }
             };
         }
-        Ok(())
+        Ok(true)
     }
 
     fn warn_of(&self, sink: &Sink, refused: &Refused) {
