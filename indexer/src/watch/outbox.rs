@@ -59,11 +59,12 @@ pub(super) async fn enqueue(
     };
     let worst = tx.weigh_incident(&incident.id, is_now).await?;
     let severity = if transition == Transition::Recovered { worst } else { is_now };
+    let silent = silent_until(&tx.silences(now).await?, incident);
     // Whoever looks after it need not be told that it is as bad as before.
-    if incident.care.ack.is_some() && transition == Transition::Changed {
+    let is_known = incident.care.ack.is_some() && transition == Transition::Changed;
+    if is_known && silent.is_none() {
         return Ok(());
     }
-    let silent = silent_until(&tx.silences(now).await?, incident);
     let held = Held::of(tx, incident, transition, silent.is_some()).await?;
     let repairs = match incident.subject.content() {
         Some((row, _)) => tx.repairs_since(row, incident.opened_at).await?,
@@ -71,6 +72,9 @@ pub(super) async fn enqueue(
     };
     words::complete(&mut body, incident, (transition, severity), &repairs, telling.api.as_ref());
     for (sink, filter) in &telling.sinks {
+        if is_known && held.is_told(sink) {
+            continue;
+        }
         let about = (kind, incident.collection);
         let Some(told_as) = filter.tells(about, severity, held.is_told(sink), transition) else {
             held.drop(tx, sink).await?;

@@ -189,6 +189,28 @@ async fn what_nobody_was_told_of_is_told_at_the_end_of_a_silence_though_somebody
 }
 
 #[tokio::test]
+async fn what_is_told_at_the_end_of_a_silence_is_how_it_is_then() -> Result<()> {
+    let (world, services) = told().await?;
+    silence(&world, true).await?;
+    let bytes = lose(&world, 0).await?;
+    world.once(&["--no-repair"]).await?.gives(3)?;
+    let id = text(&open(&world).await?["id"]).to_owned();
+    world.everhold.run(["incident", "ack", &id, "--reason", "on it"]).await?.gives(0)?;
+    // As bad as before, on the other node: whoever knows of it need not be told, but nobody does.
+    bring_back(&world, 0, &bytes).await?;
+    lose(&world, 1).await?;
+    world.once(&["--no-repair"]).await?.gives(3)?;
+    silence(&world, false).await?;
+    world.once(&["--no-repair"]).await?.gives(3)?;
+    assert_eq!(events(&services), ["incident.opened", "incident.acknowledged"]);
+    let opened = &services.posted("/hook")[0].body;
+    let missing = |node: usize| format!("{} missing", world.nodes[node].url());
+    let message = text(&opened["message"]);
+    assert!(message.contains(&missing(1)) && !message.contains(&missing(0)), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn where_all_was_in_vain_is_told_at_the_end_of_a_silence() -> Result<()> {
     let (world, services) = told().await?;
     // The account that can't pay has an incident of its own.
