@@ -20,9 +20,9 @@ pub(super) const ADVICE: Advice = Advice {
 
 /// How often what goes on is sent again.
 pub const REPEAT: Duration = Duration::from_secs(60);
-/// What was last sent so long ago, in milliseconds, counts as resolved: a few times as long as
-/// [`REPEAT`], so that a short outage resolves nothing.
-const LASTS: Millis = 5 * 60 * 1000;
+/// What was last sent so long ago, in milliseconds, counts as resolved where it is sent again and again: a
+/// few times as long as [`REPEAT`], so that a short outage resolves nothing.
+pub const LASTS: Millis = 5 * 60 * 1000;
 
 /// The time of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Span {
     pub since: Millis,
     /// Now.
     pub now: Millis,
+    /// For how long, in milliseconds, it is to be believed to go on unless it is told again.
+    pub lasts: Millis,
 }
 
 /// An Alertmanager.
@@ -51,7 +53,7 @@ impl Alertmanager {
     }
 
     pub(super) fn request(&self, notice: &Notice, span: Span) -> Post {
-        let ends = |over: bool| if over { span.now } else { span.now.saturating_add(LASTS) };
+        let ends = |over: bool| if over { span.now } else { span.now.saturating_add(span.lasts) };
         let mut alerts = vec![alert(notice, notice.severity(), span.since, ends(notice.is_over()))];
         if notice.event != "incident.opened" {
             let others = Severity::ALL.iter().filter(|other| **other != notice.severity());
@@ -63,7 +65,7 @@ impl Alertmanager {
     /// Sends what goes on again.
     pub(super) fn repeat(&self, going_on: &[(Notice, Span)]) -> Post {
         let alerts = going_on.iter().map(|(notice, span)| {
-            alert(notice, notice.severity(), span.since, span.now.saturating_add(LASTS))
+            alert(notice, notice.severity(), span.since, span.now.saturating_add(span.lasts))
         });
         self.post(alerts.collect())
     }

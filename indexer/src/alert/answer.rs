@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everhold_net::{FetchError, shown};
+use everhold_net::FetchError;
 
 /// When an alert that was not taken is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,10 @@ pub enum Retry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{said}{}", todo.as_deref().map(|todo| format!("; {todo}")).unwrap_or_default())]
 pub struct Refused {
-    /// What came back, without secrets.
+    /// What came back, without secrets, in a line.
     pub said: String,
+    /// The same in short, without what differs each time, as the id of a request: a status, or what happened.
+    pub gist: String,
     /// What to do about it, where something can be done.
     pub todo: Option<String>,
     /// When it is sent again.
@@ -56,18 +58,24 @@ impl Answer {
             400 | 413 | 415 | 422 => (Retry::Seldom, Some(advice.disliked), true),
             _ => (Retry::Seldom, Some(advice.unknown), false),
         };
-        Err(Refused { said: self.text(), todo: todo.map(str::to_owned), retry, this_alone })
+        let todo = todo.map(str::to_owned);
+        Err(Refused { said: self.text(), gist: self.gist(), todo, retry, this_alone })
     }
 
     fn wait(&self) -> Retry {
         self.retry_after.map_or(Retry::Soon, Retry::After)
     }
 
+    /// The status.
+    pub(super) fn gist(&self) -> String {
+        format!("HTTP {}", self.status)
+    }
+
     /// The status, and what the service said.
     pub(super) fn text(&self) -> String {
-        match shown(&self.body) {
-            said if said.is_empty() => format!("HTTP {}", self.status),
-            said => format!("HTTP {}: {said}", self.status),
+        match String::from_utf8_lossy(&self.body).trim() {
+            "" => self.gist(),
+            said => format!("{}: {said}", self.gist()),
         }
     }
 }
@@ -80,7 +88,10 @@ impl From<FetchError> for Refused {
             everhold_net::Retry::After(wait) => Retry::After(wait),
             everhold_net::Retry::Later => Retry::Soon,
         };
-        Self { said: error.to_string(), todo: None, retry, this_alone: false }
+        let said = error.to_string();
+        // The same, but for ports, bytes and times.
+        let gist = said.chars().filter(|c| !c.is_ascii_digit()).collect();
+        Self { said, gist, todo: None, retry, this_alone: false }
     }
 }
 
@@ -110,6 +121,7 @@ mod tests {
             assert_eq!((refused.retry, refused.this_alone), (retry, this_alone), "{status}");
             assert_eq!(refused.todo.is_some(), retry == Retry::Seldom, "{status}");
             assert!(refused.to_string().starts_with(&format!("HTTP {status}: no_service")));
+            assert_eq!(refused.gist, format!("HTTP {status}"), "whatever else it says");
         }
         let wait = Duration::from_secs(7);
         assert_eq!(judge(429, Some(wait)).unwrap_err().retry, Retry::After(wait));

@@ -3,17 +3,19 @@
 //! A message is plain text. Its `Message-ID` is the alert's id, and it answers the incident's, so that
 //! mail programs show an incident as one thread and drop what comes twice.
 
+mod smtp;
+mod taken;
+
 use std::{fmt, time::Duration, time::SystemTime};
 
-use everhold_net::{root_cause, shown};
+use everhold_net::root_cause;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Message,
     message::{
         Mailbox,
         header::{ContentType, HeaderName, HeaderValue},
     },
     transport::smtp::{
-        Error as SmtpError,
         authentication::Credentials,
         client::{Tls, TlsParameters},
         extension::ClientId,
@@ -21,15 +23,17 @@ use lettre::{
 };
 use url::{Host, Url};
 
+use self::{
+    smtp::{Failed, Reply, Server, Unserved},
+    taken::{Came, Taken},
+};
 use super::{
     Notice, Outgoing,
     answer::{Refused, Retry},
-    text::cut,
+    text::{cut, unlinked},
 };
 use crate::config::{ConfigError, EmailConfig, secret};
 
-/// For each command of SMTP.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// For a whole message.
 const ALTOGETHER: Duration = Duration::from_secs(60);
 /// Of a subject: what mail programs show of it.
@@ -40,13 +44,15 @@ pub(super) struct Email {
     from: Mailbox,
     to: Vec<Mailbox>,
     password: Option<String>,
-    server: String,
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// The server's name.
+    name: String,
+    server: Server,
+    taken: Taken,
 }
 
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Email").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Email").field("server", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -62,13 +68,14 @@ impl Email {
         let password = config.password_file.as_deref();
         let password = password.map(|path| secret("email password_file", path)).transpose()?;
         let from = mailbox(&config.from)?;
-        let (server, transport) = transport(config, from.email.domain(), password.as_deref())?;
+        let server = server(config, from.email.domain(), password.as_deref())?;
         Ok(Self {
             from,
             to: config.to.iter().map(mailbox).collect::<Result<_, _>>()?,
             password,
+            name: format!("{}:{}", server.host, server.port),
             server,
-            transport,
+            taken: Taken::default(),
         })
     }
 
@@ -76,24 +83,66 @@ impl Email {
     pub(super) fn identity(&self) -> String {
         let mut to: Vec<_> = self.to.iter().map(|to| to.email.to_string()).collect();
         to.sort();
-        format!("{}\n{}", self.server, to.join("\n"))
+        format!("{}\n{}", self.name, to.join("\n"))
     }
 
     pub(super) fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    pub(super) async fn send(&self, alert: Outgoing<'_>, notice: &Notice) -> Result<(), Refused> {
+    /// Sends an alert to those who don't have it yet; gives why some don't get it, where others do.
+    pub(super) async fn send(
+        &self,
+        alert: Outgoing<'_>,
+        notice: &Notice,
+    ) -> Result<Option<Refused>, Refused> {
         let message = self.message(alert, notice, SystemTime::now()).map_err(|error| Refused {
             said: format!("the message can't be made: {error}"),
+            gist: "no message".to_owned(),
             todo: None,
             retry: Retry::Seldom,
             this_alone: true,
         })?;
-        match tokio::time::timeout(ALTOGETHER, self.transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.refused(&error)),
-            Err(_) => Err(self.passing(format!("not done after {ALTOGETHER:?}"))),
+        let to = self.taken.lacking(alert.id, self.to.iter().map(|to| &to.email));
+        let mail = message.formatted();
+        let sending = self.server.deliver(&self.from.email, &to, &mail);
+        match tokio::time::timeout(ALTOGETHER, sending).await {
+            Ok(Ok(unserved)) => self.judge(self.taken.note(alert.id, to, unserved)),
+            Ok(Err(Failed::Server(reply))) => Err(self.refused(&reply)),
+            Ok(Err(Failed::Message(reply))) => Err(self.disliked(&reply)),
+            Err(_) => {
+                Err(self
+                    .passing(&Reply { code: None, said: format!("not done after {ALTOGETHER:?}") }))
+            }
+        }
+    }
+
+    /// What it means that some are refused.
+    fn judge(&self, came: Came) -> Result<Option<Refused>, Refused> {
+        match came {
+            Came::All => Ok(None),
+            Came::But(unserved) => Ok(Some(self.unserved(&unserved, Retry::Seldom))),
+            Came::Again(unserved) => {
+                Err(Refused { this_alone: true, ..self.unserved(&unserved, Retry::Soon) })
+            }
+            Came::None(unserved) => {
+                let never = unserved.iter().all(|(_, reply)| reply.is_permanent());
+                Err(self.unserved(&unserved, if never { Retry::Seldom } else { Retry::Soon }))
+            }
+        }
+    }
+
+    fn unserved(&self, unserved: &[Unserved], retry: Retry) -> Refused {
+        let each =
+            unserved.iter().map(|(address, reply)| format!("not to {address}: {}", text_of(reply)));
+        let names: Vec<_> = unserved.iter().map(|(address, _)| address.to_string()).collect();
+        let todo = "look whether the server takes mail from `from` to each of `to`: it refuses";
+        Refused {
+            said: format!("{}: {}", self.name, each.collect::<Vec<_>>().join("; ")),
+            gist: format!("not to {}", names.join(", ")),
+            todo: (retry == Retry::Seldom).then(|| format!("{todo} {}", names.join(", "))),
+            retry,
+            this_alone: false,
         }
     }
 
@@ -123,27 +172,51 @@ impl Email {
         message.body(text(notice))
     }
 
-    fn refused(&self, error: &SmtpError) -> Refused {
-        let said = match error.status() {
-            Some(code) => {
-                format!("{}: SMTP {code}: {}", self.server, shown(root_cause(error).as_bytes()))
-            }
-            None => format!("{}: {}", self.server, root_cause(error)),
-        };
-        if !error.is_permanent() {
-            return self.passing(said);
+    /// The server takes nothing from us.
+    fn refused(&self, reply: &Reply) -> Refused {
+        if !reply.is_permanent() {
+            return self.passing(reply);
         }
         // 530, 534, 535 and 538 are about who we are (RFC 4954, section 6).
-        let code = error.status().map(|code| code.to_string()).unwrap_or_default();
-        let todo = match code.starts_with("53") {
-            true => "look whether username and password_file are right",
-            false => "look whether the server takes mail from `from` to each of `to`",
+        let todo = match reply.code {
+            Some(530..=539) => "look whether username and password_file are right",
+            _ => "look whether the server takes mail from `from`",
         };
-        Refused { said, todo: Some(todo.to_owned()), retry: Retry::Seldom, this_alone: false }
+        Refused { todo: Some(todo.to_owned()), retry: Retry::Seldom, ..self.passing(reply) }
     }
 
-    fn passing(&self, said: String) -> Refused {
-        Refused { said, todo: None, retry: Retry::Soon, this_alone: false }
+    /// It does not take this message, after all of it was sent; the next may be another matter.
+    fn disliked(&self, reply: &Reply) -> Refused {
+        if !reply.is_permanent() {
+            return self.passing(reply);
+        }
+        let todo = "look why the server does not take this message; others are sent all the same";
+        Refused {
+            todo: Some(todo.to_owned()),
+            retry: Retry::Seldom,
+            this_alone: true,
+            ..self.passing(reply)
+        }
+    }
+
+    fn passing(&self, reply: &Reply) -> Refused {
+        Refused {
+            said: format!("{}: {}", self.name, text_of(reply)),
+            gist: match reply.code {
+                Some(code) => format!("SMTP {code}"),
+                None => reply.said.clone(),
+            },
+            todo: None,
+            retry: Retry::Soon,
+            this_alone: false,
+        }
+    }
+}
+
+fn text_of(reply: &Reply) -> String {
+    match reply.code {
+        Some(code) => format!("SMTP {code}: {}", reply.said),
+        None => reply.said.clone(),
     }
 }
 
@@ -154,7 +227,6 @@ fn raw(name: &'static str, value: String) -> HeaderValue {
 
 /// The body. What strangers say links nowhere; the link to the evidence, which is ours, does.
 fn text(notice: &Notice) -> String {
-    let unlinked = |text: &str| text.replace("://", "[:]//");
     let mut text = format!("{}\n", unlinked(&notice.summary));
     for (heading, paragraph) in notice.paragraphs() {
         let paragraph = match (heading, notice.link()) {
@@ -166,12 +238,12 @@ fn text(notice: &Notice) -> String {
     text + &format!("\n-- \n{}\n", notice.about())
 }
 
-/// The server's name, and the way there. Passwords and mail go over TLS, but on this machine.
-fn transport(
+/// The way to the server. Passwords and mail go over TLS, but on this machine.
+fn server(
     config: &EmailConfig,
     domain: &str,
     password: Option<&str>,
-) -> Result<(String, AsyncSmtpTransport<Tokio1Executor>), ConfigError> {
+) -> Result<Server, ConfigError> {
     let failed = |what: String| ConfigError::Invalid(format!("[[alert]] email smtp: {what}"));
     let url = &config.smtp;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -183,16 +255,9 @@ fn transport(
         (false, true) => Tls::Opportunistic(tls()?),
         (false, false) => Tls::Required(tls()?),
     };
-    let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
-        .port(port)
-        .tls(tls)
-        .hello_name(ClientId::Domain(domain.to_owned()))
-        .timeout(Some(PATIENCE));
-    if let (Some(username), Some(password)) = (&config.username, password) {
-        let credentials = Credentials::new(username.clone(), password.to_owned());
-        transport = transport.credentials(credentials);
-    }
-    Ok((format!("{host}:{port}"), transport.build()))
+    let credentials = config.username.clone().zip(password.map(str::to_owned));
+    let credentials = credentials.map(|(name, password)| Credentials::new(name, password));
+    Ok(Server { host, port, tls, hello: ClientId::Domain(domain.to_owned()), credentials })
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -228,7 +293,7 @@ mod tests {
         let notice = serde_json::json!({
             "event": "incident.opened", "incident": "i", "severity": "warning", "id": "a",
             "summary": "Art\r\nBcc: all@evil.example\r\n\r\nhttp://evil.example is ill",
-            "todo": "Look at http://evil.example.", "evidence": "https://ours.example/x",
+            "todo": "Look at http://evil.example, www.evil.example or evil.example/x.", "evidence": "https://ours.example/x",
         });
         let notice = Notice::read(&notice.to_string()).unwrap();
         let alert = Outgoing { id: "a", event: "incident.opened", payload: "" };
@@ -252,7 +317,10 @@ mod tests {
             head.contains("Subject: [Everhold] WARNING opened: Art Bcc: all@evil.example"),
             "{head}"
         );
-        assert!(!body.contains("http://evil") && body.contains("https://ours.example/x"), "{body}");
+        assert!(body.contains("https://ours.example/x"), "{body}");
+        for linked in ["http://evil", "www.evil", "evil.example"] {
+            assert!(!body.contains(linked), "{linked}: {body}");
+        }
     }
 
     #[test]
@@ -267,7 +335,7 @@ mod tests {
         ] {
             assert_eq!(is_loopback(&url.parse().unwrap()), loopback, "{url}");
         }
-        assert_eq!(email("smtp://mail.example.org").server, "mail.example.org:587");
-        assert_eq!(email("smtps://mail.example.org").server, "mail.example.org:465");
+        assert_eq!(email("smtp://mail.example.org").name, "mail.example.org:587");
+        assert_eq!(email("smtps://mail.example.org").name, "mail.example.org:465");
     }
 }

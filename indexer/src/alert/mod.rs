@@ -26,7 +26,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-pub use alertmanager::{REPEAT, Span};
+pub use alertmanager::{LASTS, REPEAT, Span};
 pub use answer::{Refused, Retry};
 pub use notice::Notice;
 
@@ -143,7 +143,11 @@ impl Sink {
             Target::Slack(slack) => text::secrets_of(slack.url()),
             Target::Discord(discord) => text::secrets_of(discord.url()),
             Target::Alertmanager(alertmanager) => text::secrets_of(alertmanager.url()),
-            Target::Telegram(telegram) => vec![telegram.token().to_owned()],
+            Target::Telegram(telegram) => {
+                let mut secrets = text::secrets_of(telegram.url());
+                secrets.push(telegram.token().to_owned());
+                secrets
+            }
             Target::PagerDuty(pagerduty) => vec![pagerduty.routing_key().to_owned()],
             Target::Email(email) => email.password().map(str::to_owned).into_iter().collect(),
         }

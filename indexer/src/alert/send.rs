@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everhold_net::Fetcher;
+use everhold_net::{Fetcher, shown};
 
 use super::{
     Notice, Outgoing, Post, Sink, Span, Target, alertmanager,
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 100;
 
 impl Sink {
-    /// Sends an alert as its body is in the outbox.
+    /// Sends an alert as its body is in the outbox; gives why some don't get it, where others do.
     ///
     /// # Errors
     /// [`Refused`], where it was not taken.
@@ -28,19 +28,20 @@ impl Sink {
         fetcher: &Fetcher,
         alert: Outgoing<'_>,
         span: Span,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<Refused>, Refused> {
         let notice = Notice::read(alert.payload).map_err(|error| Refused {
             said: format!("the ledger holds no alert: {error}"),
+            gist: "no alert".to_owned(),
             todo: None,
             retry: Retry::Seldom,
             this_alone: true,
         })?;
         let sent = match (&self.target, self.request(alert, &notice, span)) {
             (Target::Email(email), _) => email.send(alert, &notice).await,
-            (_, Some(request)) => self.post(fetcher, request).await,
-            (_, None) => Ok(()),
+            (_, Some(request)) => self.post(fetcher, request).await.map(|()| None),
+            (_, None) => Ok(None),
         };
-        sent.map_err(|refused| self.unsecret(refused))
+        sent.map(|but| but.map(|refused| self.fit(refused))).map_err(|refused| self.fit(refused))
     }
 
     /// Tells a sink that forgets what it is not told again and again of what goes on.
@@ -55,13 +56,16 @@ impl Sink {
         let Target::Alertmanager(alertmanager) = &self.target else { return Ok(()) };
         for some in going_on.chunks(AT_ONCE) {
             let sent = self.post(fetcher, alertmanager.repeat(some)).await;
-            sent.map_err(|refused| self.unsecret(refused))?;
+            sent.map_err(|refused| self.fit(refused))?;
         }
         Ok(())
     }
 
-    fn unsecret(&self, refused: Refused) -> Refused {
-        Refused { said: without(&refused.said, &self.secrets()), ..refused }
+    /// Strikes out what is secret; only then is it cut, which could leave the half of one.
+    pub(super) fn fit(&self, refused: Refused) -> Refused {
+        let secrets = self.secrets();
+        let fit = |text: &str| shown(without(text, &secrets).as_bytes());
+        Refused { said: fit(&refused.said), gist: fit(&refused.gist), ..refused }
     }
 
     async fn post(&self, fetcher: &Fetcher, post: Post) -> Result<(), Refused> {

@@ -75,6 +75,10 @@ impl Telegram {
         Ok(Self { chat: config.chat.clone(), token, url })
     }
 
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
     pub(super) fn token(&self) -> &str {
         &self.token
     }
@@ -113,6 +117,7 @@ impl Telegram {
             (Ok(()), Ok(said)) if said.ok => Ok(()),
             (Ok(()), _) => Err(Refused {
                 said: format!("no answer of the Bot API's: {}", answer.text()),
+                gist: "no answer of the Bot API's".to_owned(),
                 todo: Some("look whether telegram's url is right".to_owned()),
                 retry: Retry::Soon,
                 this_alone: false,

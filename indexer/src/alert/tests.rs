@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 
-const SPAN: Span = Span { since: 1_000, now: 61_000 };
+const SPAN: Span = Span { since: 1_000, now: 61_000, lasts: LASTS };
 
 /// A sink of each kind that speaks HTTP, with its secrets in files.
 fn every_sink() -> Vec<Sink> {
@@ -233,6 +233,21 @@ fn nothing_shown_of_a_sink_is_secret() {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert!(sink.key().starts_with(&format!("{}:", sink.kind())));
+    }
+}
+
+/// Else its first half would be left.
+#[test]
+fn a_secret_is_struck_out_before_what_a_service_says_is_cut() {
+    let slack = sink("slack");
+    for before in 260..310 {
+        let said = format!("{} secretsecret {}", "x".repeat(before), "y".repeat(300));
+        let gist = said.clone();
+        let refused = Refused { said, gist, todo: None, retry: Retry::Soon, this_alone: false };
+        let refused = slack.fit(refused);
+        for text in [&refused.said, &refused.gist] {
+            assert!(!text.contains("se") && text.chars().count() <= 300, "{text}");
+        }
     }
 }
 

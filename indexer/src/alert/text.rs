@@ -1,5 +1,6 @@
 //! Texts of strangers, made fit for where they go.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::content::is_visible;
@@ -65,14 +66,46 @@ pub(super) fn markdown(text: &str, limit: usize) -> String {
     fit(text, limit, escape, in_characters)
 }
 
-/// What of a URL may be secret: its password, its path and its query.
+/// For plain text in which programs look for what may be a link: `://`, and a dot within a word, as in the
+/// name of a host or `www.`, are put into brackets. Numbers keep their dots.
+pub(super) fn unlinked(text: &str) -> String {
+    let is_dot = |c: char| matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}');
+    let mut free = String::with_capacity(text.len());
+    let mut before = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let after = rest.peek().copied();
+        let digits = [before, after].iter().flatten().all(char::is_ascii_digit);
+        let within = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '-');
+        match c {
+            c if is_dot(c) && within(before) && within(after) && !digits => free += "[.]",
+            c => free.push(c),
+        }
+        before = Some(c);
+    }
+    free.replace("://", "[:]//")
+}
+
+/// What of a URL may be secret, the longest first: who one is there, the values of its query, each part of its
+/// path, and what these are together. As it is written, and as it is meant. What is short is a word, which
+/// would be struck out of everything.
 pub(super) fn secrets_of(url: &Url) -> Vec<String> {
-    let path = url.path().trim_matches('/');
-    // The last part alone may be said by a server, too.
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let parts = [url.password().unwrap_or_default(), path, last, url.query().unwrap_or_default()];
-    // Short ones are words, which would be struck out of everything.
-    parts.iter().filter(|part| part.len() >= 8).map(|part| (*part).to_owned()).collect()
+    let (path, query) = (url.path().trim_matches('/'), url.query().unwrap_or_default());
+    let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    let names = [url.username(), url.password().unwrap_or_default()].into_iter();
+    let mut secrets: Vec<_> = both_ways(names.chain(values)).filter(|one| one.len() >= 4).collect();
+    let parts = path.split('/').chain(query.split('&')).chain([path, query]);
+    secrets.extend(both_ways(parts).filter(|one| one.len() >= 8));
+    // A part of one that was struck out would leave the rest of it.
+    secrets.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    secrets.dedup();
+    secrets
+}
+
+/// Parts of a URL as they are written, and without percent encoding.
+fn both_ways<'a>(parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+    parts.flat_map(move |part| [part.to_owned(), decoded(part)])
 }
 
 /// Strikes secrets out.
@@ -105,14 +138,34 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_struck_out() {
-        let url =
-            Url::parse("https://u:longpassword@h/services/T0/B0/hushhush?k=verysecret").unwrap();
-        let said = "no T0/B0/hushhush at /services/T0/B0/hushhush?k=verysecret by longpassword";
-        let struck = without(said, &secrets_of(&url));
-        for secret in ["hushhush", "verysecret", "longpassword"] {
-            assert!(!struck.contains(secret), "{struck}");
+    fn nothing_reads_as_a_link() {
+        for (text, free) in [
+            ("http://evil.example/x", "http[:]//evil[.]example/x"),
+            (
+                "see www.1and1.example, or a@evil.example.",
+                "see www[.]1and1[.]example, or a@evil[.]example.",
+            ),
+            ("пример.рф and xn--e1a.xn--p1ai", "пример[.]рф and xn--e1a[.]xn--p1ai"),
+            ("evil\u{3002}example", "evil[.]example"),
+            ("7.5 of 10 nodes. It is so… .5", "7.5 of 10 nodes. It is so… .5"),
+        ] {
+            assert_eq!(unlinked(text), free);
         }
+    }
+
+    #[test]
+    fn secrets_are_struck_out() {
+        let url = Url::parse(
+            "https://somebody:long%2Fpassword@h/services/T0000001/B0/hush%20hush?k=verysecret&key=k3y4&o=z",
+        )
+        .unwrap();
+        let said = "no B0/hush%20hush at /services/T0000001/B0/hush%20hush?k=verysecret&key=k3y4&o=z for somebody, \
+                    `hush hush`, T0000001, k3y4 or verysecret by long/password, which is long%2Fpassword";
+        let struck = without(said, &secrets_of(&url));
+        for secret in ["hush", "verysecret", "password", "somebody", "T0000001", "k3y4"] {
+            assert!(!struck.contains(secret), "{secret}: {struck}");
+        }
+        assert!(struck.contains("no B0/"), "short words stay: {struck}");
         assert_eq!(without("a b", &[String::new()]), "a b");
     }
 

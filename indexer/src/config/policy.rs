@@ -22,7 +22,7 @@ pub struct ReplicasConfig {
     pub recheck: Span,
     /// What happens to content that an update replaced.
     pub history: History,
-    /// How long it is kept what probes saw of content that is probed no longer.
+    /// How long it is kept what probes saw of content that is probed no longer, and incidents that are over.
     pub evidence: Span,
 }
 

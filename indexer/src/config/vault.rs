@@ -121,9 +121,17 @@ impl S3Config {
     /// Where it is answered for.
     ///
     /// # Errors
-    /// Where no region can be a part of a host's name.
+    /// Where the endpoint can be none, or no region can be a part of a host's name.
     pub fn url(&self) -> Result<Url, ConfigError> {
         match &self.endpoint {
+            // Requests are signed: such a password is of no use, and would be in errors.
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err(ConfigError::Invalid(
+                    "`[vault] s3` has an endpoint with a user name or password: leave it out, and name \
+                     `access_key_file` and `secret_key_file`"
+                        .to_owned(),
+                ))
+            }
             Some(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
                 Ok(url.clone())
             }
@@ -169,6 +177,8 @@ mod tests {
             "s3 = { bucket = \"\" }",
             "s3 = { bucket = \"b\", access_key_file = \"k\" }",
             "s3 = { bucket = \"b\", endpoint = \"ftp://x\" }",
+            "s3 = { bucket = \"b\", endpoint = \"https://me@x\" }",
+            "s3 = { bucket = \"b\", endpoint = \"https://me:secret@x\" }",
             "s3 = { bucket = \"b\", region = \"a b/c\" }",
             "s3 = { bucket = \"b\", color = 1 }",
         ] {

@@ -26,6 +26,18 @@ pub enum Transition {
 }
 
 impl Transition {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[
+        Self::Opened,
+        Self::Worsened,
+        Self::Improved,
+        Self::Changed,
+        Self::Stuck,
+        Self::Flapping,
+        Self::Acknowledged,
+        Self::Recovered,
+    ];
+
     /// The name of the alert's event.
     pub fn event(self) -> &'static str {
         match self {
@@ -38,6 +50,16 @@ impl Transition {
             Self::Acknowledged => "incident.acknowledged",
             Self::Recovered => "incident.recovered",
         }
+    }
+
+    /// Back from [`Transition::event`].
+    pub fn of_event(event: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|one| one.event() == event)
+    }
+
+    /// Whether it says something beside how things stand, which is true still when they stand otherwise.
+    pub fn is_aside(self) -> bool {
+        matches!(self, Self::Stuck | Self::Acknowledged)
     }
 
     /// Whether it says that something is wrong now.

@@ -27,10 +27,14 @@ pub struct PendingAlert {
 pub struct GoingOn {
     /// The incident.
     pub incident: String,
+    /// The number of the alert: later ones have higher numbers.
+    pub seq: i64,
     /// The body.
     pub payload: String,
     /// When the incident began.
     pub opened_at: Millis,
+    /// When the sink took it.
+    pub delivered_at: Millis,
 }
 
 /// What the outbox holds for a sink.
@@ -52,6 +56,13 @@ pub struct SinkState {
     pub last_error: Option<String>,
 }
 
+type PendingRow = (String, String, String, String, i64, i64);
+
+fn pending((id, incident, event, payload, attempts, opened_at): PendingRow) -> PendingAlert {
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    PendingAlert { id, incident, event, payload, attempts, opened_at }
+}
+
 impl Tx {
     /// Puts an alert into the outbox, in the transaction that makes its transition.
     pub async fn enqueue_alert(
@@ -61,16 +72,27 @@ impl Tx {
         alert: &NewAlert,
         now: Millis,
     ) -> Result<()> {
+        let severity = alert.severity.rank();
         execute!(
             self,
-            "INSERT INTO alerts (id, incident_id, sink, event, payload, created_at, due_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $6)",
+            "INSERT INTO alerts (id, incident_id, sink, event, payload, severity, created_at, due_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
             &alert.id,
             incident,
             &alert.sink,
             transition.event(),
             &alert.payload,
+            severity,
             now,
+        )?;
+        // It waits for those before it: they are as urgent.
+        execute!(
+            self,
+            "UPDATE alerts SET severity = $3
+             WHERE incident_id = $1 AND sink = $2 AND due_at IS NOT NULL AND severity < $3",
+            incident,
+            &alert.sink,
+            severity,
         )?;
         Ok(())
     }
@@ -81,31 +103,35 @@ impl Tx {
         Ok(fetch!(fetch_optional, self, (i32,), any, sink, now)?.is_some())
     }
 
-    /// Takes some of a sink's alerts that are due; nobody else gets them before `lease`. Those first that
-    /// were tried least: one that it can't take holds up no others. Of one incident, a sink gets them in
-    /// order: a later one waits for those before it.
+    /// Takes some of a sink's alerts that are due; nobody else gets them before `lease`. The worst first, and
+    /// then those that were tried least. One that it can't take holds up no others for long: tried often
+    /// enough, it comes after what is less bad. Of one incident, a sink gets them in order: a later one waits
+    /// for those before it.
     pub async fn take_due_alerts(
         &mut self,
         sink: &str,
         now: Millis,
         lease: Millis,
     ) -> Result<Vec<PendingAlert>> {
-        let sql = self.sql(
-            "SELECT a.id, a.incident_id, a.event, a.payload, a.attempts, i.opened_at
-             FROM alerts a JOIN incidents i ON i.id = a.incident_id
-             WHERE a.sink = $1 AND a.due_at <= $2 AND NOT EXISTS (
-                SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
-                  AND b.seq < a.seq AND b.due_at IS NOT NULL)
-             ORDER BY a.attempts, a.seq LIMIT 20",
-            "SELECT a.id, a.incident_id, a.event, a.payload, a.attempts, i.opened_at
-             FROM alerts a JOIN incidents i ON i.id = a.incident_id
-             WHERE a.sink = $1 AND a.due_at <= $2 AND NOT EXISTS (
-                SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
-                  AND b.seq < a.seq AND b.due_at IS NOT NULL)
-             ORDER BY a.attempts, a.seq LIMIT 20 FOR UPDATE OF a SKIP LOCKED",
-        );
-        let rows =
-            fetch!(fetch_all, self, (String, String, String, String, i64, i64), sql, sink, now)?;
+        macro_rules! due {
+            ($from:literal, $end:literal) => {
+                concat!(
+                    "SELECT a.id, a.incident_id, a.event, a.payload, a.attempts, i.opened_at
+                     FROM alerts a ",
+                    $from,
+                    " JOIN incidents i ON i.id = a.incident_id
+                     WHERE a.sink = $1 AND a.due_at IS NOT NULL AND a.due_at <= $2 AND NOT EXISTS (
+                        SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
+                          AND b.seq < a.seq AND b.due_at IS NOT NULL)
+                     ORDER BY a.attempts - 8 * a.severity, a.seq LIMIT 20",
+                    $end
+                )
+            };
+        }
+        // SQLite is told which index gives them in order; else it sorts all that are due.
+        let sql =
+            self.sql(due!("INDEXED BY alerts_turn", ""), due!("", " FOR UPDATE OF a SKIP LOCKED"));
+        let rows = fetch!(fetch_all, self, PendingRow, sql, sink, now)?;
         for (id, ..) in &rows {
             execute!(
                 self,
@@ -115,15 +141,7 @@ impl Tx {
                 lease
             )?;
         }
-        let alert = |(id, incident, event, payload, attempts, opened_at)| PendingAlert {
-            id,
-            incident,
-            event,
-            payload,
-            attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-            opened_at,
-        };
-        Ok(rows.into_iter().map(alert).collect())
+        Ok(rows.into_iter().map(pending).collect())
     }
 
     /// The sink took it.
@@ -162,6 +180,20 @@ impl Tx {
         Ok(())
     }
 
+    /// The sinks that were told of an incident, or will be whatever comes: what waits for the end of a
+    /// silence aside.
+    pub async fn told_for_good(&mut self, incident: &str) -> Result<HashSet<String>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (String,),
+            "SELECT DISTINCT sink FROM alerts WHERE incident_id = $1
+                AND (delivered_at IS NOT NULL OR (due_at IS NOT NULL AND withheld = 0))",
+            incident,
+        )?;
+        Ok(rows.into_iter().map(|(sink,)| sink).collect())
+    }
+
     /// The sinks that were told of an incident, or will be.
     pub async fn told_of(&mut self, incident: &str) -> Result<HashSet<String>> {
         let rows = fetch!(
@@ -181,12 +213,33 @@ impl Tx {
             fetch_all,
             self,
             GoingOn,
-            "SELECT i.id AS incident, a.payload, i.opened_at FROM incidents i JOIN alerts a ON a.seq = (
+            "SELECT i.id AS incident, a.seq, a.payload, i.opened_at, a.delivered_at FROM incidents i JOIN alerts a ON a.seq = (
                 SELECT MAX(b.seq) FROM alerts b
                 WHERE b.incident_id = i.id AND b.sink = $1 AND b.delivered_at IS NOT NULL)
              WHERE i.closed_at IS NULL ORDER BY a.seq",
             sink,
         )?)
+    }
+
+    /// Of which incidents a sink took alerts since a time, and the number of the last of each.
+    pub async fn taken_since(&mut self, sink: &str, since: Millis) -> Result<Vec<(String, i64)>> {
+        Ok(fetch!(
+            fetch_all,
+            self,
+            (String, i64),
+            "SELECT incident_id, MAX(seq) FROM alerts
+             WHERE sink = $1 AND due_at IS NULL AND delivered_at >= $2 GROUP BY incident_id",
+            sink,
+            since,
+        )?)
+    }
+
+    /// An alert that was taken, by its number.
+    pub async fn taken_alert(&mut self, seq: i64) -> Result<Option<PendingAlert>> {
+        let select = "SELECT a.id, a.incident_id, a.event, a.payload, a.attempts, i.opened_at
+                      FROM alerts a JOIN incidents i ON i.id = a.incident_id WHERE a.seq = $1";
+        let row = fetch!(fetch_optional, self, PendingRow, select, seq)?;
+        Ok(row.map(pending))
     }
 
     /// The sinks that the outbox names.
@@ -244,11 +297,20 @@ impl Tx {
     /// How many alerts wait for a sink, and when the next can be tried; those that a silence holds back
     /// aside.
     pub async fn waiting_alerts(&mut self, sink: &str) -> Result<(i64, Option<Millis>)> {
-        let select = "SELECT COUNT(*), MIN(CASE WHEN NOT EXISTS (
+        let count = "SELECT COUNT(*) FROM alerts
+                     WHERE sink = $1 AND due_at IS NOT NULL AND withheld = 0";
+        let (count,) = fetch!(fetch_one, self, (i64,), count, sink)?;
+        Ok((count, self.next_alert(sink).await?))
+    }
+
+    /// When the next of a sink's alerts can be tried, a silence aside.
+    pub async fn next_alert(&mut self, sink: &str) -> Result<Option<Millis>> {
+        let select = "SELECT a.due_at FROM alerts a
+             WHERE a.sink = $1 AND a.due_at IS NOT NULL AND a.withheld = 0 AND NOT EXISTS (
                 SELECT 1 FROM alerts b WHERE b.incident_id = a.incident_id AND b.sink = a.sink
-                  AND b.seq < a.seq AND b.due_at IS NOT NULL) THEN a.due_at END)
-             FROM alerts a WHERE a.sink = $1 AND a.due_at IS NOT NULL AND a.withheld = 0";
-        Ok(fetch!(fetch_one, self, (i64, Option<i64>), select, sink)?)
+                  AND b.seq < a.seq AND b.due_at IS NOT NULL)
+             ORDER BY a.due_at LIMIT 1";
+        Ok(fetch!(fetch_optional, self, (i64,), select, sink)?.map(|(due,)| due))
     }
 
     /// Makes a sink's alerts due at once that wait: those that a process took and did not bring back, too,

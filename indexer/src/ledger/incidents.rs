@@ -136,6 +136,8 @@ pub struct NewAlert {
     pub id: String,
     /// Where it goes.
     pub sink: String,
+    /// How bad what it tells is: what is worse goes first.
+    pub severity: Severity,
     /// The body, as it is signed and sent.
     pub payload: String,
 }

@@ -78,7 +78,7 @@ pub use repairs::{
     FailedRepair, KeptMessage, NewMessage, NewRepair, Repair, RepairState, SentRepair, Undone,
 };
 pub use replicas::{Replica, StateChange};
-pub use silences::{Ack, Scope, Silence, silent_until};
+pub use silences::{Ack, Scope, Silence, Withheld, silent_until};
 pub use spots::{DueSpot, SPOT_ABOVE, SpotRecord, SpotResult};
 pub use store_checks::DueStores;
 pub use stores::{Grant, Store, StoreAt, StoresAt, StoresSeen};

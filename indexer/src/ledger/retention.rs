@@ -1,8 +1,9 @@
-//! For how long it is kept what was seen of content that nothing names any more.
+//! For how long it is kept what was seen of content that nothing names any more, and what was told of
+//! incidents that are over.
 
 use std::collections::BTreeSet;
 
-use super::{Millis, Result, RowId, Tx, bulk::fetch_in, fetch};
+use super::{Millis, Result, RowId, Tx, bulk::fetch_in, execute, fetch};
 
 impl Tx {
     /// Deletes the evidence of contents that are probed no longer, and were last probed before
@@ -39,6 +40,26 @@ impl Tx {
         );
         self.forget_unwanted(&contents).await?;
         Ok(dropped.len() as u64)
+    }
+
+    /// Deletes incidents that ended before `before`, with what was told of them, and silences that did: up to
+    /// `limit` of each; gives how many rows. What still waits for its sink is kept, and its incident.
+    pub async fn drop_told(&mut self, before: Millis, limit: u32) -> Result<u64> {
+        self.alone().await?;
+        let mut dropped = 0;
+        for delete in [
+            "DELETE FROM alerts WHERE seq IN (
+                SELECT a.seq FROM incidents i JOIN alerts a ON a.incident_id = i.id
+                WHERE i.closed_at < $1 AND a.due_at IS NULL LIMIT $2)",
+            "DELETE FROM incidents WHERE id IN (
+                SELECT i.id FROM incidents i WHERE i.closed_at < $1 AND NOT EXISTS (
+                    SELECT 1 FROM alerts a WHERE a.incident_id = i.id) LIMIT $2)",
+            "DELETE FROM silences WHERE id IN (
+                SELECT id FROM silences WHERE COALESCE(ended_at, until_at) < $1 LIMIT $2)",
+        ] {
+            dropped += execute!(self, delete, before, i64::from(limit))?;
+        }
+        Ok(dropped)
     }
 
     /// Forgets what is known, beside their names, of those contents that nobody wants and that no node

@@ -2,8 +2,12 @@
 
 use alloy::primitives::Address;
 
-use super::{Incident, LedgerError, Millis, Result, Tx, execute, fetch, text};
-use crate::{content::Digest, deny::digest_of};
+use super::{Incident, LedgerError, Millis, NewAlert, Result, Tx, execute, fetch, text};
+use crate::{
+    content::Digest,
+    deny::digest_of,
+    incident::{Severity, Transition},
+};
 
 /// What a silence is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,19 @@ pub struct Ack {
     pub by: String,
     /// Why nobody need be told again.
     pub reason: String,
+}
+
+/// An alert that waits for the end of a silence.
+#[derive(Clone, Debug)]
+pub struct Withheld {
+    /// Its id.
+    pub id: String,
+    /// Its sink's key.
+    pub sink: String,
+    /// What it tells.
+    pub transition: Transition,
+    /// The body.
+    pub payload: String,
 }
 
 type Row = (String, String, String, String, String, i64, i64);
@@ -115,6 +132,12 @@ impl Tx {
         )?)
     }
 
+    /// Whether anything has ever named a content with this digest.
+    pub async fn is_known(&mut self, digest: &Digest) -> Result<bool> {
+        let any = "SELECT 1 FROM contents WHERE digest = $1 LIMIT 1";
+        Ok(fetch!(fetch_optional, self, (i32,), any, digest.0.as_slice())?.is_some())
+    }
+
     /// The silences in force, oldest first.
     pub async fn silences(&mut self, now: Millis) -> Result<Vec<Silence>> {
         let rows = fetch!(
@@ -174,13 +197,85 @@ impl Tx {
         Ok(())
     }
 
+    /// What waits for the end of a silence to be told of an incident, oldest first.
+    pub async fn withheld(&mut self, incident: &str) -> Result<Vec<Withheld>> {
+        let rows = fetch!(
+            fetch_all,
+            self,
+            (String, String, String, String),
+            "SELECT id, sink, event, payload FROM alerts
+             WHERE incident_id = $1 AND due_at IS NOT NULL AND withheld = 1 ORDER BY seq",
+            incident,
+        )?;
+        rows.into_iter()
+            .map(|(id, sink, event, payload)| {
+                let corrupt = || LedgerError::Corrupt(format!("event of alert {id}"));
+                let transition = Transition::of_event(&event).ok_or_else(corrupt)?;
+                Ok(Withheld { id, sink, transition, payload })
+            })
+            .collect()
+    }
+
     /// Drops what waits for the end of a silence to be told of an incident: there is newer news of it.
     pub async fn supersede(&mut self, incident: &str) -> Result<()> {
         execute!(
             self,
-            "UPDATE alerts SET due_at = NULL, last_error = 'silenced: there was newer news'
+            "UPDATE alerts SET due_at = NULL, withheld = 0, last_error = 'silenced: there was newer news'
              WHERE incident_id = $1 AND due_at IS NOT NULL AND withheld = 1",
             incident,
+        )?;
+        Ok(())
+    }
+
+    /// Drops one of them.
+    pub async fn supersede_alert(&mut self, id: &str) -> Result<()> {
+        execute!(
+            self,
+            "UPDATE alerts SET due_at = NULL, withheld = 0, last_error = 'silenced: there was newer news'
+             WHERE id = $1 AND due_at IS NOT NULL AND withheld = 1",
+            id,
+        )?;
+        Ok(())
+    }
+
+    /// Puts an alert in the place, and the turn, of one that waits for the end of a silence. Gives `false`
+    /// where that waits no more: it was let go meanwhile.
+    pub async fn replace_alert(
+        &mut self,
+        old: &str,
+        transition: Transition,
+        alert: &NewAlert,
+        now: Millis,
+    ) -> Result<bool> {
+        let replaced = execute!(
+            self,
+            "UPDATE alerts SET id = $2, event = $3, payload = $4, severity = $5, created_at = $6,
+                attempts = 0, last_error = NULL
+             WHERE id = $1 AND due_at IS NOT NULL AND withheld = 1",
+            old,
+            &alert.id,
+            transition.event(),
+            &alert.payload,
+            alert.severity.rank(),
+            now,
+        )?;
+        Ok(replaced > 0)
+    }
+
+    /// Has one that waits for the end of a silence say something else.
+    pub async fn rewrite_alert(
+        &mut self,
+        id: &str,
+        payload: &str,
+        severity: Severity,
+    ) -> Result<()> {
+        execute!(
+            self,
+            "UPDATE alerts SET payload = $2, severity = $3
+             WHERE id = $1 AND due_at IS NOT NULL AND withheld = 1",
+            id,
+            payload,
+            severity.rank(),
         )?;
         Ok(())
     }

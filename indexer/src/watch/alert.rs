@@ -1,19 +1,20 @@
 //! Delivers alerts from the outbox: retried, each incident's in the order they came. Each sink is for
 //! itself: one that is slow or down holds up no other.
 
+mod repeat;
 mod rest;
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use everhold_net::MAX_RETRY_AFTER;
 use futures::future::join_all;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-pub(super) use self::rest::Rests;
+pub(super) use self::{repeat::Repeats, rest::Rests};
 use super::{Watch, WatchError};
 use crate::{
-    alert::{Notice, Outgoing, REPEAT, Refused, Retry, Sink, Span},
+    alert::{LASTS, Outgoing, Refused, Retry, Sink, Span},
     crash,
     ledger::{self, LedgerError, Millis, PendingAlert, Tx, silent_until},
 };
@@ -60,12 +61,13 @@ impl Watch {
     /// Tries until nothing waits, for so long at most, and what a sink takes to answer; gives the number
     /// delivered.
     pub(super) async fn deliver_alerts_for(&self, most: Duration) -> Result<u64, WatchError> {
-        let end = Instant::now() + most;
+        let (begun, end) = (ledger::now(), Instant::now() + most);
         self.give_up_alerts().await?;
         let mut delivered = 0;
         for some in join_all(self.sinks.iter().map(|sink| self.deliver_until(sink, end))).await {
             delivered += some?;
         }
+        self.repeat_alerts(begun, self.lasts_after_a_round()).await?;
         let mut left = 0;
         for sink in &self.sinks {
             left += self.ledger.read().await?.waiting_alerts(sink.key()).await?.0;
@@ -79,12 +81,18 @@ impl Watch {
         Ok(delivered)
     }
 
+    /// For how long a sink that forgets is to believe what a single round tells it, in milliseconds: as long as
+    /// what the round saw counts, since nobody knows when the next is.
+    fn lasts_after_a_round(&self) -> Millis {
+        self.settings.policy.max_age().max(LASTS)
+    }
+
     /// Tries until nothing waits for a sink, or it is not to be tried again before `end`.
     async fn deliver_until(&self, sink: &Sink, end: Instant) -> Result<u64, WatchError> {
         let mut delivered = 0;
         loop {
             delivered += self.deliver_due(sink, Some(end)).await?;
-            let (_, next) = self.ledger.read().await?.waiting_alerts(sink.key()).await?;
+            let next = self.ledger.read().await?.next_alert(sink.key()).await?;
             let Some(next) = next else { return Ok(delivered) };
             let due = u64::try_from(next.saturating_sub(ledger::now())).unwrap_or(0);
             let rest = self.rests.left(sink.key(), Instant::now()).unwrap_or_default();
@@ -126,7 +134,10 @@ impl Watch {
         (lease, end): (Millis, Option<Instant>),
     ) -> Result<u64, WatchError> {
         let (mut delivered, mut put_off) = (0, None);
+        let lasts = if end.is_some() { self.lasts_after_a_round() } else { LASTS };
         for alert in alerts {
+            // What is told again was read before this one: it must not come after it.
+            let mut turn = self.without_repeats(sink).await;
             let now = ledger::now();
             let is_late = now + MARGIN > lease || is_over(end);
             if let Some(until) = put_off.or(is_late.then_some(now)) {
@@ -137,13 +148,16 @@ impl Watch {
                 continue;
             }
             let PendingAlert { id, event, payload, opened_at, .. } = alert;
-            let span = Span { since: *opened_at, now };
+            let span = Span { since: *opened_at, now, lasts };
             let sent = sink.send(&self.fetcher, Outgoing { id, event, payload }, span).await;
             crash::point("alert.sent");
             match &sent {
-                Ok(()) => {
+                Ok(_) => {
                     delivered += 1;
                     self.rests.took(sink.key());
+                    if let Some(turn) = &mut turn {
+                        turn.took(&alert.incident);
+                    }
                 }
                 Err(refused) if refused.this_alone => {}
                 Err(refused) => {
@@ -167,6 +181,9 @@ impl Watch {
             let mut tx = self.ledger.write().await?;
             let dropped = tx.drop_alerts(key, before, reason).await?;
             tx.commit().await?;
+            if dropped == 0 {
+                continue;
+            }
             // Of what older ledgers hold, a URL, nothing is shown.
             let kind = key.split(':').next().filter(|_| !key.contains("://"));
             let kind = kind.unwrap_or("webhook");
@@ -180,21 +197,26 @@ impl Watch {
         &self,
         sink: &Sink,
         alert: &PendingAlert,
-        sent: Result<(), Refused>,
+        sent: Result<Option<Refused>, Refused>,
     ) -> Result<(), WatchError> {
         let now = ledger::now();
         let mut tx = self.ledger.write().await?;
         match sent {
-            Ok(()) => {
+            Ok(but) => {
                 debug!("alert {} ({}) delivered to {}", alert.id, alert.event, sink.name());
-                if self.says(sink, None) {
-                    info!("{} takes alerts again", sink.name());
+                let gist = but.as_ref().map(|refused| refused.gist.as_str());
+                match (self.says(sink, gist), &but) {
+                    (true, None) => info!("{} takes alerts again", sink.name()),
+                    (true, Some(refused)) => {
+                        warn!("alert to {}: {refused}; the others have it", sink.name());
+                    }
+                    (false, _) => {}
                 }
                 tx.alert_delivered(&alert.id, now).await?;
             }
             Err(refused) => {
                 let text = refused.to_string();
-                if self.says(sink, Some(&text)) {
+                if self.says(sink, Some(&refused.gist)) {
                     warn!("alert to {}: {text}; it is tried again", sink.name());
                 }
                 let retry = now.saturating_add(wait(refused.retry, alert.attempts));
@@ -203,50 +225,6 @@ impl Watch {
             }
         }
         Ok(tx.commit().await?)
-    }
-
-    /// Whether this is other news of a sink than what was said last: that it takes alerts, or why not.
-    fn says(&self, sink: &Sink, refusal: Option<&str>) -> bool {
-        let mut said = self.told_sinks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = match refusal {
-            None => said.remove(sink.key()),
-            Some(text) => said.insert(sink.key().to_owned(), text.to_owned()),
-        };
-        before.as_deref() != refusal
-    }
-
-    /// Tells sinks that forget of what goes on, every so often.
-    pub(super) async fn repeat_alerts(&self) -> Result<(), WatchError> {
-        for sink in self.sinks.iter().filter(|sink| sink.forgets()) {
-            let now = ledger::now();
-            let mut tx = self.ledger.read().await?;
-            let going_on = tx.going_on(sink.key()).await?;
-            let silences = tx.silences(now).await?;
-            let open = tx.incidents(Millis::MAX).await?;
-            drop(tx);
-            let silent = open.iter().filter(|one| silent_until(&silences, one).is_some());
-            let silent: HashSet<_> = silent.map(|one| one.id.as_str()).collect();
-            let told = going_on.iter().filter(|one| !silent.contains(one.incident.as_str()));
-            let read = told.filter_map(|one| {
-                let span = Span { since: one.opened_at, now };
-                Some((Notice::read(&one.payload).ok()?, span))
-            });
-            let sent = sink.repeat(&self.fetcher, &read.collect::<Vec<_>>()).await;
-            if let Err(refused) = sent {
-                let text = refused.to_string();
-                if self.says(sink, Some(&text)) {
-                    warn!("alerts to {}: {text}; they are sent again", sink.name());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Does so for ever.
-    pub(super) async fn repeat_forever(&self) {
-        let repeat = async || self.repeat_alerts().await;
-        let nothing = async |_: &mut ledger::Tx| Ok(());
-        self.again_and_again("telling what goes on", REPEAT, nothing, repeat).await;
     }
 }
 

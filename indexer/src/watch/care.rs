@@ -22,6 +22,12 @@ pub enum CareError {
     /// There is no such collection.
     #[error("{0} is no collection of the ledger: `everhold status` shows them")]
     NoCollection(String),
+    /// There is no such content.
+    #[error(
+        "the ledger knows no content {0}: `everhold token` shows a token's; a content can be silenced once a \
+         token names it"
+    )]
+    NoContent(String),
     /// There is no such silence.
     #[error("nothing silences that: `everhold incident list` shows the silences in force")]
     NotSilent,
@@ -50,7 +56,9 @@ pub async fn acknowledge(
     let mut incident = open(&mut tx, id).await?;
     let ack = Ack { at: now, by: by.to_owned(), reason: reason.to_owned() };
     if !tx.acknowledge(id, &ack).await? {
-        return Err(CareError::Over(id.to_owned(), time_text(now)));
+        // It ended since it was read.
+        let over = tx.incident(id).await?.and_then(|known| known.closed_at);
+        return Err(CareError::Over(id.to_owned(), time_text(over.unwrap_or(now))));
     }
     let content = incident.subject.content().or(incident.subject.removal());
     let more = json!({
@@ -136,7 +144,10 @@ async fn check(tx: &mut Tx, scope: &Scope) -> Result<(), CareError> {
                 false => Err(CareError::NoCollection(address.to_checksum(None))),
             }
         }
-        Scope::Content(_) => Ok(()),
+        Scope::Content(digest) => match tx.is_known(digest).await? {
+            true => Ok(()),
+            false => Err(CareError::NoContent(digest.to_string())),
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tracing::warn;
 
 use super::{
-    alert::Rests,
+    alert::{Repeats, Rests},
     budget::ticks,
     chain::{Followed, is_of_the_chain},
     collections::Found,
@@ -201,6 +201,8 @@ pub struct Watch {
     pub(super) told_sinks: Mutex<HashMap<String, String>>,
     /// Sinks that are left alone.
     pub(super) rests: Rests,
+    /// What sinks that forget were told again.
+    pub(super) repeats: Repeats,
     /// What was said already of logs that are passed over.
     pub(super) told_odd: Mutex<HashSet<(RowId, Oddity)>>,
     /// What is known of repairs beside the ledger.
@@ -295,6 +297,7 @@ impl Watch {
             discovery,
             strangers,
             resolver,
+            repeats: Repeats::new(&sinks),
             sinks,
             telling,
             repairer,

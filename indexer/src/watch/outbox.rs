@@ -1,9 +1,12 @@
 //! Alerts into the outbox, each in the transaction that makes its transition.
 
+mod held;
+
 use alloy::primitives::U256;
 use serde_json::{Value, json};
 use url::Url;
 
+use self::held::Held;
 use super::{Watch, words};
 use crate::{
     alert::{Sink, key_of_webhook, sinks},
@@ -56,23 +59,25 @@ pub(super) async fn enqueue(
     };
     let worst = tx.weigh_incident(&incident.id, is_now).await?;
     let severity = if transition == Transition::Recovered { worst } else { is_now };
+    let silent = silent_until(&tx.silences(now).await?, incident);
     // Whoever looks after it need not be told that it is as bad as before.
-    if incident.care.ack.is_some() && transition == Transition::Changed {
+    let is_known = incident.care.ack.is_some() && transition == Transition::Changed;
+    if is_known && silent.is_none() {
         return Ok(());
     }
-    let silent = silent_until(&tx.silences(now).await?, incident);
-    if silent.is_some() {
-        tx.supersede(&incident.id).await?;
-    }
+    let held = Held::of(tx, incident, transition, silent.is_some()).await?;
     let repairs = match incident.subject.content() {
         Some((row, _)) => tx.repairs_since(row, incident.opened_at).await?,
         None => Vec::new(),
     };
     words::complete(&mut body, incident, (transition, severity), &repairs, telling.api.as_ref());
-    let told = tx.told_of(&incident.id).await?;
     for (sink, filter) in &telling.sinks {
+        if is_known && held.is_told(sink) {
+            continue;
+        }
         let about = (kind, incident.collection);
-        let Some(told_as) = filter.tells(about, severity, told.contains(sink), transition) else {
+        let Some(told_as) = filter.tells(about, severity, held.is_told(sink), transition) else {
+            held.drop(tx, sink).await?;
             continue;
         };
         let id = random_id();
@@ -80,8 +85,11 @@ pub(super) async fn enqueue(
             body.insert("event".to_owned(), told_as.event().into());
             body.insert("id".to_owned(), id.clone().into());
         }
-        let alert = NewAlert { id, sink: sink.clone(), payload: body.to_string() };
-        tx.enqueue_alert(&incident.id, told_as, &alert, now).await?;
+        let alert = NewAlert { id, sink: sink.clone(), severity, payload: body.to_string() };
+        held.put(tx, incident, told_as, &alert, now).await?;
+        if !transition.is_aside() {
+            held.keep_true(tx, telling, (incident, sink), (&body, severity), &repairs).await?;
+        }
     }
     if silent.is_some() {
         tx.withhold(&incident.id, silent, now).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::outbox::random_id;
 use crate::{
-    alert::{Outgoing, Refused, Sink, Span},
+    alert::{LASTS, Outgoing, Refused, Sink, Span},
     config::Config,
     incident::{Kind, Severity, Transition},
     ledger, time_text,
@@ -67,5 +67,7 @@ async fn send(
     });
     let payload = body.to_string();
     let outgoing = Outgoing { id: &id, event: transition.event(), payload: &payload };
-    sink.send(fetcher, outgoing, Span { since: now, now }).await
+    let sent = sink.send(fetcher, outgoing, Span { since: now, now, lasts: LASTS }).await?;
+    // Whoever does not get it is why there is a test.
+    sent.map_or(Ok(()), Err)
 }

@@ -1,4 +1,5 @@
-//! Drops what was seen of content that has long been probed no longer, and makes due what a wrong clock
+//! Drops what was seen of content that has long been probed no longer, and incidents that have long been
+//! over; makes due what a wrong clock
 //! put off.
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::{
     ledger::{self, LongestWaits, Millis},
 };
 
-/// Replicas of which it is dropped in one transaction.
+/// Rows that are dropped, or brought back, in one transaction.
 const AT_ONCE: u32 = 500;
 /// Between looks.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
@@ -22,11 +23,15 @@ const SLACK: Millis = 10 * 60 * 1000;
 impl Watch {
     /// Drops what has been kept long enough.
     pub(super) async fn tidy(&self) -> Result<(), WatchError> {
-        let before = ledger::now().saturating_sub(self.settings.evidence);
+        let now = ledger::now();
+        let seen = now.saturating_sub(self.settings.evidence);
+        // Whether one comes and goes is seen from those before it.
+        let told = now.saturating_sub(self.settings.evidence.max(self.settings.window));
         loop {
             let mut tx = self.ledger.write().await?;
-            let mut dropped = tx.drop_evidence(before, AT_ONCE).await?;
-            dropped += tx.drop_failed_repairs(before, AT_ONCE).await?;
+            let mut dropped = tx.drop_evidence(seen, AT_ONCE).await?;
+            dropped += tx.drop_failed_repairs(seen, AT_ONCE).await?;
+            dropped += tx.drop_told(told, AT_ONCE).await?;
             tx.commit().await?;
             if dropped == 0 {
                 return Ok(());

@@ -204,6 +204,7 @@ async fn brings_back_alerts(db: Database) {
     let alert = NewAlert {
         id: "told".to_owned(),
         sink: "https://example.com/hook".to_owned(),
+        severity: everhold::incident::Severity::Warning,
         payload: "{}".to_owned(),
     };
     let mut tx = story.ledger.write().await.unwrap();

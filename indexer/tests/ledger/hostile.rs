@@ -210,6 +210,7 @@ async fn survives_a_nul_in_an_alert(db: Database) {
     let alert = NewAlert {
         id: "x".to_owned(),
         sink: "https://example.com".to_owned(),
+        severity: everhold::incident::Severity::Warning,
         payload: serde_json::json!({ "message": NUL }).to_string(),
     };
     let mut tx = story.ledger.write().await.unwrap();

@@ -20,6 +20,8 @@ on_both_engines!(
     takes_each_alert_once,
     tries_a_failed_alert_later,
     tries_first_what_was_tried_least,
+    takes_the_worst_first_and_each_incident_in_order,
+    holds_nothing_up_for_one_that_is_never_taken,
     takes_for_each_sink_by_itself,
     forgets_a_delivered_alert,
     keeps_the_outbox_over_a_restart,
@@ -27,6 +29,8 @@ on_both_engines!(
     an_hour_without_a_sink_loses_and_doubles_nothing,
     calls_a_sink_by_its_new_name,
     knows_who_was_told_and_what_goes_on,
+    knows_what_was_taken_since,
+    is_closed_by_one_of_two_workers,
     remembers_how_bad_it_was,
     leaves_no_alert_of_a_dropped_transaction,
     shares_alerts_between_workers,
@@ -85,9 +89,18 @@ async fn enqueue(story: &Story, incident: &str, alert: &str, at: Millis) {
     let new = NewAlert {
         id: alert.to_owned(),
         sink: SINK.to_owned(),
+        severity: Severity::Warning,
         payload: format!("{{\"id\":\"{alert}\"}}"),
     };
     tx.enqueue_alert(incident, Transition::Opened, &new, at).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn enqueue_as(story: &Story, incident: &str, alert: &str, severity: Severity) {
+    let mut tx = story.ledger.write().await.unwrap();
+    let (id, sink, payload) = (alert.to_owned(), SINK.to_owned(), "{}".to_owned());
+    let new = NewAlert { id, sink, severity, payload };
+    tx.enqueue_alert(incident, Transition::Opened, &new, NOW).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -204,6 +217,63 @@ async fn tries_first_what_was_tried_least(db: Database) {
     assert_eq!(taken, ["good", "bad"]);
 }
 
+/// Whatever waits, what is critical is sent next, with what its incident has told before.
+async fn takes_the_worst_first_and_each_incident_in_order(db: Database) {
+    let story = story(&db).await;
+    for number in 0..30 {
+        let id = format!("w{number:02}");
+        open(&story, &id, 1).await;
+        enqueue_as(&story, &id, &id, Severity::Warning).await;
+        close(&story, &id, NOW).await;
+    }
+    open(&story, "a", 1).await;
+    open(&story, "b", 2).await;
+    enqueue_as(&story, "a", "a-degraded", Severity::Warning).await;
+    enqueue_as(&story, "b", "b-told", Severity::Info).await;
+    enqueue_as(&story, "a", "a-lost", Severity::Critical).await;
+    let mut order = Vec::new();
+    while let due @ [_, ..] = &*take(&story.ledger, NOW).await {
+        assert!(due.len() <= 20);
+        let mut tx = story.ledger.write().await.unwrap();
+        for alert in due {
+            tx.alert_delivered(&alert.id, NOW).await.unwrap();
+            order.push(alert.id.clone());
+        }
+        tx.commit().await.unwrap();
+    }
+    assert_eq!((order.len(), order[0].as_str()), (33, "a-degraded"));
+    assert_eq!(
+        order[20], "a-lost",
+        "it waited for one alone, and what was taken with it: {order:?}"
+    );
+    assert_eq!(order.last().map(String::as_str), Some("b-told"));
+}
+
+/// One that the sink never takes has its turn less and less, however bad what it tells is.
+async fn holds_nothing_up_for_one_that_is_never_taken(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    open(&story, "b", 2).await;
+    enqueue_as(&story, "a", "bad", Severity::Critical).await;
+    enqueue_as(&story, "b", "good", Severity::Warning).await;
+    let mut first = 0;
+    loop {
+        let mut tx = story.ledger.write().await.unwrap();
+        let due = tx.take_due_alerts(SINK, NOW, NOW).await.unwrap();
+        assert_eq!(due.len(), 2);
+        tx.alert_failed("bad", "HTTP 500", NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        if due[0].id == "good" {
+            break;
+        }
+        first += 1;
+    }
+    assert!((5..20).contains(&first), "it was first {first} times");
+    // Nor does more of the same incident bring it back to the front.
+    enqueue_as(&story, "a", "worse", Severity::Critical).await;
+    assert_eq!(take(&story.ledger, NOW).await[0].id, "good");
+}
+
 /// However much waits for one, the others get what is due.
 async fn takes_for_each_sink_by_itself(db: Database) {
     let story = story(&db).await;
@@ -211,7 +281,12 @@ async fn takes_for_each_sink_by_itself(db: Database) {
     open(&story, "b", 2).await;
     enqueue(&story, "a", "x", NOW).await;
     let mut tx = story.ledger.write().await.unwrap();
-    let new = NewAlert { id: "y".to_owned(), sink: "other".to_owned(), payload: "{}".to_owned() };
+    let new = NewAlert {
+        id: "y".to_owned(),
+        sink: "other".to_owned(),
+        severity: Severity::Warning,
+        payload: "{}".to_owned(),
+    };
     tx.enqueue_alert("b", Transition::Opened, &new, NOW).await.unwrap();
     let taken = tx.take_due_alerts("other", NOW, NOW + HOUR).await.unwrap();
     let taken: Vec<_> = taken.iter().map(|one| (&*one.id, &*one.incident)).collect();
@@ -363,6 +438,49 @@ async fn knows_who_was_told_and_what_goes_on(db: Database) {
     assert!(tx.going_on(sink).await.unwrap().is_empty());
 }
 
+async fn knows_what_was_taken_since(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    open(&story, "b", 2).await;
+    for (incident, alert, at) in [("a", "x", 10), ("a", "y", 30), ("b", "z", 20)] {
+        enqueue(&story, incident, alert, NOW).await;
+        let mut tx = story.ledger.write().await.unwrap();
+        tx.alert_delivered(alert, NOW + at).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    enqueue(&story, "b", "waits", NOW).await;
+    close(&story, "a", NOW).await;
+    let mut tx = story.ledger.read().await.unwrap();
+    let mut taken = Vec::new();
+    for (incident, seq) in tx.taken_since(SINK, NOW + 15).await.unwrap() {
+        let alert = tx.taken_alert(seq).await.unwrap().unwrap();
+        assert_eq!((&alert.incident, alert.opened_at), (&incident, NOW));
+        taken.push(alert.id);
+    }
+    taken.sort();
+    assert_eq!(taken, ["y", "z"], "the last of each, whether it is over or not");
+    assert!(tx.taken_since(SINK, NOW + 31).await.unwrap().is_empty());
+    assert!(tx.taken_since("other", 0).await.unwrap().is_empty());
+    assert!(tx.taken_alert(-1).await.unwrap().is_none());
+}
+
+/// Both know it as open, and both would tell that it is over.
+async fn is_closed_by_one_of_two_workers(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1).await;
+    let worker = async || {
+        let open = story.ledger.read().await.unwrap().incidents(Millis::MAX).await.unwrap();
+        assert_eq!(open.len(), 1);
+        let mut tx = story.ledger.write().await.unwrap();
+        let closed = tx.close_incident("a", "recovered", NOW).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tx.commit().await.unwrap();
+        closed
+    };
+    let (one, two) = tokio::join!(worker(), worker());
+    assert!(one != two, "{one} {two}");
+}
+
 async fn remembers_how_bad_it_was(db: Database) {
     let story = story(&db).await;
     open(&story, "a", 1).await;
@@ -384,6 +502,7 @@ async fn leaves_no_alert_of_a_dropped_transaction(db: Database) {
     let new = NewAlert {
         id: "x".to_owned(),
         sink: "https://example.com".to_owned(),
+        severity: Severity::Warning,
         payload: "{}".to_owned(),
     };
     tx.enqueue_alert("a", Transition::Opened, &new, NOW).await.unwrap();

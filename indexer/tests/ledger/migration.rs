@@ -95,7 +95,7 @@ async fn keeps_incidents_and_alerts(db: Database) {
     assert!(tx.open_incident(&halted).await.unwrap());
     let due = tx.take_due_alerts("http://sink", 10, Millis::MAX).await.unwrap();
     let ids: Vec<_> = due.iter().map(|alert| (alert.id.as_str(), alert.attempts)).collect();
-    assert_eq!(ids, [("first", 0), ("second", 3)], "in their order");
+    assert_eq!(ids, [("second", 3), ("first", 0)], "what is lost goes first");
     let collection = tx.collections().await.unwrap().remove(0);
     assert_eq!((collection.id, collection.indexed_block), (3, Some(9)));
     assert_eq!((collection.halted, collection.indexed_time), (None, None));

@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 
 use everhold::{
-    health::ReplicaState,
-    ledger::{Ledger, Millis, RowId, Store, StoreAt, StoresAt, StoresSeen},
+    health::{Health, ReplicaState},
+    incident::{Severity, Transition},
+    ledger::{
+        Care, Incident, Ledger, Millis, NewAlert, RowId, Scope, Silence, Store, StoreAt, StoresAt,
+        StoresSeen, Subject,
+    },
     provenance::StoreStatus,
 };
 
 use crate::{
     story::{
-        HOUR, NOW, Story, burn, mint, mint_batch, raw, record, row_of, seen, set_nodes, take_all,
+        CHAIN, HOUR, NOW, Story, burn, contract, mint, mint_batch, raw, record, row_of, seen,
+        set_nodes, take_all,
     },
     support::database::{Database, on_both_engines},
 };
@@ -21,6 +26,7 @@ on_both_engines!(
     what_is_wanted_again_is_due_as_new_content_is,
     drops_what_a_node_said_that_is_asked_no_more,
     drops_so_many_at_once,
+    drops_what_was_told_of_what_is_long_over,
 );
 
 async fn drop_before(ledger: &Ledger, before: Millis, limit: u32) -> u64 {
@@ -145,4 +151,84 @@ async fn drops_so_many_at_once(db: Database) {
     }
     assert_eq!(dropped.iter().sum::<u64>(), 8);
     assert!(dropped.len() > 1 && dropped.iter().all(|some| *some <= 6), "{dropped:?}");
+}
+
+/// An incident with two alerts, of which a sink took the first, or both.
+async fn told(story: &Story, id: &str, taken: &[&str]) {
+    let incident = Incident {
+        id: id.to_owned(),
+        collection_id: story.collections[0].id,
+        chain_id: CHAIN,
+        collection: contract(0),
+        subject: Subject::Path { reference: format!("ipfs://x/{id}") },
+        health: Health::Lost,
+        summary: String::new(),
+        opened_at: NOW,
+        closed_at: None,
+        close_reason: None,
+        care: Care::default(),
+    };
+    let mut tx = story.ledger.write().await.unwrap();
+    assert!(tx.open_incident(&incident).await.unwrap());
+    for alert in ["1", "2"] {
+        let (sink, payload) = ("webhook:1".to_owned(), "{}".to_owned());
+        let new =
+            NewAlert { id: format!("{id}{alert}"), sink, severity: Severity::Warning, payload };
+        tx.enqueue_alert(id, Transition::Opened, &new, NOW).await.unwrap();
+        if taken.contains(&alert) {
+            tx.alert_delivered(&new.id, NOW).await.unwrap();
+        }
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn drops_what_was_told_of_what_is_long_over(db: Database) {
+    let story = Story::simple(db.open().await).await;
+    for (id, taken, over) in [
+        ("over", &["1", "2"][..], Some(NOW)),
+        ("waits", &["1"], Some(NOW)),
+        ("young", &["1", "2"], Some(NOW + 1)),
+        ("open", &["1", "2"], None),
+    ] {
+        told(&story, id, taken).await;
+        let mut tx = story.ledger.write().await.unwrap();
+        if let Some(at) = over {
+            tx.close_incident(id, "found", at).await.unwrap();
+        }
+        let silence = Silence {
+            id: id.to_owned(),
+            scope: Scope::Incident(id.to_owned()),
+            reason: "x".to_owned(),
+            by: "ann".to_owned(),
+            at: NOW - HOUR,
+            until: over.unwrap_or(NOW + HOUR),
+        };
+        tx.silence(&silence).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let drop_told = async |before| {
+        let mut tx = story.ledger.write().await.unwrap();
+        let mut dropped = Vec::new();
+        while let Some(some) = Some(tx.drop_told(before, 1).await.unwrap()).filter(|n| *n > 0) {
+            dropped.push(some);
+        }
+        tx.commit().await.unwrap();
+        dropped
+    };
+    assert!(drop_told(NOW).await.is_empty(), "they are kept for a while");
+    let dropped = drop_told(NOW + 1).await;
+    assert_eq!(
+        dropped.iter().sum::<u64>(),
+        6,
+        "three alerts, an incident, two silences: {dropped:?}"
+    );
+    let mut tx = story.ledger.write().await.unwrap();
+    let left: Vec<_> = tx.incidents(0).await.unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(left, ["open", "waits", "young"]);
+    assert!(tx.told_of("open").await.unwrap().contains("webhook:1"));
+    assert_eq!(tx.silences(0).await.unwrap().len(), 2);
+    let state = tx.outbox().await.unwrap().remove(0);
+    assert_eq!((state.waiting, state.delivered), (1, 4));
+    let due = tx.take_due_alerts("webhook:1", NOW, NOW + HOUR).await.unwrap();
+    assert_eq!(due.iter().map(|one| &*one.id).collect::<Vec<_>>(), ["waits2"]);
 }

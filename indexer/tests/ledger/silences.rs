@@ -3,7 +3,7 @@
 use everhold::{
     content::Digest,
     health::Health,
-    incident::{Seen, Standing, Transition},
+    incident::{Seen, Severity, Standing, Transition},
     ledger::{
         Ack, Care, Incident, Ledger, Millis, NewAlert, Scope, Silence, Subject, silent_until,
     },
@@ -20,6 +20,7 @@ on_both_engines!(
     holds_alerts_back_until_a_silence_ends,
     lets_alerts_go_when_a_silence_is_ended,
     drops_what_there_is_newer_news_of,
+    puts_newer_news_in_the_place_of_what_waits,
     keeps_how_an_incident_was_told_of,
     counts_openings_and_what_was_told,
 );
@@ -54,7 +55,7 @@ async fn open(story: &Story, id: &str, content: u8, at: Millis) -> Incident {
 async fn enqueue(story: &Story, incident: &str, alert: &str, at: Millis) {
     let mut tx = story.ledger.write().await.unwrap();
     let (id, sink) = (alert.to_owned(), "webhook:1".to_owned());
-    let new = NewAlert { id, sink, payload: "{}".to_owned() };
+    let new = NewAlert { id, sink, severity: Severity::Warning, payload: "{}".to_owned() };
     tx.enqueue_alert(incident, Transition::Opened, &new, at).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -156,11 +157,51 @@ async fn drops_what_there_is_newer_news_of(db: Database) {
     enqueue(&story, "a", "old", NOW).await;
     withhold(&story, "a", Some(NOW + HOUR)).await;
     let mut tx = story.ledger.write().await.unwrap();
+    assert!(tx.told_of("a").await.unwrap().contains("webhook:1"));
+    assert!(tx.told_for_good("a").await.unwrap().is_empty(), "it may still be dropped");
     tx.supersede("a").await.unwrap();
     assert!(tx.told_of("a").await.unwrap().is_empty(), "nobody was told");
     tx.commit().await.unwrap();
     enqueue(&story, "a", "new", NOW).await;
     assert_eq!(taken(&story.ledger, NOW + HOUR).await, ["new"]);
+}
+
+async fn puts_newer_news_in_the_place_of_what_waits(db: Database) {
+    let story = story(&db).await;
+    open(&story, "a", 1, NOW).await;
+    for alert in ["told", "old", "beside", "gone"] {
+        enqueue(&story, "a", alert, NOW).await;
+        if alert == "told" {
+            assert_eq!(taken(&story.ledger, NOW).await, ["told"]);
+        }
+    }
+    withhold(&story, "a", Some(NOW + HOUR)).await;
+    let mut tx = story.ledger.write().await.unwrap();
+    let held = tx.withheld("a").await.unwrap();
+    let held: Vec<_> = held.iter().map(|one| (&*one.id, &*one.sink, one.transition)).collect();
+    let opened = |id| (id, "webhook:1", Transition::Opened);
+    assert_eq!(held, ["old", "beside", "gone"].map(opened), "not what is on its way");
+    assert!(tx.told_for_good("a").await.unwrap().contains("webhook:1"), "it is on its way");
+    tx.alert_delivered("told", NOW).await.unwrap();
+    let (id, sink, payload) = ("new".to_owned(), "webhook:1".to_owned(), "{\"new\":1}".to_owned());
+    let new = NewAlert { id, sink, severity: Severity::Critical, payload };
+    assert!(tx.replace_alert("old", Transition::Worsened, &new, NOW + 1).await.unwrap());
+    tx.rewrite_alert("beside", "{\"x\":1}", Severity::Critical).await.unwrap();
+    tx.supersede_alert("gone").await.unwrap();
+    assert!(!tx.replace_alert("old", Transition::Worsened, &new, NOW).await.unwrap(), "it is gone");
+    assert!(
+        !tx.replace_alert("told", Transition::Worsened, &new, NOW).await.unwrap(),
+        "it was sent"
+    );
+    tx.commit().await.unwrap();
+    let mut tx = story.ledger.write().await.unwrap();
+    let due = tx.take_due_alerts("webhook:1", NOW + HOUR, NOW + HOUR).await.unwrap();
+    let due: Vec<_> = due.iter().map(|one| (&*one.id, &*one.event, &*one.payload)).collect();
+    assert_eq!(due, [("new", "incident.worsened", "{\"new\":1}")], "the next waits for it");
+    tx.alert_delivered("new", NOW + HOUR).await.unwrap();
+    let due = tx.take_due_alerts("webhook:1", NOW + HOUR, NOW + HOUR).await.unwrap();
+    let due: Vec<_> = due.iter().map(|one| (&*one.id, &*one.payload)).collect();
+    assert_eq!(due, [("beside", "{\"x\":1}")]);
 }
 
 async fn keeps_how_an_incident_was_told_of(db: Database) {

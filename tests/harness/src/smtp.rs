@@ -2,6 +2,7 @@
 //! STARTTLS (RFC 3207) as a mail program needs to hand in mail.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -44,6 +45,10 @@ pub struct Mail {
 struct Inbox {
     mails: Vec<Mail>,
     refusal: Option<String>,
+    /// By recipient: what `RCPT` is answered, and how often still.
+    unknown: HashMap<String, (String, u32)>,
+    /// What a mail must not say, and what it is answered else.
+    disliked: Option<(String, String)>,
 }
 
 /// The server, at `localhost`.
@@ -94,6 +99,16 @@ impl MailServer {
     /// Everything that was handed in.
     pub fn mails(&self) -> Vec<Mail> {
         lock(&self.inbox).mails.clone()
+    }
+
+    /// Answers `RCPT` of one recipient so, the next so many times.
+    pub fn refuse_for(&self, recipient: &str, answer: &str, times: u32) {
+        lock(&self.inbox).unknown.insert(recipient.to_owned(), (answer.to_owned(), times));
+    }
+
+    /// Answers so, from now on, to a whole mail in which a word is; the empty word is in none.
+    pub fn refuse_mail(&self, word: &str, answer: &str) {
+        lock(&self.inbox).disliked = Some((word.to_owned(), answer.to_owned()));
     }
 
     /// Answers `RCPT` so from now on.
@@ -166,8 +181,8 @@ impl Session {
             let line = line.trim_end().to_owned();
             if line.eq_ignore_ascii_case("DATA") {
                 connection.write_all(b"354 go on\r\n").await?;
-                self.data(&mut connection).await?;
-                connection.write_all(b"250 kept\r\n").await?;
+                let answer = self.data(&mut connection).await?;
+                connection.write_all(format!("{answer}\r\n").as_bytes()).await?;
                 continue;
             }
             match self.command(&line) {
@@ -199,9 +214,10 @@ impl Session {
             "MAIL" if self.auth && self.mail.auth.is_none() => "530 who are you\r\n",
             "MAIL" => {
                 self.mail.from = path;
+                self.mail.to.clear();
                 "250 ok\r\n"
             }
-            "RCPT" => match lock(&self.inbox).refusal.clone() {
+            "RCPT" => match self.refusal(&path) {
                 Some(refusal) => return Next::Say(format!("{refusal}\r\n")),
                 None => {
                     self.mail.to.push(path);
@@ -214,8 +230,20 @@ impl Session {
         Next::Say(answer.to_owned())
     }
 
-    /// Up to the line with a dot alone.
-    async fn data(&mut self, connection: &mut Connection) -> std::io::Result<()> {
+    /// Why a recipient gets nothing.
+    fn refusal(&self, recipient: &str) -> Option<String> {
+        let mut inbox = lock(&self.inbox);
+        match inbox.unknown.get_mut(recipient) {
+            Some((answer, times)) if *times > 0 => {
+                *times -= 1;
+                Some(answer.clone())
+            }
+            _ => inbox.refusal.clone(),
+        }
+    }
+
+    /// Up to the line with a dot alone; gives the answer.
+    async fn data(&mut self, connection: &mut Connection) -> std::io::Result<String> {
         let mut text = String::new();
         loop {
             let mut line = String::new();
@@ -228,7 +256,14 @@ impl Session {
         }
         let (encrypted, auth) = (self.mail.encrypted, self.mail.auth.clone());
         let mail = std::mem::replace(&mut self.mail, Mail { encrypted, auth, ..Mail::default() });
-        lock(&self.inbox).mails.push(Mail { text, ..mail });
-        Ok(())
+        let mut inbox = lock(&self.inbox);
+        if let Some((word, answer)) = &inbox.disliked
+            && !word.is_empty()
+            && text.contains(word)
+        {
+            return Ok(answer.clone());
+        }
+        inbox.mails.push(Mail { text, ..mail });
+        Ok("250 kept".to_owned())
     }
 }

@@ -61,6 +61,35 @@ async fn no_sink_and_no_alert_holds_up_another() -> Result<()> {
     Ok(())
 }
 
+/// Whatever else it says each time.
+#[tokio::test]
+async fn why_a_sink_takes_nothing_is_said_once() -> Result<()> {
+    let services = Services::start().await?;
+    let sinks = format!("[[alert]]\nwebhook = \"{}\"\n", services.url("/hook"));
+    let world = world_with(Setup { nodes: 2, tokens: 1, ..Setup::default() }, &sinks).await?;
+    fs::remove_file(world.nodes[0].path(&world.id(1, "image").await?)).unwrap();
+    services.answer("/hook", 500, "request 7f3a failed");
+    let mut watcher = world.everhold.watch(&["--no-repair"])?;
+    for (times, body) in [(1, "request 99be failed"), (2, "request 0c4d failed"), (3, "")] {
+        eventually("it is tried again", PATIENCE, PAUSE, async || {
+            Ok((services.posted("/hook").len() == times).then_some(()))
+        })
+        .await?;
+        services.answer("/hook", 500, body);
+    }
+    services.answer("/hook", 200, "");
+    eventually("it is taken", PATIENCE, PAUSE, async || {
+        let outbox = world.everhold.json(["alert", "list"]).await?;
+        Ok((outbox["sinks"][0]["delivered"] == 1).then_some(()))
+    })
+    .await?;
+    watcher.terminate().await?;
+    let log = fs::read_to_string(watcher.log()).unwrap();
+    assert_eq!(log.matches("alert to webhook 127.0.0.1: HTTP 500").count(), 1, "{log}");
+    assert_eq!(log.matches("takes alerts again").count(), 1, "{log}");
+    Ok(())
+}
+
 /// Another process, or the next configuration, may know the sink.
 #[tokio::test]
 async fn what_waits_for_a_sink_that_is_left_out_waits() -> Result<()> {
