@@ -48,5 +48,6 @@ mod support;
 mod unusual_dags;
 mod update;
 mod vault;
+mod vault_killed;
 mod watch;
 mod watch_killed;
