@@ -144,8 +144,11 @@ impl Watch {
         let (id, vault) = (&wanted.id, &self.tended.keeper.vault);
         match vault.copy(id, wanted.known).await {
             Ok(Some((found, file))) => {
-                // It may have been found there only now.
-                self.tended.keeper.adopt(&[found]).await?;
+                // It may have been found there only now. Its bytes are right, whatever else the vault lacks.
+                match self.tended.keeper.adopt(&[found]).await {
+                    Err(KeepError::Vault(error)) => warn!("{id}: {error}"),
+                    adopted => drop(adopted?),
+                }
                 info!("{id}: no node gives it now; its bytes are taken from the vault");
                 Ok(Source::Copy(file))
             }

@@ -128,6 +128,9 @@ async fn wants_nothing_that_is_there_or_denied_or_too_large(db: Database) {
     assert_eq!(setting.wants(stale, NOW, 9).await, none);
     assert_eq!(setting.wants(VaultWants { all: false, ..all() }, NOW, 9).await, none);
     assert_eq!(setting.wants(all(), NOW, 9).await, [two]);
+    // What was chosen before it was denied.
+    let three = setting.contents[2];
+    assert_eq!(setting.take(&[three], NOW).await, none);
 }
 
 async fn gives_a_want_to_one_worker_and_back_after_its_lease(db: Database) {

@@ -59,7 +59,8 @@ impl Tx {
         for row in contents {
             let new = execute!(
                 self,
-                "INSERT INTO vault_objects (content_id, bytes, due_at, taken) VALUES ($1, 0, $2, 1)
+                "INSERT INTO vault_objects (content_id, bytes, due_at, taken)
+                 SELECT id, 0, $2, 1 FROM contents WHERE id = $1 AND wanted = 1
                  ON CONFLICT (content_id) DO UPDATE SET due_at = excluded.due_at, taken = 1
                  WHERE vault_objects.form IS NULL AND vault_objects.due_at <= $3",
                 row,

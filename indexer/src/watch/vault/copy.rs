@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, stream};
@@ -19,6 +19,8 @@ use crate::{
 /// Contents that are chosen at once, which is a look at all that lack, and taken at once.
 const CHOSEN: u32 = 16 * 1024;
 const BATCH: usize = 64;
+/// After this it is chosen anew: others may be more in need by then.
+const FRESH: Duration = Duration::from_secs(60);
 /// Contents on their way at once: each is a file on the disk for the while.
 const AT_ONCE: usize = 4;
 /// What no node gave, though one seems to have it, is tried again after this.
@@ -64,11 +66,23 @@ impl Full {
     }
 }
 
+/// What is to be copied, and was not taken yet.
+#[derive(Default)]
+struct Chosen {
+    rows: VecDeque<RowId>,
+    at: Option<Instant>,
+}
+
+impl Chosen {
+    fn is_over(&self) -> bool {
+        self.rows.is_empty() || self.at.is_none_or(|at| at.elapsed() >= FRESH)
+    }
+}
+
 /// How far filling the vault has come.
 #[derive(Default)]
 struct Filling {
-    /// What is to be copied, and was not taken yet.
-    chosen: VecDeque<RowId>,
+    chosen: Chosen,
     full: Full,
     copied: u64,
     left_out: u64,
@@ -163,20 +177,21 @@ impl Watch {
         Ok(true)
     }
 
-    /// Takes some of what was chosen, which is chosen anew where nothing is left of it; `None` where there is
-    /// nothing to choose from. Others may have taken it all meanwhile.
+    /// Takes some of what was chosen, which is chosen anew where nothing is left of it, or it is too long ago;
+    /// `None` where there is nothing to choose from. Others may have taken it all meanwhile.
     async fn take_vault_wants(
         &self,
         begun: Millis,
-        chosen: &mut VecDeque<RowId>,
+        chosen: &mut Chosen,
     ) -> Result<Option<Vec<RowId>>, WatchError> {
-        if chosen.is_empty() {
-            chosen.extend(self.choose_vault_wants(begun).await?);
+        if chosen.is_over() {
+            let rows = self.choose_vault_wants(begun).await?.into();
+            *chosen = Chosen { rows, at: Some(Instant::now()) };
         }
-        if chosen.is_empty() {
+        if chosen.rows.is_empty() {
             return Ok(None);
         }
-        let some: Vec<_> = chosen.drain(..chosen.len().min(BATCH)).collect();
+        let some: Vec<_> = chosen.rows.drain(..chosen.rows.len().min(BATCH)).collect();
         let lease = ledger::now().saturating_add(LEASE);
         let mut tx = self.ledger.write().await?;
         let rows = tx.take_vault_wants(&some, begun, lease).await?;
