@@ -1,7 +1,7 @@
 //! What is where in an archive. Each block is hashed before it counts.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
 };
@@ -24,6 +24,8 @@ const PIECE: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Index {
     file: File,
+    /// How many different blocks are taken, at most.
+    most: usize,
     blocks: HashMap<[u8; 32], Place>,
     /// The roots that its header names.
     pub roots: Vec<Cid>,
@@ -31,6 +33,8 @@ pub struct Index {
     pub wrong: Vec<WrongBlock>,
     /// How many these are.
     pub wrong_count: u64,
+    /// Blocks whose hash function is not known: they may be right, and nothing can prove it.
+    pub unprovable: u64,
     /// Why it was read no further, if so.
     pub broken: Option<String>,
 }
@@ -67,13 +71,19 @@ impl Index {
     /// # Errors
     /// Where the file can't be read.
     pub fn of(file: File) -> io::Result<Self> {
+        Self::of_at_most(file, MOST_BLOCKS)
+    }
+
+    fn of_at_most(file: File, most: usize) -> io::Result<Self> {
         let (mut reader, mut piece) = (CarReader::new(MOST_BYTES), vec![0; PIECE]);
         let mut index = Self {
             file: file.try_clone()?,
+            most,
             blocks: HashMap::new(),
             roots: Vec::new(),
             wrong: Vec::new(),
             wrong_count: 0,
+            unprovable: 0,
             broken: None,
         };
         let (mut from, mut open) = (file, None);
@@ -121,19 +131,28 @@ impl Index {
     /// Takes a block that has come whole.
     fn end(&mut self, open: Open) -> Result<(), String> {
         let Open { cid, offset, size, hasher } = open;
-        let right = hasher.is_some_and(|hasher| hasher.finish() == cid.digest());
-        if !right {
+        let Some(hasher) = hasher else {
+            self.unprovable += 1;
+            return Ok(());
+        };
+        if hasher.finish() != cid.digest() {
             self.wrong_count += 1;
             if self.wrong.len() < MOST_WRONG {
                 self.wrong.push(WrongBlock { cid: cid.to_string(), offset });
             }
             return Ok(());
         }
-        if self.blocks.len() == MOST_BLOCKS {
-            return Err(format!("it has more than {MOST_BLOCKS} blocks: the rest is not read"));
+        let (key, full) = (key(&cid), self.blocks.len() >= self.most);
+        // The first will do, and what comes again takes no more memory.
+        match self.blocks.entry(key) {
+            Entry::Occupied(_) => {}
+            Entry::Vacant(_) if full => {
+                return Err(format!("it has more than {} blocks: the rest is not read", self.most));
+            }
+            Entry::Vacant(free) => {
+                free.insert(Place { offset, size, used: false });
+            }
         }
-        // The first will do.
-        self.blocks.entry(key(&cid)).or_insert(Place { offset, size, used: false });
         Ok(())
     }
 
@@ -188,4 +207,46 @@ impl Index {
 /// Names of any length take as much memory.
 fn key(cid: &Cid) -> [u8; 32] {
     Sha256::digest(cid.to_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{CarWriter, Codec, id_of};
+
+    /// An archive of these blocks, from its beginning.
+    fn archive(blocks: &[(Cid, &[u8])]) -> File {
+        let mut car = CarWriter::new(tempfile::tempfile().unwrap(), &[blocks[0].0]).unwrap();
+        for (cid, block) in blocks {
+            car.block(cid, block).unwrap();
+        }
+        let mut file = car.into_inner();
+        file.rewind().unwrap();
+        file
+    }
+
+    fn raw(block: &'static [u8]) -> (Cid, &'static [u8]) {
+        (Cid::from(id_of(Codec::Raw, block)), block)
+    }
+
+    #[test]
+    fn what_comes_again_counts_once() {
+        let [one, two, three] = [raw(b"one"), raw(b"two"), raw(b"three")];
+        let index = Index::of_at_most(archive(&[one, two, one, two, one]), 2).unwrap();
+        assert_eq!((index.len(), index.broken), (2, None));
+        let index = Index::of_at_most(archive(&[one, two, one, three, one]), 2).unwrap();
+        assert_eq!(index.len(), 2);
+        assert!(index.broken.unwrap().contains("more than 2 blocks"));
+    }
+
+    #[test]
+    fn what_nothing_can_prove_is_not_wrong() {
+        // CIDv1, raw, Skein-256-256, which is not computed here.
+        let [one, wrong] = [raw(b"one"), (raw(b"two").0, &b"other"[..])];
+        let unknown = [&[1, 0x55, 0xa0, 0xe6, 0x02, 32][..], &[7; 32]].concat();
+        let unknown = (Cid::from_bytes(&unknown).unwrap(), &b"any"[..]);
+        let index = Index::of(archive(&[one, unknown, wrong])).unwrap();
+        assert_eq!((index.len(), index.unprovable, index.wrong_count), (1, 1, 1));
+        assert_eq!(index.size_of(&unknown.0), None, "nothing of it is used");
+    }
 }

@@ -13,13 +13,11 @@ use tempfile::NamedTempFile;
 use super::{Index, WrongBlock, listing::said};
 use crate::{
     aside::io_aside,
-    content::{
-        CarWriter, Cid, Codec, ContentId, DagError, DagLimits, Found, Outline, RecentBlocks, Walk,
-    },
+    content::{Cid, Codec, ContentId, DagError, DagLimits, Found, Outline, RecentBlocks, Walk},
     health::Policy,
     ledger::{self, Content, Ledger, LedgerError, RowId},
     picture::ContentPicture,
-    vault::{Form, KeepError, Keeper, Unproved},
+    vault::{CarFile, Form, KeepError, Keeper, Unproved},
 };
 
 /// Contents read from the ledger at once.
@@ -46,6 +44,8 @@ pub struct Restored {
     pub wrong: Vec<WrongBlock>,
     /// How many these are.
     pub wrong_blocks: u64,
+    /// Blocks that nothing can prove, since their hash function is not known here: none of them was used.
+    pub unprovable_blocks: u64,
     /// Why it was read no further, if so; what came whole before was used.
     pub broken: Option<String>,
 }
@@ -105,6 +105,7 @@ pub async fn restore(
 ) -> Result<Restored, RestoreError> {
     let failed = |source| RestoreError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
+    keeper.is_there().await?;
     let index = io_aside(move || Index::of(file)).await.map_err(failed)?;
     if let (true, Some(reason)) = (index.roots.is_empty() && index.is_empty(), &index.broken) {
         return Err(RestoreError::NoArchive { path: path.to_owned(), reason: reason.clone() });
@@ -138,6 +139,7 @@ pub async fn restore(
     restored.unnamed_blocks = index.unused();
     restored.wrong.clone_from(&index.wrong);
     restored.wrong_blocks = index.wrong_count;
+    restored.unprovable_blocks = index.unprovable;
     restored.broken.clone_from(&index.broken);
     drop(index);
     Ok(restored)
@@ -205,10 +207,10 @@ impl Restoring<'_> {
     /// Whether the vault has it, and right.
     async fn is_there(&self, content: &Content) -> Result<bool, RestoreError> {
         let vault = &self.keeper.vault;
-        let found = vault.find(&content.id).await.map_err(KeepError::from)?;
-        let object = self.ledger.read().await?.vault_object(content.row).await?;
-        let (Some(found), Some(_)) = (found, object) else { return Ok(false) };
-        match vault.prove(&content.id, found.form, content.known, &mut |_| {}).await {
+        let Some(object) = self.ledger.read().await?.vault_object(content.row).await? else {
+            return Ok(false);
+        };
+        match vault.prove(&content.id, object.form, content.known, &mut |_| {}).await {
             Ok(_) => Ok(true),
             Err(Unproved::Missing | Unproved::Wrong(_)) => Ok(false),
             Err(Unproved::Failed(error)) => Err(KeepError::from(error).into()),
@@ -255,7 +257,7 @@ fn take_raw(index: &mut Index, id: &ContentId, most: u64) -> io::Result<Taken> {
 
 fn take_dag(index: &mut Index, id: &ContentId, most: u64) -> io::Result<Taken> {
     let mut file = BufWriter::new(NamedTempFile::new()?);
-    if let Err(reason) = walk(index, id, most, |_, data| file.write_all(data))? {
+    if let Err(reason) = walk(index, id, most, |_, data| file.write_all(data).map(|()| true))? {
         return Ok(Err(reason));
     }
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -263,27 +265,24 @@ fn take_dag(index: &mut Index, id: &ContentId, most: u64) -> io::Result<Taken> {
         return Ok(Ok((Form::File, file)));
     }
     drop(file);
-    let root = Cid::from(*id);
-    let mut car = CarWriter::new(BufWriter::new(NamedTempFile::new()?), &[root])?;
+    let mut car = CarFile::new(id, most)?;
     let walked = walk(index, id, most, |block, _| match block {
-        Some((cid, block)) => car.block(cid, block),
-        None => Ok(()),
+        Some((cid, block)) => car.add(cid, block),
+        None => Ok(true),
     })?;
-    let bytes = car.bytes();
-    let file = car.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?;
-    Ok(match walked {
-        Ok(()) if bytes > most => Err(is_too_large(most)),
-        walked => walked.map(|()| (Form::Car, file)),
-    })
+    match walked {
+        Ok(()) => Ok(Ok((Form::Car, car.finish()?))),
+        Err(reason) => Ok(Err(reason)),
+    }
 }
 
 /// Walks over the blocks of a content. `take` gets each block, unless it was taken shortly before, and the
-/// part of the file in it.
+/// part of the file in it, and gives whether that fits.
 fn walk(
     index: &mut Index,
     id: &ContentId,
     most: u64,
-    mut take: impl FnMut(Option<(&Cid, &[u8])>, &[u8]) -> io::Result<()>,
+    mut take: impl FnMut(Option<(&Cid, &[u8])>, &[u8]) -> io::Result<bool>,
 ) -> io::Result<Result<(), String>> {
     let limits = DagLimits { file_bytes: most, ..DagLimits::default() };
     let mut walk = Walk::new(Cid::from(*id), &[], limits);
@@ -305,7 +304,10 @@ fn walk(
             given
         };
         match given {
-            Ok(taken) => taken?,
+            Ok(fits) => match fits? {
+                true => {}
+                false => return Ok(Err(is_too_large(most))),
+            },
             Err(DagError::FileTooLarge { .. }) => return Ok(Err(is_too_large(most))),
             Err(error) => return Ok(Err(error.to_string())),
         }
@@ -314,4 +316,44 @@ fn walk(
         Some(Found::File { .. }) => Ok(()),
         _ => Err("it is a folder, and no file".to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{CarWriter, Hasher, Profile};
+
+    /// The archive of a file that was cut in a way nobody knows.
+    fn unusual(bytes: &[u8]) -> (ContentId, Index) {
+        let profile = Profile { chunk_size: 10, max_links: 3, ..Profile::DEFAULT };
+        let mut hasher = Hasher::with_profile(profile);
+        hasher.update(bytes);
+        let id = hasher.finish();
+        let outline = Outline::by_profiles(id, &[profile], bytes).unwrap().unwrap();
+        let mut sections = Vec::new();
+        io::Read::read_to_end(&mut outline.sections(bytes), &mut sections).unwrap();
+        let mut car = CarWriter::new(tempfile::tempfile().unwrap(), &[Cid::from(id)]).unwrap();
+        car.sections(&sections, outline.blocks()).unwrap();
+        let mut file = car.into_inner();
+        io::Seek::rewind(&mut file).unwrap();
+        (id, Index::of(file).unwrap())
+    }
+
+    #[test]
+    fn what_takes_more_than_is_allowed_is_walked_over_no_further() {
+        let bytes: Vec<u8> = (0..3000_u32).flat_map(u32::to_be_bytes).collect();
+        let (id, mut index) = unusual(&bytes);
+        let (form, _) = take_dag(&mut index, &id, 1 << 20).unwrap().unwrap();
+        assert_eq!(form, Form::Car);
+        // Its bytes fit, and its blocks do not.
+        let most = bytes.len() as u64 + 100;
+        let reason = take_dag(&mut index, &id, most).unwrap().unwrap_err();
+        assert!(reason.contains("max_object"), "{reason}");
+        let mut taken = 0;
+        let walked = walk(&mut index, &id, most, |_, _| {
+            taken += 1;
+            Ok(taken < 5)
+        });
+        assert_eq!((walked.unwrap().unwrap_err(), taken), (is_too_large(most), 5));
+    }
 }

@@ -1,9 +1,6 @@
 //! Where a content for an archive comes from: the vault, else a node that has it.
 
-use std::{
-    collections::HashMap,
-    io::{self, Write},
-};
+use std::{collections::HashMap, io};
 
 use tempfile::NamedTempFile;
 
@@ -12,9 +9,9 @@ use crate::{
     content::ContentId,
     health::ReplicaState,
     ledger::RowId,
-    nodes::{self, Configured, Fetcher, probe_into},
+    nodes::{self, Configured, Fetcher, probe_to_file},
     picture::ContentPicture,
-    vault::{Form, Vault, VaultError, blocks_from, is_named_by},
+    vault::{Blocks, Form, Stored, Vault, VaultError, blocks_from, is_named_by},
 };
 
 /// Those who may have content.
@@ -68,51 +65,47 @@ impl Holders {
                 continue;
             };
             let url = nodes::name(node.node.url());
-            let mut file = NamedTempFile::new()?;
-            let mut written = Ok(());
-            let seen = probe_into(node.node.as_ref(), &id, known, &mut |chunk| {
-                if written.is_ok() {
-                    written = file.write_all(chunk);
-                }
-            })
-            .await;
+            let (seen, file) = probe_to_file(node.node.as_ref(), &id, known).await?;
             if seen.state != ReplicaState::Verified {
                 let detail = seen.detail.unwrap_or_else(|| seen.state.to_string());
                 why = format!("{url} does not give it any more: {detail}");
                 continue;
             }
-            written?;
             if is_named_by(&id, file.path()).await? {
                 return Ok(Ok(Taken { form: Form::File, file }));
             }
-            match self.blocks(node, &id).await? {
-                Some(taken) => return Ok(Ok(taken)),
-                None => why = format!("{url} gives its file, but not its blocks"),
-            }
+            why = match self.blocks(node, &id).await? {
+                Blocks::Car(file) => return Ok(Ok(Taken { form: Form::Car, file })),
+                Blocks::NotNow => format!("{url} gives its file, but not its blocks now"),
+                Blocks::TooLarge => format!("its blocks are larger than {} bytes", self.most),
+                Blocks::None => format!("{url} gives its file, but not its blocks"),
+            };
         }
         Ok(Err(why))
     }
 
-    async fn blocks(&self, node: &Configured, id: &ContentId) -> io::Result<Option<Taken>> {
-        let Some(blocks) = node.node.blocks() else { return Ok(None) };
-        let file = blocks_from(blocks, id, self.most).await?;
-        Ok(file.map(|file| Taken { form: Form::Car, file }))
+    async fn blocks(&self, node: &Configured, id: &ContentId) -> io::Result<Blocks> {
+        match node.node.blocks() {
+            Some(blocks) => blocks_from(blocks, id, self.most).await,
+            None => Ok(Blocks::None),
+        }
     }
 
     /// What the vault has, as it has it, once it is proved.
     async fn in_vault(&self, content: &ContentPicture) -> Result<Option<Taken>, VaultError> {
         let (id, known) = (content.content.id, content.content.known);
-        let Some(found) = self.vault.find(&id).await? else { return Ok(None) };
-        let taken = match found.form {
-            Form::File => self.vault.copy(&id, known).await?.map(|(_, file)| file),
-            Form::Car => self.vault.copy_archive(&id).await?,
-        };
-        // A file that only the ledger's sha-256 proves makes no blocks of its name.
-        match taken {
-            Some(file) if found.form == Form::Car || is_named_by(&id, file.path()).await? => {
-                Ok(Some(Taken { form: found.form, file }))
+        for Stored { form, .. } in self.vault.find(&id).await? {
+            let file = match form {
+                Form::File => self.vault.copy_as(&id, form, known).await?,
+                Form::Car => self.vault.copy_archive(&id).await?,
+            };
+            // A file that only the ledger's sha-256 proves makes no blocks of its name.
+            if let Some(file) = file
+                && (form == Form::Car || is_named_by(&id, file.path()).await?)
+            {
+                return Ok(Some(Taken { form, file }));
             }
-            _ => Ok(None),
         }
+        Ok(None)
     }
 }

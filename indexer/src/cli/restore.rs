@@ -55,6 +55,10 @@ fn people(restored: &Restored) -> String {
     if more > 0 {
         let _ = writeln!(text, "wrong: {more} more blocks");
     }
+    if restored.unprovable_blocks > 0 {
+        let unprovable = restored.unprovable_blocks;
+        let _ = writeln!(text, "{unprovable} blocks are hashed in a way that is not known here");
+    }
     if let Some(broken) = &restored.broken {
         let _ = writeln!(text, "not read to its end: {}", plain(broken));
     }

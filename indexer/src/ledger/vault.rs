@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Content, LedgerError, Millis, Result, RowId, Tx,
-    bulk::{fetch_in, insert_rows},
+    bulk::fetch_in,
     contents::{ContentRow, Known, content_columns, content_id, known},
     execute, fetch, int, text, uint,
 };
@@ -55,28 +55,6 @@ pub struct VaultObject {
     pub stored_at: Option<Millis>,
     /// When it was last found to be right.
     pub checked_at: Option<Millis>,
-}
-
-/// All of the vault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct VaultSummary {
-    /// Contents that it holds.
-    pub objects: u64,
-    /// Bytes that they take.
-    pub bytes: u64,
-    /// Contents that it should hold, and something is wrong with.
-    pub problems: u64,
-}
-
-/// Which contents are to be copied into the vault.
-#[derive(Clone, Copy, Debug)]
-pub struct VaultWants {
-    /// Whether all are, or only those that it held before.
-    pub all: bool,
-    /// Their bytes, at most.
-    pub max_object: u64,
-    /// A `verified` before this no longer counts.
-    pub fresh_since: Millis,
 }
 
 #[derive(sqlx::FromRow)]
@@ -130,26 +108,17 @@ macro_rules! fresh_sql {
     };
 }
 
+mod total;
+mod wants;
+
+pub use total::VaultSummary;
+pub use wants::VaultWants;
+
 fn objects(rows: Vec<ObjectRow>) -> Result<Vec<VaultObject>> {
     rows.into_iter().map(ObjectRow::into_object).collect()
 }
 
 impl Tx {
-    /// How much the vault holds. What is wanted no more is no problem.
-    pub async fn vault_summary(&mut self) -> Result<VaultSummary> {
-        let (objects, bytes, problems) = fetch!(
-            fetch_one,
-            self,
-            (i64, i64, i64),
-            "SELECT COUNT(v.form),
-                CAST(COALESCE(SUM(CASE WHEN v.form IS NOT NULL THEN v.bytes END), 0) AS BIGINT),
-                COUNT(CASE WHEN c.wanted = 1 THEN v.problem END)
-             FROM vault_objects v JOIN contents c ON c.id = v.content_id",
-        )?;
-        let (objects, bytes, problems) = (uint(objects), uint(bytes), uint(problems));
-        Ok(VaultSummary { objects, bytes, problems })
-    }
-
     /// What the vault holds of a content.
     pub async fn vault_object(&mut self, content: RowId) -> Result<Option<VaultObject>> {
         let select = objects_sql!("AND v.content_id = $1");
@@ -177,9 +146,41 @@ impl Tx {
         objects(fetch!(fetch_all, self, ObjectRow, select)?)
     }
 
-    /// What it holds and nothing names any more, the oldest first.
-    pub async fn unnamed_in_vault(&mut self, limit: u32) -> Result<Vec<VaultObject>> {
-        let select = objects_sql!("AND c.wanted = 0 ORDER BY v.stored_at, v.content_id LIMIT $1");
+    /// What it holds and nothing names since before a time, the longest first. What is denied comes at once.
+    pub async fn unnamed_in_vault(
+        &mut self,
+        before: Millis,
+        limit: u32,
+    ) -> Result<Vec<VaultObject>> {
+        let select = objects_sql!(
+            "AND c.wanted = 0 AND (v.unnamed_since <= $1 OR c.denied = 1)
+             ORDER BY v.unnamed_since, v.content_id LIMIT $2"
+        );
+        objects(fetch!(fetch_all, self, ObjectRow, select, before, i64::from(limit))?)
+    }
+
+    /// Takes note of what nothing names any more, and of what is named again.
+    pub async fn note_unnamed_in_vault(&mut self, now: Millis) -> Result<()> {
+        self.among_others().await?;
+        self.lock_vault_total().await?;
+        execute!(
+            self,
+            "UPDATE vault_objects SET unnamed_since = $1 WHERE unnamed_since IS NULL
+                AND EXISTS (SELECT 1 FROM contents c WHERE c.id = content_id AND c.wanted = 0)",
+            now,
+        )?;
+        execute!(
+            self,
+            "UPDATE vault_objects SET unnamed_since = NULL WHERE unnamed_since IS NOT NULL
+                AND EXISTS (SELECT 1 FROM contents c WHERE c.id = content_id AND c.wanted = 1)",
+        )?;
+        Ok(())
+    }
+
+    /// Some of what it holds that were found right before, the smallest first.
+    pub async fn smallest_in_vault(&mut self, limit: u32) -> Result<Vec<VaultObject>> {
+        let select =
+            objects_sql!("AND v.checked_at IS NOT NULL ORDER BY v.bytes, v.content_id LIMIT $1");
         objects(fetch!(fetch_all, self, ObjectRow, select, i64::from(limit))?)
     }
 
@@ -215,20 +216,21 @@ impl Tx {
         due: Millis,
     ) -> Result<()> {
         self.among_others().await?;
+        let before = self.counted_in_vault(content).await?;
         execute!(
             self,
             "INSERT INTO vault_objects (content_id, form, bytes, stored_at, checked_at, due_at)
              VALUES ($1, $2, $3, $4, $4, $5)
              ON CONFLICT (content_id) DO UPDATE SET form = excluded.form, bytes = excluded.bytes,
                 stored_at = excluded.stored_at, checked_at = excluded.checked_at,
-                due_at = excluded.due_at, problem = NULL",
+                due_at = excluded.due_at, taken = 0, problem = NULL",
             content,
             form.as_str(),
             int(bytes),
             now,
             due,
         )?;
-        Ok(())
+        self.count_in_vault(before, Some(bytes)).await
     }
 
     /// Takes note of what lies in the vault and was not known to: it is hashed at once. What no content of
@@ -239,15 +241,16 @@ impl Tx {
         now: Millis,
     ) -> Result<u64> {
         self.among_others().await?;
+        self.lock_vault_total().await?;
         let mut adopted = 0;
         for (id, form, bytes) in found {
-            adopted += execute!(
+            let new = execute!(
                 self,
                 "INSERT INTO vault_objects (content_id, form, bytes, stored_at, due_at)
                  SELECT id, $3, $4, $5, 0 FROM contents
                  WHERE codec = $1 AND digest = $2 AND denied = 0
                  ON CONFLICT (content_id) DO UPDATE SET form = excluded.form,
-                    bytes = excluded.bytes, stored_at = excluded.stored_at, due_at = 0
+                    bytes = excluded.bytes, stored_at = excluded.stored_at, due_at = 0, taken = 0
                  WHERE vault_objects.form IS NULL",
                 i64::from(id.codec.multicodec()),
                 &id.digest.0[..],
@@ -255,6 +258,10 @@ impl Tx {
                 int(*bytes),
                 now,
             )?;
+            if new > 0 {
+                self.count_in_vault(None, Some(*bytes)).await?;
+            }
+            adopted += new;
         }
         Ok(adopted)
     }
@@ -262,8 +269,9 @@ impl Tx {
     /// Writes down that a content is not in the vault.
     pub async fn forget_in_vault(&mut self, content: RowId) -> Result<()> {
         self.among_others().await?;
+        let before = self.counted_in_vault(content).await?;
         execute!(self, "DELETE FROM vault_objects WHERE content_id = $1", content)?;
-        Ok(())
+        self.count_in_vault(before, None).await
     }
 
     /// Writes down that the vault has nothing right of a content, and when it is tried again to copy it.
@@ -274,16 +282,31 @@ impl Tx {
         due: Millis,
     ) -> Result<()> {
         self.among_others().await?;
+        let before = self.counted_in_vault(content).await?;
         execute!(
             self,
             "INSERT INTO vault_objects (content_id, bytes, due_at, problem) VALUES ($1, 0, $2, $3)
              ON CONFLICT (content_id) DO UPDATE SET form = NULL, bytes = 0, stored_at = NULL,
-                checked_at = NULL, due_at = excluded.due_at, problem = excluded.problem",
+                checked_at = NULL, due_at = excluded.due_at, taken = 0, problem = excluded.problem",
             content,
             due,
             problem.map(text),
         )?;
-        Ok(())
+        self.count_in_vault(before, None).await
+    }
+
+    /// The same at once of what was read before, unless it was put there anew since then: gives whether it
+    /// was not.
+    pub async fn lose_in_vault(&mut self, object: &VaultObject, problem: &str) -> Result<bool> {
+        self.among_others().await?;
+        self.lock_vault_total().await?;
+        let now = self.vault_object(object.content).await?;
+        let of = |object: &VaultObject| (object.form, object.stored_at);
+        if now.as_ref().map(of) != Some(of(object)) {
+            return Ok(false);
+        }
+        self.want_in_vault(object.content, Some(problem), 0).await?;
+        Ok(true)
     }
 
     /// Takes some of what is to be hashed again; nobody else gets them before `lease`.
@@ -324,74 +347,6 @@ impl Tx {
             now,
             due,
         )?;
-        Ok(())
-    }
-
-    /// Takes some of what is to be copied into the vault and some node has, those first that fewest have;
-    /// nobody else gets them before `lease`.
-    pub async fn take_vault_wants(
-        &mut self,
-        wants: &VaultWants,
-        now: Millis,
-        lease: Millis,
-        limit: u32,
-    ) -> Result<Vec<RowId>> {
-        self.among_others().await?;
-        let rows = fetch!(
-            fetch_all,
-            self,
-            (i64,),
-            concat!(
-                "SELECT c.id FROM contents c LEFT JOIN vault_objects v ON v.content_id = c.id
-                 WHERE c.wanted = 1 AND (c.size IS NULL OR c.size <= $2)
-                    AND ((v.content_id IS NULL AND $3 = 1)
-                        OR (v.form IS NULL AND v.due_at <= $4
-                            AND (v.problem IS NOT NULL OR $3 = 1)))
-                    AND EXISTS ",
-                fresh_sql!("1"),
-                " ORDER BY ",
-                fresh_sql!("COUNT(*)"),
-                ", c.id LIMIT $5"
-            ),
-            wants.fresh_since,
-            int(wants.max_object),
-            i64::from(wants.all),
-            now,
-            i64::from(limit),
-        )?;
-        let mut rows: Vec<RowId> = rows.into_iter().map(|(row,)| row).collect();
-        rows.sort_unstable();
-        insert_rows!(
-            self,
-            "INSERT INTO vault_objects (content_id, bytes, due_at) ",
-            rows,
-            |row| (*row, 0_i64, lease),
-            " ON CONFLICT (content_id) DO UPDATE SET due_at = excluded.due_at"
-        );
-        Ok(rows)
-    }
-
-    /// Puts off what was taken, which is not there yet, without a word of why.
-    pub async fn put_off_vault_wants(&mut self, contents: &[RowId], due: Millis) -> Result<()> {
-        self.among_others().await?;
-        fetch_in!(self, (i64,), {"UPDATE vault_objects SET due_at = " => due}
-            " WHERE form IS NULL AND content_id IN", contents, "RETURNING content_id");
-        Ok(())
-    }
-
-    /// Gives back some of what was taken; what is there by now stays.
-    pub async fn give_vault_wants_back(&mut self, contents: &[RowId]) -> Result<()> {
-        self.among_others().await?;
-        fetch_in!(self, (i64,), {} "UPDATE vault_objects SET due_at = 0
-            WHERE form IS NULL AND content_id IN", contents, "RETURNING content_id");
-        Ok(())
-    }
-
-    /// Gives back what was taken by a process that ended.
-    pub async fn release_vault(&mut self) -> Result<()> {
-        self.among_others().await?;
-        let delete = "DELETE FROM vault_objects WHERE form IS NULL AND problem IS NULL";
-        execute!(self, delete)?;
         Ok(())
     }
 

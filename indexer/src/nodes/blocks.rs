@@ -172,7 +172,8 @@ pub async fn one_by_one(
 }
 
 /// Fetches every block of a walk, each in a request of its own, and gives it once it is proved. Those that
-/// the DAG links again soon after are not given again: [`CarCheck`] knows them still.
+/// the DAG links again soon after are not given again: [`CarCheck`] knows them still. `take` says whether
+/// to go on; the walk is at no end where it is not.
 ///
 /// # Errors
 /// [`BlocksError`].
@@ -180,7 +181,7 @@ pub async fn each_block(
     node: &dyn BlockNode,
     mut walk: Walk,
     limits: &DagLimits,
-    take: &mut (dyn FnMut(&Cid, &[u8]) + Send),
+    take: &mut (dyn FnMut(&Cid, &[u8]) -> bool + Send),
 ) -> Result<Walk, BlocksError> {
     let fetch = async {
         let (mut recent, mut again) = (RecentBlocks::default(), 0_u32);
@@ -192,7 +193,9 @@ pub async fn each_block(
             } else {
                 let block = whole(node.block(&cid), limits).await?;
                 walk.give(&block)?;
-                take(&cid, &block);
+                if !take(&cid, &block) {
+                    break;
+                }
                 recent.keep(cid, block);
                 continue;
             }
@@ -318,8 +321,8 @@ pub fn is_unsupported(error: &FetchError) -> bool {
     matches!(error.status(), Some(400 | 405 | 406 | 415 | 501))
 }
 
-/// Whether a failure leaves open whether somebody has the block itself, who heeds the wish for such.
-fn says_nothing(error: &FetchError) -> bool {
+/// Whether a failure leaves open whether somebody has the block that they were asked for.
+pub fn says_nothing(error: &FetchError) -> bool {
     match error.status() {
         Some(status) => status == 429 || (status >= 500 && status != 501),
         None => !matches!(error, FetchError::TooLarge { .. } | FetchError::Redirect { .. }),

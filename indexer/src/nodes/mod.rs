@@ -29,7 +29,7 @@ pub use gateway::Gateway;
 pub use kubo::{Kubo, KuboError};
 pub use network::{Network, NetworkError, PassedOver, agreed};
 pub use pinning::{PinRequest, Pinning};
-pub use probe::{probe, probe_into};
+pub use probe::{probe, probe_into, probe_to_file};
 pub use resolve::{PathError, Resolver};
 pub use routing::Routing;
 pub use sample::sample;

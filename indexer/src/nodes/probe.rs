@@ -1,7 +1,11 @@
 //! One attempt to fetch one content from one node: the bytes decide, nothing else.
 
+use std::io::{self, Write};
+
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+use tokio::sync::oneshot;
 
 use super::{
     Answer, BlockNode, ContentNode, FetchError, Known, NodeKind, announced,
@@ -65,6 +69,39 @@ pub async fn probe_into(
         node.has_failed().await;
     }
     seen
+}
+
+/// As [`probe_into`], into a temporary file.
+///
+/// # Errors
+/// Where that can't be written: then nothing more is fetched, and nothing was seen of the node.
+pub async fn probe_to_file(
+    node: &dyn ContentNode,
+    id: &ContentId,
+    known: Known,
+) -> io::Result<(Seen, NamedTempFile)> {
+    let mut file = NamedTempFile::new()?;
+    let (fail, mut failed) = oneshot::channel();
+    let mut fail = Some(fail);
+    let seen = {
+        let mut write = |chunk: &[u8]| {
+            if fail.is_some()
+                && let Err(error) = file.write_all(chunk)
+                && let Some(fail) = fail.take()
+            {
+                // It is looked for below.
+                let _ = fail.send(error);
+            }
+        };
+        tokio::select! {
+            seen = probe_into(node, id, known, &mut write) => seen,
+            Ok(error) = &mut failed => return Err(error),
+        }
+    };
+    match failed.try_recv() {
+        Ok(error) => Err(error),
+        Err(_) => file.flush().map(|()| (seen, file)),
+    }
 }
 
 async fn ask(node: &dyn ContentNode, id: &ContentId, known: Known, sink: Sink<'_>) -> Seen {

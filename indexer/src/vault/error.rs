@@ -1,6 +1,6 @@
 //! What can go wrong with the vault.
 
-use std::{error::Error, io};
+use std::{error::Error, io, path::Path};
 
 /// What can go wrong with the vault.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,20 @@ pub enum VaultError {
         /// What it said.
         reason: String,
     },
+    /// It is not there, though the ledger knows of something in it.
+    #[error(
+        "the vault {vault} has no {marker}, and should hold {objects} contents: is it mounted? Nothing is \
+         taken for lost. If it was emptied, put an empty {marker} there: then what is gone is copied again \
+         where a node has it"
+    )]
+    Absent {
+        /// Where it is.
+        vault: String,
+        /// What should be there.
+        marker: &'static str,
+        /// How many contents the ledger knows in it.
+        objects: u64,
+    },
     /// A temporary file, for bytes on their way.
     #[error("temporary file: {0}")]
     Temporary(#[from] io::Error),
@@ -39,9 +53,9 @@ impl VaultError {
         }
     }
 
-    /// As [`VaultError::of`], of the system's.
-    pub(super) fn of_system(vault: &str, error: &io::Error) -> Self {
-        let (vault, reason) = (vault.to_owned(), error.to_string());
+    /// As [`VaultError::of`], of the system's, at a path.
+    pub(super) fn of_system(vault: &str, path: &Path, error: &io::Error) -> Self {
+        let (vault, reason) = (vault.to_owned(), format!("{}: {error}", path.display()));
         match is_full(error) {
             true => Self::Full { vault, reason },
             false => Self::Failed { vault, reason },

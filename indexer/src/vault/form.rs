@@ -11,7 +11,10 @@ use tempfile::NamedTempFile;
 use crate::{
     aside::io_aside,
     content::{CarWriter, Cid, Codec, ContentId, DagLimits, Found, Outline, Walk},
-    nodes::{BlockNode, blocks},
+    nodes::{
+        BlockNode,
+        blocks::{self, BlocksError},
+    },
 };
 
 /// Whether the bytes of a file, cut in one of the known ways, make this name: then they prove
@@ -27,34 +30,78 @@ pub async fn is_named_by(id: &ContentId, file: &Path) -> io::Result<bool> {
     io_aside(move || Ok(Outline::of(id, File::open(file)?)?.is_some())).await
 }
 
-/// An archive of all blocks of a content, of at most `most` bytes, from a node that gives blocks; `None`
-/// where it does not give them all, they are more, or what they make is no file.
+/// An archive of the blocks of one content, of at most so many bytes, as it is written.
+#[derive(Debug)]
+pub struct CarFile {
+    car: CarWriter<BufWriter<NamedTempFile>>,
+    most: u64,
+}
+
+impl CarFile {
+    /// Begins it.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn new(id: &ContentId, most: u64) -> io::Result<Self> {
+        let out = BufWriter::new(NamedTempFile::new()?);
+        Ok(Self { car: CarWriter::new(out, &[Cid::from(*id)])?, most })
+    }
+
+    /// Adds a block; whether all of it still fits. Whoever goes on where it does not fills the disk.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn add(&mut self, cid: &Cid, block: &[u8]) -> io::Result<bool> {
+        self.car.block(cid, block)?;
+        Ok(self.car.bytes() <= self.most)
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn finish(self) -> io::Result<NamedTempFile> {
+        self.car.into_inner().into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+/// What a node gives of the blocks of a content.
+#[derive(Debug)]
+pub enum Blocks {
+    /// All of them, in an archive.
+    Car(NamedTempFile),
+    /// Not now: it is busy, or can't be reached, and may give them another time.
+    NotNow,
+    /// More than are wanted.
+    TooLarge,
+    /// None, or none that make a file.
+    None,
+}
+
+/// All blocks of a content in an archive of at most `most` bytes, from a node that gives blocks.
 ///
 /// # Errors
 /// Where it can't be written.
-pub async fn blocks_from(
-    node: &dyn BlockNode,
-    id: &ContentId,
-    most: u64,
-) -> io::Result<Option<NamedTempFile>> {
+pub async fn blocks_from(node: &dyn BlockNode, id: &ContentId, most: u64) -> io::Result<Blocks> {
     let limits = DagLimits { file_bytes: most, ..DagLimits::default() };
-    let root = Cid::from(*id);
-    let mut car = CarWriter::new(BufWriter::new(NamedTempFile::new()?), &[root])?;
-    let (mut written, mut is_too_large) = (Ok(()), false);
-    let walk = Walk::new(root, &[], limits);
+    let (mut car, mut fits) = (CarFile::new(id, most)?, Ok(true));
+    let walk = Walk::new(Cid::from(*id), &[], limits);
     let walked = blocks::each_block(node, walk, &limits, &mut |cid, block| {
-        is_too_large |= car.bytes() + block.len() as u64 > most;
-        if written.is_ok() && !is_too_large {
-            written = car.block(cid, block);
-        }
+        fits = car.add(cid, block);
+        matches!(fits, Ok(true))
     })
     .await;
-    match walked.ok().as_ref().and_then(Walk::found) {
-        Some(Found::File { .. }) if !is_too_large => {
-            written?;
-            let file = car.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?;
-            Ok(Some(file))
-        }
-        _ => Ok(None),
+    if !fits? {
+        return Ok(Blocks::TooLarge);
     }
+    Ok(match walked.as_ref().map(Walk::found) {
+        Ok(Some(Found::File { .. })) => Blocks::Car(car.finish()?),
+        Err(error) if error.is_limit() => Blocks::TooLarge,
+        Err(BlocksError::Fetch(error))
+            if blocks::says_nothing(error) && !node.says_missing(error) =>
+        {
+            Blocks::NotNow
+        }
+        Ok(_) | Err(_) => Blocks::None,
+    })
 }

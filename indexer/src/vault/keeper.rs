@@ -6,10 +6,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Form, Vault, VaultError};
+use super::{Form, Stored, Vault, VaultError};
 use crate::{
     config::VaultConfig,
     content::ContentId,
+    crash,
     health::Policy,
     ledger::{self, Ledger, LedgerError, Millis, RowId, Tx, VaultObject},
     picture::ContentPicture,
@@ -17,6 +18,10 @@ use crate::{
 
 /// Contents that are looked at to make room at first; four times as many where they are not enough.
 const BATCH: u32 = 50;
+
+/// What nothing names is kept for so long all the same, in milliseconds: a week. A collection may have been
+/// left out of the settings by mistake.
+const UNNAMED: Millis = 7 * 24 * 60 * 60 * 1000;
 
 /// The vault and the ledger of what it holds.
 #[derive(Debug)]
@@ -76,6 +81,45 @@ impl Keeper {
         now.saturating_add(self.recheck)
     }
 
+    /// Whether the vault is there; not yet, where nothing is in it. One that is only not mounted is not
+    /// taken for one that lost everything, and nothing is put in its place.
+    ///
+    /// # Errors
+    /// [`VaultError::Absent`], where the ledger knows of something in it.
+    pub async fn is_there(&self) -> Result<bool, KeepError> {
+        if self.vault.is_marked().await? {
+            return Ok(true);
+        }
+        match self.ledger.read().await?.vault_total().await? {
+            (0, _) => Ok(false),
+            (objects, _) => Err(self.vault.absent(objects).into()),
+        }
+    }
+
+    /// The same, before something comes into it, or is found there.
+    async fn begin(&self) -> Result<(), KeepError> {
+        if !self.is_there().await? {
+            self.vault.mark().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what was found in the vault; gives how many of these the ledger did not know there.
+    ///
+    /// # Errors
+    /// [`KeepError`].
+    pub async fn adopt(&self, found: &[Stored]) -> Result<u64, KeepError> {
+        if found.is_empty() {
+            return Ok(0);
+        }
+        self.begin().await?;
+        let found: Vec<_> = found.iter().map(|one| (one.id, one.form, one.bytes)).collect();
+        let mut tx = self.ledger.write().await?;
+        let adopted = tx.adopt_into_vault(&found, ledger::now()).await?;
+        tx.commit().await?;
+        Ok(adopted)
+    }
+
     /// Puts the file of a content, which was proved, into the vault; whether there is room. `independent`
     /// nodes have it as well.
     ///
@@ -88,15 +132,26 @@ impl Keeper {
         file: &Path,
         independent: u32,
     ) -> Result<bool, KeepError> {
+        self.begin().await?;
         let bytes = std::fs::metadata(file).map_err(VaultError::from)?.len();
-        let Some(room) = self.room(bytes, independent).await? else { return Ok(false) };
+        let Some(room) = self.room(row, bytes, independent).await? else { return Ok(false) };
+        // Not once it is there: somebody who proves what is wrong may have set aside what is put here.
+        self.vault.clear_aside(id).await?;
+        crash::point("vault.before-put");
         let bytes = self.vault.put(id, form, file).await?;
+        crash::point("vault.put");
         let now = ledger::now();
         let mut tx = self.ledger.write().await?;
         tx.record_in_vault(row, (form, bytes), now, self.next_check(now)).await?;
         tx.commit().await?;
+        crash::point("vault.recorded");
         drop(room);
-        self.vault.leave_only(id, form).await?;
+        // Another process may have put it there in the other form meanwhile.
+        let recorded = self.ledger.read().await?.vault_object(row).await?;
+        if recorded.is_some_and(|one| one.form == form) {
+            self.vault.leave_only(id, form).await?;
+        }
+        crash::point("vault.kept");
         Ok(true)
     }
 
@@ -105,22 +160,33 @@ impl Keeper {
     ///
     /// # Errors
     /// [`KeepError`].
-    pub async fn has_room(&self, bytes: u64, independent: u32) -> Result<bool, KeepError> {
-        let over = self.over(bytes).await?;
-        Ok(over == 0 || self.expendable(over, independent).await?.is_some())
+    pub async fn has_room(
+        &self,
+        row: RowId,
+        bytes: u64,
+        independent: u32,
+    ) -> Result<bool, KeepError> {
+        let over = self.over(row, bytes).await?;
+        Ok(over == 0 || self.expendable(row, over, independent).await?.is_some())
     }
 
     /// Room for so many bytes of a content that so many independent nodes have, which is here by now, made
     /// at the cost of none but those that are safer; `None`, where there is none: then nothing goes. What
-    /// nothing names goes first, then what most nodes have. What no node has stays.
+    /// nothing names since [`UNNAMED`] goes first, then what most nodes have. What no node was lately seen
+    /// to have stays.
     ///
     /// # Errors
     /// [`KeepError`].
-    async fn room(&self, bytes: u64, independent: u32) -> Result<Option<Room<'_>>, KeepError> {
+    async fn room(
+        &self,
+        row: RowId,
+        bytes: u64,
+        independent: u32,
+    ) -> Result<Option<Room<'_>>, KeepError> {
         let _door = self.door.lock().await;
-        let over = self.over(bytes).await?;
+        let over = self.over(row, bytes).await?;
         if over > 0 {
-            let Some(expendable) = self.expendable(over, independent).await? else {
+            let Some(expendable) = self.expendable(row, over, independent).await? else {
                 return Ok(None);
             };
             for one in &expendable {
@@ -131,18 +197,23 @@ impl Keeper {
         Ok(Some(Room { coming: &self.coming, bytes }))
     }
 
-    /// How many bytes too many there would be with so many more.
-    async fn over(&self, bytes: u64) -> Result<u64, KeepError> {
-        let held = self.ledger.read().await?.vault_summary().await?.bytes;
+    /// How many bytes too many there would be with so many of a content, in the place of those that are
+    /// there of it.
+    async fn over(&self, row: RowId, bytes: u64) -> Result<u64, KeepError> {
+        let mut tx = self.ledger.read().await?;
+        let (_, held) = tx.vault_total().await?;
+        let replaced = tx.vault_object(row).await?.map_or(0, |one| one.bytes);
+        let held = held.saturating_sub(replaced);
         let coming = self.coming.load(Ordering::Relaxed);
         let all = held.saturating_add(coming).saturating_add(bytes);
         Ok(all.saturating_sub(self.vault.max_bytes))
     }
 
     /// What may go, in its order, so that this many bytes are freed for one that so many independent nodes
-    /// have; `None` where all of it is not enough.
+    /// have, and that is not counted itself; `None` where all of it is not enough.
     async fn expendable(
         &self,
+        row: RowId,
         over: u64,
         independent: u32,
     ) -> Result<Option<Vec<VaultObject>>, KeepError> {
@@ -150,13 +221,14 @@ impl Keeper {
         let since = now.saturating_sub(self.policy.max_age());
         loop {
             let mut tx = self.ledger.read().await?;
-            let mut expendable = tx.unnamed_in_vault(limit).await?;
+            let mut expendable = tx.unnamed_in_vault(now.saturating_sub(UNNAMED), limit).await?;
             let mut is_all = expendable.len() < limit as usize;
             if is_all && sum(&expendable) < over {
                 let safest = tx.safest_in_vault(since, limit).await?;
                 is_all = safest.len() < limit as usize;
                 expendable.extend(self.safer(&mut tx, safest, independent, now).await?);
             }
+            expendable.retain(|one| one.content != row);
             if sum(&expendable) >= over {
                 let mut freed = 0_u64;
                 expendable.retain(|one| {
@@ -189,7 +261,7 @@ impl Keeper {
             .collect();
         let have = |one: &VaultObject| have.get(&one.content).copied().unwrap_or(0);
         let mut safer: Vec<_> = safest.into_iter().map(|one| (have(&one), one)).collect();
-        // Whatever goes, a node has it still.
+        // By verdicts that still count: so long ago, at most, each was seen to be there.
         safer.retain(|(nodes, _)| *nodes > independent);
         safer.sort_by_key(|(nodes, one)| (std::cmp::Reverse(*nodes), one.content));
         Ok(safer.into_iter().map(|(_, one)| one).collect())
@@ -203,9 +275,11 @@ impl Keeper {
         // A process that ends between the two leaves a row without an object, which is found; the other
         // way round it would be adopted again.
         self.vault.remove(&one.id).await?;
+        crash::point("vault.removed");
         let mut tx = self.ledger.write().await?;
         tx.forget_in_vault(one.content).await?;
         tx.commit().await?;
+        crash::point("vault.forgotten");
         tracing::debug!("{}: out of the vault", one.id);
         Ok(())
     }

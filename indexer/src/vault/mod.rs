@@ -4,16 +4,22 @@
 //! Nothing in it is believed: whatever is read is hashed again, and what is wrong never leaves it as
 //! right. What it is to hold, and what must go first, the ledger knows ([`crate::ledger`]).
 
+mod aside;
 mod error;
+mod folder;
 mod form;
 mod keeper;
-mod leftovers;
+mod listing;
 mod names;
 mod place;
 mod prove;
 mod s3;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -23,11 +29,14 @@ use tokio::io::AsyncReadExt;
 
 pub use self::{
     error::VaultError,
-    form::{blocks_from, is_named_by},
+    form::{Blocks, CarFile, blocks_from, is_named_by},
     keeper::{KeepError, Keeper, Room},
     prove::{Proved, Unproved},
 };
-use self::{names::Name, place::Place};
+use self::{
+    names::{MARKER, Name},
+    place::Place,
+};
 pub use crate::ledger::Form;
 use crate::{
     config::{Config, ConfigError},
@@ -41,6 +50,10 @@ const PART: usize = 8 << 20;
 /// Bytes read at a time.
 const PIECE: usize = 256 << 10;
 
+/// What is in the marker, for people who wonder.
+const MARK: &str = "Everhold keeps a vault here. Where this file is missing, nothing of the vault is taken for lost: it may not \
+     be mounted.\n";
+
 /// A vault. Its folder is made when the first content comes.
 #[derive(Debug)]
 pub struct Vault {
@@ -49,7 +62,12 @@ pub struct Vault {
     pub max_bytes: u64,
     /// Bytes of one content, at most.
     pub max_object: u64,
+    /// What was said to be no part of it.
+    said: Mutex<HashSet<PathBuf>>,
 }
+
+/// The bytes of something in a vault, as they come.
+pub type Stream = BoxStream<'static, Result<Bytes, VaultError>>;
 
 /// Something that is in a vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +87,41 @@ impl Vault {
     /// Where the keys of a bucket can't be read.
     pub fn configured(config: &Config, fetcher: &Fetcher) -> Result<Self, ConfigError> {
         let (max_bytes, max_object) = (config.vault.max_bytes, config.vault.max_object);
-        Ok(Self { place: Place::configured(&config.vault, fetcher)?, max_bytes, max_object })
+        let (place, said) = (Place::configured(&config.vault, fetcher)?, Mutex::default());
+        Ok(Self { place, max_bytes, max_object, said })
     }
 
     /// Where it is, in words.
     pub fn name(&self) -> String {
         self.place.name()
+    }
+
+    /// Whether it is marked as a vault: one that is not mounted is not.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn is_marked(&self) -> Result<bool, VaultError> {
+        let Some(store) = self.place.existing()? else { return Ok(false) };
+        match store.head(&path::Path::from(MARKER)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Marks it as a vault.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn mark(&self) -> Result<(), VaultError> {
+        let store = self.place.made()?;
+        let marked = store.put(&path::Path::from(MARKER), MARK.into()).await;
+        marked.map(drop).map_err(|error| self.failed(&error))
+    }
+
+    /// What is wrong where it is not marked, and should hold so many contents.
+    fn absent(&self, objects: u64) -> VaultError {
+        VaultError::Absent { vault: self.name(), marker: MARKER, objects }
     }
 
     /// Puts a file into it under the name of a content, in the place of what may be there; gives how many
@@ -107,36 +154,35 @@ impl Vault {
         }
     }
 
-    /// What it has under the name of a content.
+    /// What it has under the name of a content: in both forms, where a process ended before it removed one.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub async fn find(&self, id: &ContentId) -> Result<Option<Stored>, VaultError> {
-        let Some(store) = self.place.existing()? else { return Ok(None) };
+    pub async fn find(&self, id: &ContentId) -> Result<Vec<Stored>, VaultError> {
+        let Some(store) = self.place.existing()? else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
         for form in Form::ALL {
             match store.head(&Name::of(id, *form).path()).await {
-                Ok(found) => {
-                    return Ok(Some(Stored { id: *id, form: *form, bytes: found.size }));
-                }
+                Ok(found) => all.push(Stored { id: *id, form: *form, bytes: found.size }),
                 Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(self.failed(&error)),
             }
         }
-        Ok(None)
+        Ok(all)
     }
 
     /// Opens what it has, as it is there: nothing is proved by that. `None` where it is not there.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub async fn open(
-        &self,
-        id: &ContentId,
-        form: Form,
-    ) -> Result<Option<BoxStream<'static, Result<Bytes, VaultError>>>, VaultError> {
+    pub async fn open(&self, id: &ContentId, form: Form) -> Result<Option<Stream>, VaultError> {
+        self.open_at(&Name::of(id, form).path()).await
+    }
+
+    async fn open_at(&self, path: &path::Path) -> Result<Option<Stream>, VaultError> {
         let Some(store) = self.place.existing()? else { return Ok(None) };
         let name = self.name();
-        match store.get(&Name::of(id, form).path()).await {
+        match store.get(path).await {
             Ok(found) => {
                 let stream = found.into_stream();
                 Ok(Some(stream.map_err(move |error| VaultError::of(&name, &error)).boxed()))
@@ -156,11 +202,28 @@ impl Vault {
         id: &ContentId,
         known: Known,
     ) -> Result<Option<(Stored, NamedTempFile)>, VaultError> {
-        let Some(found) = self.find(id).await? else { return Ok(None) };
+        for found in self.find(id).await? {
+            if let Some(file) = self.copy_as(id, found.form, known).await? {
+                return Ok(Some((found, file)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same of what it has in one form.
+    ///
+    /// # Errors
+    /// [`VaultError`], where that can't be told.
+    pub async fn copy_as(
+        &self,
+        id: &ContentId,
+        form: Form,
+        known: Known,
+    ) -> Result<Option<NamedTempFile>, VaultError> {
         let mut file = NamedTempFile::new()?;
         let mut written = Ok(());
         let proved = self
-            .prove(id, found.form, known, &mut |chunk| {
+            .prove(id, form, known, &mut |chunk| {
                 if written.is_ok() {
                     written = std::io::Write::write_all(&mut file, chunk);
                 }
@@ -169,7 +232,7 @@ impl Vault {
         match proved {
             Ok(_) => {
                 written?;
-                Ok(Some((found, file)))
+                Ok(Some(file))
             }
             Err(Unproved::Missing) => Ok(None),
             Err(Unproved::Wrong(why)) => {
@@ -224,77 +287,16 @@ impl Vault {
         Ok(())
     }
 
-    /// Takes out the other form than this, and what was set aside.
+    /// Takes out the other form than this.
     ///
     /// # Errors
     /// [`VaultError`].
     pub async fn leave_only(&self, id: &ContentId, form: Form) -> Result<(), VaultError> {
         let Some(store) = self.place.existing()? else { return Ok(()) };
-        for other in Form::ALL {
-            let name = Name::of(id, *other);
-            if *other != form {
-                self.delete(store, &name.path()).await?;
-            }
-            self.delete(store, &name.aside()).await?;
+        for other in Form::ALL.iter().filter(|other| **other != form) {
+            self.delete(store, &Name::of(id, *other).path()).await?;
         }
         Ok(())
-    }
-
-    /// Sets aside what is wrong, for people to look at: it counts no more.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn set_aside(&self, id: &ContentId, form: Form) -> Result<(), VaultError> {
-        let Some(store) = self.place.existing()? else { return Ok(()) };
-        let name = Name::of(id, form);
-        match store.rename(&name.path(), &name.aside()).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed(&error)),
-        }
-    }
-
-    /// All that it has.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn list(&self) -> Result<Vec<Stored>, VaultError> {
-        let Some(store) = self.place.existing()? else { return Ok(Vec::new()) };
-        let mut all = Vec::new();
-        let mut listing = store.list(None);
-        while let Some(found) = listing.next().await {
-            let found = found.map_err(|error| self.failed(&error))?;
-            if let Some(Name { id, form }) = Name::read(&found.location) {
-                all.push(Stored { id, form, bytes: found.size });
-            }
-        }
-        Ok(all)
-    }
-
-    /// What was set aside in it, as wrong.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn list_aside(&self) -> Result<Vec<ContentId>, VaultError> {
-        let Some(store) = self.place.existing()? else { return Ok(Vec::new()) };
-        let mut all = Vec::new();
-        let mut listing = store.list(Some(&Name::folder_aside()));
-        while let Some(found) = listing.next().await {
-            let found = found.map_err(|error| self.failed(&error))?;
-            all.extend(Name::read_aside(&found.location).map(|name| name.id));
-        }
-        Ok(all)
-    }
-
-    /// Removes what processes left half written that ended in the middle of it.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn clean(&self) -> Result<(), VaultError> {
-        match self.place.folder() {
-            Some(folder) => Ok(leftovers::clean(folder.to_owned()).await?),
-            // A bucket's rules end uploads that nobody completes.
-            None => Ok(()),
-        }
     }
 
     async fn delete(

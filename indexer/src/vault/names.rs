@@ -11,6 +11,14 @@ const CAR: &str = ".car";
 /// The folder of what was found to be wrong.
 const ASIDE: &str = "aside";
 
+/// By which a vault is known to be one, and to be there.
+pub(super) const MARKER: &str = "everhold-vault";
+
+/// Whether a folder of this name is the vault's own.
+pub(super) fn is_own_folder(name: &str) -> bool {
+    name == ASIDE || (name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
 /// The name of a content that is kept in a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name {
@@ -55,6 +63,11 @@ impl Name {
     /// Where all are that were found to be wrong.
     pub(super) fn folder_aside() -> Path {
         Path::from(ASIDE)
+    }
+
+    /// Whether it is called as one of either.
+    pub(super) fn is_own(path: &Path) -> bool {
+        Self::read(path).is_some() || Self::read_aside(path).is_some()
     }
 
     fn of_file(path: &Path) -> Option<Self> {

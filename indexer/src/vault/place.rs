@@ -51,7 +51,7 @@ impl Place {
     pub(super) fn existing(&self) -> Result<Option<&Arc<dyn ObjectStore>>, VaultError> {
         match self {
             Self::Folder { path, store } if store.get().is_none() => {
-                match path.try_exists().map_err(|error| self.system(&error))? {
+                match path.try_exists().map_err(|error| self.system(path, &error))? {
                     true => self.made().map(Some),
                     false => Ok(None),
                 }
@@ -69,14 +69,14 @@ impl Place {
         if let Some(store) = store.get() {
             return Ok(store);
         }
-        std::fs::create_dir_all(path).map_err(|error| self.system(&error))?;
+        std::fs::create_dir_all(path).map_err(|error| self.system(path, &error))?;
         let made = LocalFileSystem::new_with_prefix(path)
             .map_err(|error| VaultError::of(&self.name(), &error))?;
         // Who finds a name there finds the whole of it, whatever happened to the machine.
         Ok(store.get_or_init(|| Arc::new(made.with_fsync(true))))
     }
 
-    fn system(&self, error: &std::io::Error) -> VaultError {
-        VaultError::of_system(&self.name(), error)
+    fn system(&self, path: &Path, error: &std::io::Error) -> VaultError {
+        VaultError::of_system(&self.name(), path, error)
     }
 }

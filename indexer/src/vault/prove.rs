@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use futures::StreamExt;
+use object_store::path::Path;
 use sha2::{Digest as _, Sha256};
 
-use super::{Form, Vault, VaultError};
+use super::{Form, Stream, Vault, VaultError, names::Name};
 use crate::{
     content::{CarCheck, CarError, Cid, ContentId, DagLimits, Digest, Found, Next, Verifier, Walk},
     nodes::{Known, blocks::Sink},
@@ -46,39 +47,46 @@ impl Vault {
         known: Known,
         sink: Sink<'_>,
     ) -> Result<Proved, Unproved> {
-        match form {
-            Form::File => self.prove_file(id, known, sink).await,
-            Form::Car => self.prove_car(id, sink).await,
-        }
+        self.prove_at(&Name::of(id, form).path(), id, form, known, sink).await
     }
 
-    async fn prove_file(
+    /// The same of what lies somewhere in it.
+    pub(super) async fn prove_at(
         &self,
+        path: &Path,
         id: &ContentId,
+        form: Form,
         known: Known,
         sink: Sink<'_>,
     ) -> Result<Proved, Unproved> {
-        let mut stream = self.open(id, Form::File).await?.ok_or(Unproved::Missing)?;
-        let mut verifier = match known.sha256 {
-            Some(_) => Verifier::new(*id),
-            None => Verifier::any_profile(*id),
-        };
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk?;
-            verifier.update(&chunk);
-            sink(&chunk);
-        }
-        let found = verifier.finish();
-        let right = known.sha256.map_or(found.matches, |sha256| sha256 == found.sha256);
-        match right {
-            true => Ok(Proved { sha256: found.sha256, bytes: found.bytes }),
-            false => Err(Unproved::Wrong(format!("its bytes hash to {}", found.computed))),
+        let mut stream = self.open_at(path).await?.ok_or(Unproved::Missing)?;
+        match form {
+            Form::File => prove_file(stream, id, known, sink).await,
+            Form::Car => prove_archive(id, async || stream.next().await.transpose(), sink).await,
         }
     }
+}
 
-    async fn prove_car(&self, id: &ContentId, sink: Sink<'_>) -> Result<Proved, Unproved> {
-        let mut stream = self.open(id, Form::Car).await?.ok_or(Unproved::Missing)?;
-        prove_archive(id, async || stream.next().await.transpose(), sink).await
+async fn prove_file(
+    mut stream: Stream,
+    id: &ContentId,
+    known: Known,
+    sink: Sink<'_>,
+) -> Result<Proved, Unproved> {
+    let mut verifier = match known.sha256 {
+        Some(_) => Verifier::new(*id),
+        None => Verifier::any_profile(*id),
+    };
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        verifier.update(&chunk);
+        sink(&chunk);
+    }
+    let found = verifier.finish();
+    let right = known.sha256.map_or(found.matches, |sha256| sha256 == found.sha256);
+    match right {
+        true => Ok(Proved { sha256: found.sha256, bytes: found.bytes }),
+        false => Err(Unproved::Wrong(format!("its bytes hash to {}", found.computed))),
     }
 }
 

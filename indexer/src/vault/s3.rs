@@ -24,8 +24,9 @@ use crate::{
     nodes::Fetcher,
 };
 
-/// How long a bucket may take for what it is sent, beside a second for so many bytes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How much longer than other answers may take is waited for one to what is sent, beside a second for so
+/// many bytes: a minute, by default.
+const PATIENCE: u32 = 4;
 const SLOWEST: u64 = 128 * 1024;
 
 /// Pieces of an answer that wait to be read.
@@ -100,7 +101,8 @@ impl HttpService for Wire {
         let mut request = self.fetcher.request(head.method, url).headers(head.headers);
         if !body.is_empty() {
             // The answer begins when all of it is there.
-            let patience = PATIENCE + Duration::from_secs(body.len() as u64 / SLOWEST);
+            let patience = self.fetcher.limits().first_byte.saturating_mul(PATIENCE)
+                + Duration::from_secs(body.len() as u64 / SLOWEST);
             request = request.first_byte(patience).total(patience * 2).body(body);
         }
         let limit = self.fetcher.limits().max_content;

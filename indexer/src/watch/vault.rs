@@ -19,8 +19,8 @@ use super::{
     verify::LEASE,
 };
 use crate::{
-    ledger::{self, Millis, Tx},
-    vault::{KeepError, Keeper, Stored, VaultError},
+    ledger::{Millis, Tx},
+    vault::{KeepError, Keeper, VaultError},
 };
 
 /// Between looks: each goes over all that is wanted.
@@ -51,7 +51,7 @@ impl Tended {
 
     /// The longest that a look at the vault is put off.
     pub(super) fn longest_wait(&self) -> Millis {
-        let later = Millis::try_from(copy::LATER.as_millis()).unwrap_or(Millis::MAX);
+        let later = Millis::try_from(copy::MUCH_LATER.as_millis()).unwrap_or(Millis::MAX);
         self.keeper.next_check(0).max(LEASE).max(later)
     }
 
@@ -85,6 +85,12 @@ impl Watch {
             Err(error) => Err(error),
         };
         note(self.take_denied_out().await)?;
+        if let Err(error) = self.tended.keeper.is_there().await {
+            note(Err(error.into()))?;
+            // Once it is there again, it may be another.
+            self.tended.compare_soon();
+            return Ok((round, trouble));
+        }
         if self.tended.is_time_to_compare() {
             let compared = self.compare_vault().await;
             if compared.is_err() {
@@ -137,11 +143,12 @@ impl Watch {
     ) -> Result<Source, WatchError> {
         let (id, vault) = (&wanted.id, &self.tended.keeper.vault);
         match vault.copy(id, wanted.known).await {
-            Ok(Some((Stored { form, bytes, .. }, file))) => {
-                // It may have been found there only now.
-                let mut tx = self.ledger.write().await?;
-                tx.adopt_into_vault(&[(*id, form, bytes)], ledger::now()).await?;
-                tx.commit().await?;
+            Ok(Some((found, file))) => {
+                // It may have been found there only now. Its bytes are right, whatever else the vault lacks.
+                match self.tended.keeper.adopt(&[found]).await {
+                    Err(KeepError::Vault(error)) => warn!("{id}: {error}"),
+                    adopted => drop(adopted?),
+                }
                 info!("{id}: no node gives it now; its bytes are taken from the vault");
                 Ok(Source::Copy(file))
             }

@@ -7,6 +7,7 @@ mod announced;
 mod daemons;
 mod dag;
 mod held;
+mod kept;
 mod network;
 mod published;
 mod spot;

@@ -29,6 +29,9 @@ in_both_places!(
     what_rots_never_leaves_as_right,
     blocks_are_kept_and_give_the_file,
     what_is_removed_or_set_aside_is_gone,
+    what_was_put_right_meanwhile_is_not_set_aside,
+    what_is_wrong_in_one_form_hides_nothing_of_the_other,
+    what_is_marked_is_known_to_be_there,
     nothing_is_found_where_nothing_is,
 );
 
@@ -37,7 +40,7 @@ async fn what_is_put_comes_out(place: Place) {
     let id = raw(&bytes);
     assert_eq!(place.vault.put(&id, Form::File, file(&bytes).path()).await.unwrap(), 100_000);
     let stored = Stored { id, form: Form::File, bytes: 100_000 };
-    assert_eq!(place.vault.find(&id).await.unwrap(), Some(stored));
+    assert_eq!(place.vault.find(&id).await.unwrap(), [stored]);
     assert_eq!(place.vault.list().await.unwrap(), [stored]);
     let (found, copy) = place.vault.copy(&id, Known::default()).await.unwrap().unwrap();
     assert!(found == stored && fs::read(copy.path()).unwrap() == bytes);
@@ -99,12 +102,15 @@ async fn what_is_removed_or_set_aside_is_gone(place: Place) {
         place.vault.put(&raw(bytes), Form::File, file(bytes).path()).await.unwrap();
     }
     assert_eq!(place.vault.list_aside().await.unwrap(), []);
-    place.vault.set_aside(&raw(&one), Form::File).await.unwrap();
+    fs::write(place.path(&raw(&one), ""), b"rotten").unwrap();
+    let set_aside =
+        async || place.vault.set_aside(&raw(&one), Form::File, Known::default()).await.unwrap();
+    assert!(set_aside().await);
     assert_eq!(place.vault.list_aside().await.unwrap(), [raw(&one)]);
-    assert_eq!(place.vault.find(&raw(&one)).await.unwrap(), None);
+    assert_eq!(place.vault.find(&raw(&one)).await.unwrap(), []);
     let aside = place.files.join("aside").join(raw(&one).cid());
-    assert!(fs::read(&aside).unwrap() == one);
-    place.vault.set_aside(&raw(&one), Form::File).await.unwrap();
+    assert!(fs::read(&aside).unwrap() == b"rotten");
+    assert!(set_aside().await, "it is not there");
     assert_eq!(place.vault.list().await.unwrap().len(), 1);
     for bytes in [&one, &two, &one] {
         place.vault.remove(&raw(bytes)).await.unwrap();
@@ -112,9 +118,74 @@ async fn what_is_removed_or_set_aside_is_gone(place: Place) {
     assert!(!aside.exists() && place.vault.list().await.unwrap().is_empty());
 }
 
+/// Somebody found it wrong, and then another put it there anew.
+async fn what_was_put_right_meanwhile_is_not_set_aside(place: Place) {
+    let bytes = noise(7, 5000);
+    let id = raw(&bytes);
+    place.vault.put(&id, Form::File, file(&bytes).path()).await.unwrap();
+    assert!(!place.vault.set_aside(&id, Form::File, Known::default()).await.unwrap());
+    assert!(fs::read(place.path(&id, "")).unwrap() == bytes);
+    assert_eq!(place.vault.list_aside().await.unwrap(), []);
+}
+
+async fn what_is_wrong_in_one_form_hides_nothing_of_the_other(place: Place) {
+    let bytes = noise(8, 30_000);
+    let (id, car) = unusual(&bytes);
+    place.vault.put(&id, Form::File, file(b"left by a process that ended").path()).await.unwrap();
+    place.vault.put(&id, Form::Car, file(&car).path()).await.unwrap();
+    assert_eq!(place.vault.find(&id).await.unwrap().len(), 2);
+    let (found, copy) = place.vault.copy(&id, Known::default()).await.unwrap().unwrap();
+    assert!(found.form == Form::Car && fs::read(copy.path()).unwrap() == bytes);
+}
+
+async fn what_is_marked_is_known_to_be_there(place: Place) {
+    assert!(!place.vault.is_marked().await.unwrap());
+    assert!(!place.files.exists());
+    place.vault.mark().await.unwrap();
+    assert!(place.vault.is_marked().await.unwrap());
+    assert!(place.vault.list().await.unwrap().is_empty(), "it is no content");
+    fs::write(place.files.join("everhold-vault"), b"").unwrap();
+    assert!(place.vault.is_marked().await.unwrap(), "people may make an empty one");
+}
+
+/// As at the root of a disk. Who is root may read all, but nobody follows a link to itself.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_foreign_is_left_alone_and_hides_nothing() {
+    let place = Place::folder();
+    let bytes = noise(9, 1000);
+    let id = raw(&bytes);
+    place.vault.put(&id, Form::File, file(&bytes).path()).await.unwrap();
+    let own = place.path(&id, "").parent().unwrap().to_owned();
+    for folder in [place.files.join("lost+found"), place.files.join("photos"), own.join("more")] {
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(id.cid()), b"").unwrap();
+    }
+    for link in [place.files.join("loop"), place.files.join("zz"), own.join("loop")] {
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+    }
+    fs::write(own.join("notes.txt"), b"").unwrap();
+    place.vault.clean().await.unwrap();
+    let all = place.vault.list().await.unwrap();
+    assert_eq!(all, [Stored { id, form: Form::File, bytes: 1000 }]);
+    assert_eq!(place.vault.list_aside().await.unwrap(), []);
+    assert!(place.files.join("lost+found").join(id.cid()).exists());
+}
+
+#[tokio::test]
+async fn what_is_no_folder_is_told_with_its_path() {
+    let place = Place::folder();
+    fs::write(&place.files, b"").unwrap();
+    for error in [place.vault.clean().await.unwrap_err(), place.vault.list().await.unwrap_err()] {
+        let said = error.to_string();
+        assert!(said.contains("the vault") && said.contains("can't be used"), "{said}");
+        assert!(said.contains(&place.files.display().to_string()), "{said}");
+    }
+}
+
 async fn nothing_is_found_where_nothing_is(place: Place) {
     let id = raw(b"x");
-    assert_eq!(place.vault.find(&id).await.unwrap(), None);
+    assert_eq!(place.vault.find(&id).await.unwrap(), []);
     assert!(place.vault.copy(&id, Known::default()).await.unwrap().is_none());
     let proved = place.vault.prove(&id, Form::File, Known::default(), &mut |_| {}).await;
     assert!(matches!(proved, Err(Unproved::Missing)));

@@ -18,6 +18,7 @@ use crate::{
     crash,
     ledger::Known,
     nodes::{Kubo, aleph::Payload},
+    vault::Blocks,
     watch::{Watch, WatchError},
 };
 
@@ -71,7 +72,10 @@ impl Watch {
         if let Some(car) = self.tended.keeper.vault.copy_archive(&id).await? {
             return Ok(Some(car));
         }
-        self.blocks_from_nodes(wanted, self.settings.max_size).await
+        match self.blocks_from_nodes(wanted, self.settings.max_size).await? {
+            Blocks::Car(car) => Ok(Some(car)),
+            Blocks::NotNow | Blocks::TooLarge | Blocks::None => Ok(None),
+        }
     }
 }
 

@@ -1,16 +1,14 @@
 //! From where a content is repaired.
 
-use std::io::Write;
-
 use tempfile::NamedTempFile;
 
 use crate::{
     content::ContentId,
     health::ReplicaState,
     ledger::{Content, DueProbe, Known, Replica, RowId},
-    nodes::probe_into,
+    nodes::probe_to_file,
     picture::ContentPicture,
-    vault::blocks_from,
+    vault::{Blocks, blocks_from},
     watch::{Watch, WatchError, budget::ticks, verify::Probed},
 };
 
@@ -75,18 +73,9 @@ impl Watch {
         if !self.may_be_asked(row) {
             return Ok(Source::Resting);
         }
-        let mut file = NamedTempFile::new()?;
-        let mut written = Ok(());
-        let seen = probe_into(node.as_ref(), &wanted.id, wanted.known, &mut |chunk| {
-            if written.is_ok() {
-                written = file.write_all(chunk);
-            }
-        })
-        .await;
+        let (seen, file) = probe_to_file(node.as_ref(), &wanted.id, wanted.known).await?;
         self.desks(|desks| desks.saw(row, &seen, ticks()));
         if seen.state == ReplicaState::Verified {
-            written?;
-            file.flush()?;
             return Ok(Source::Copy(file));
         }
         let (id, known) = (wanted.id, wanted.known);
@@ -97,20 +86,28 @@ impl Watch {
     }
 
     /// All blocks of a content in an archive of at most so many bytes, from a node that has it and gives
-    /// blocks.
+    /// blocks; else the best that any said.
     pub(in crate::watch) async fn blocks_from_nodes(
         &self,
         wanted: &Wanted,
         most: u64,
-    ) -> Result<Option<NamedTempFile>, WatchError> {
+    ) -> Result<Blocks, WatchError> {
+        let mut none = Blocks::None;
         for row in &wanted.sources {
             let Some(node) = self.source(*row).await else { continue };
-            let Some(blocks) = node.blocks().filter(|_| self.may_be_asked(*row)) else { continue };
-            if let Some(car) = blocks_from(blocks, &wanted.id, most).await? {
-                return Ok(Some(car));
+            let Some(blocks) = node.blocks() else { continue };
+            let given = match self.may_be_asked(*row) {
+                true => blocks_from(blocks, &wanted.id, most).await?,
+                false => Blocks::NotNow,
+            };
+            match (given, &none) {
+                (Blocks::Car(car), _) => return Ok(Blocks::Car(car)),
+                // Whoever may give them another time may have fewer bytes of them.
+                (Blocks::None, _) | (_, Blocks::NotNow) => {}
+                (given, _) => none = given,
             }
         }
-        Ok(None)
+        Ok(none)
     }
 
     /// Whether a node may be asked beside its schedule. If so, that counts as a request.

@@ -1,9 +1,9 @@
 //! Copies into the vault what nodes have.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, stream};
@@ -13,17 +13,22 @@ use super::super::{Watch, WatchError, repair::Source, verify::LEASE};
 use crate::{
     ledger::{self, Form, Millis, RowId, VaultWants},
     picture::ContentPicture,
-    vault::is_named_by,
+    vault::{Blocks, is_named_by},
 };
 
-/// Contents taken from the ledger at once.
-const BATCH: u32 = 64;
+/// Contents that are chosen at once, which is a look at all that lack, and taken at once.
+const CHOSEN: u32 = 16 * 1024;
+const BATCH: usize = 64;
+/// After this it is chosen anew: others may be more in need by then.
+const FRESH: Duration = Duration::from_secs(60);
 /// Contents on their way at once: each is a file on the disk for the while.
 const AT_ONCE: usize = 4;
 /// What no node gave, though one seems to have it, is tried again after this.
 const SOON: Duration = Duration::from_secs(30);
 /// What there is no room for is tried again after this.
-pub(super) const LATER: Duration = Duration::from_secs(10 * 60);
+const LATER: Duration = Duration::from_secs(10 * 60);
+/// What was fetched in vain is tried again after this.
+pub(super) const MUCH_LATER: Duration = Duration::from_secs(60 * 60);
 
 /// What became of a content that was to be copied.
 enum Copied {
@@ -31,6 +36,8 @@ enum Copied {
     Kept,
     /// Nobody gave it.
     NotGiven,
+    /// It came, but not its blocks, without which it can't be kept: a node that may give them is busy.
+    NoBlocksNow,
     /// It is full.
     NoRoom,
     /// It can't be kept, for this reason.
@@ -59,9 +66,23 @@ impl Full {
     }
 }
 
+/// What is to be copied, and was not taken yet.
+#[derive(Default)]
+struct Chosen {
+    rows: VecDeque<RowId>,
+    at: Option<Instant>,
+}
+
+impl Chosen {
+    fn is_over(&self) -> bool {
+        self.rows.is_empty() || self.at.is_none_or(|at| at.elapsed() >= FRESH)
+    }
+}
+
 /// How far filling the vault has come.
 #[derive(Default)]
 struct Filling {
+    chosen: Chosen,
     full: Full,
     copied: u64,
     left_out: u64,
@@ -77,7 +98,7 @@ impl Filling {
         match copied {
             Copied::Kept => self.copied += 1,
             Copied::NoRoom => self.left_out += 1,
-            Copied::NotGiven | Copied::Unfit(_) => {}
+            Copied::NotGiven | Copied::NoBlocksNow | Copied::Unfit(_) => {}
             Copied::Trouble(error) => {
                 self.troubles += 1;
                 self.trouble.get_or_insert(error);
@@ -91,8 +112,8 @@ impl Filling {
 /// After so many the vault is left alone for the round.
 const MOST_TROUBLES: u32 = 8;
 
-const NO_BLOCKS: &str = "it was cut in a way that nobody knows, and no node that has it gives its blocks now, in as many bytes \
-     as [vault] max_object allows";
+const NO_BLOCKS: &str =
+    "it was cut in a way that nobody knows, and no node that has it gives its blocks";
 
 impl Watch {
     /// Copies what is to be in the vault and is not; gives how many came, also where some did not.
@@ -119,7 +140,9 @@ impl Watch {
 
     /// Copies some; whether there may be more.
     async fn fill_some(&self, begun: Millis, filling: &mut Filling) -> Result<bool, WatchError> {
-        let rows = self.take_vault_wants(begun).await?;
+        let Some(rows) = self.take_vault_wants(begun, &mut filling.chosen).await? else {
+            return Ok(false);
+        };
         let mut tx = self.ledger.read().await?;
         let now = ledger::now();
         let mut pictures =
@@ -151,25 +174,43 @@ impl Watch {
         }
         drop(results);
         filling.full = full;
-        Ok(!rows.is_empty())
+        Ok(true)
     }
 
-    async fn take_vault_wants(&self, begun: Millis) -> Result<Vec<RowId>, WatchError> {
+    /// Takes some of what was chosen, which is chosen anew where nothing is left of it, or it is too long ago;
+    /// `None` where there is nothing to choose from. Others may have taken it all meanwhile.
+    async fn take_vault_wants(
+        &self,
+        begun: Millis,
+        chosen: &mut Chosen,
+    ) -> Result<Option<Vec<RowId>>, WatchError> {
+        if chosen.is_over() {
+            let rows = self.choose_vault_wants(begun).await?.into();
+            *chosen = Chosen { rows, at: Some(Instant::now()) };
+        }
+        if chosen.rows.is_empty() {
+            return Ok(None);
+        }
+        let some: Vec<_> = chosen.rows.drain(..chosen.rows.len().min(BATCH)).collect();
+        let lease = ledger::now().saturating_add(LEASE);
+        let mut tx = self.ledger.write().await?;
+        let rows = tx.take_vault_wants(&some, begun, lease).await?;
+        tx.commit().await?;
+        Ok(Some(rows))
+    }
+
+    async fn choose_vault_wants(&self, begun: Millis) -> Result<Vec<RowId>, WatchError> {
         let tended = &self.tended;
-        if !tended.keep && self.ledger.read().await?.vault_summary().await?.problems == 0 {
+        let mut tx = self.ledger.read().await?;
+        if !tended.keep && tx.vault_summary().await?.problems == 0 {
             return Ok(Vec::new());
         }
-        let now = ledger::now();
         let wants = VaultWants {
             all: tended.keep,
             max_object: tended.keeper.vault.max_object,
-            fresh_since: now.saturating_sub(self.settings.policy.max_age()),
+            fresh_since: ledger::now().saturating_sub(self.settings.policy.max_age()),
         };
-        let mut tx = self.ledger.write().await?;
-        let lease = now.saturating_add(LEASE);
-        let rows = tx.take_vault_wants(&wants, begun, lease, BATCH).await?;
-        tx.commit().await?;
-        Ok(rows)
+        Ok(tx.vault_wants(&wants, begun, CHOSEN).await?)
     }
 
     /// Nothing is said of why.
@@ -208,6 +249,7 @@ impl Watch {
             Copied::NotGiven | Copied::Trouble(_) => {
                 tx.put_off_vault_wants(&[row], after(SOON)).await?;
             }
+            Copied::NoBlocksNow => tx.put_off_vault_wants(&[row], after(MUCH_LATER)).await?,
             Copied::NoRoom => tx.put_off_vault_wants(&[row], after(LATER)).await?,
             Copied::Unfit(why) => {
                 warn!("{id}: it can't be kept in the vault: {why}");
@@ -230,7 +272,7 @@ impl Watch {
             if full.is_for(independent, size) {
                 return Ok(Copied::NoRoom);
             }
-            if !keeper.has_room(size, independent).await? {
+            if !keeper.has_room(content.content.row, size, independent).await? {
                 full.add(independent, size);
                 return Ok(Copied::NoRoom);
             }
@@ -238,17 +280,20 @@ impl Watch {
         let Source::Copy(file) = self.copy_from_nodes(&content.into()).await? else {
             return Ok(Copied::NotGiven);
         };
-        let id = content.content.id;
+        let (id, most) = (content.content.id, keeper.vault.max_object);
         let (form, file) = match is_named_by(&id, file.path()).await? {
             true => (Form::File, file),
-            false => {
-                match self.blocks_from_nodes(&content.into(), keeper.vault.max_object).await? {
-                    Some(car) => (Form::Car, car),
-                    None => return Ok(Copied::Unfit(NO_BLOCKS.to_owned())),
+            false => match self.blocks_from_nodes(&content.into(), most).await? {
+                Blocks::Car(car) => (Form::Car, car),
+                Blocks::NotNow => return Ok(Copied::NoBlocksNow),
+                Blocks::TooLarge => {
+                    let why = format!("its blocks take more than [vault] max_object = {most}");
+                    return Ok(Copied::Unfit(why));
                 }
-            }
+                Blocks::None => return Ok(Copied::Unfit(NO_BLOCKS.to_owned())),
+            },
         };
-        let (bytes, most) = (file.as_file().metadata()?.len(), keeper.vault.max_object);
+        let bytes = file.as_file().metadata()?.len();
         if bytes > most {
             let why = format!("it takes {bytes} bytes, and [vault] max_object is {most}");
             return Ok(Copied::Unfit(why));

@@ -43,12 +43,20 @@ struct Car {
     exported: Value,
 }
 
+/// Takes everything out of the vault, which stays one.
+fn empty(world: &World) {
+    let entries = fs::read_dir(world.everhold.dir().join("everhold-vault")).into_iter().flatten();
+    for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        fs::remove_dir_all(path).unwrap();
+    }
+}
+
 /// Takes everything from the nodes and from the vault.
 async fn wipe(world: &World) -> Result<()> {
     for node in &world.nodes {
         node.lose_all().await?;
     }
-    let _ = fs::remove_dir_all(world.everhold.dir().join("everhold-vault"));
+    empty(world);
     world.once(&["--no-repair"]).await?.gives(3).map(drop)
 }
 
@@ -138,7 +146,7 @@ async fn cut_off_anywhere_gives_what_came_whole_and_names_the_rest() -> Result<(
     let car = Car::export(&world).await?;
     let length = car.bytes.len();
     for cut in [0, 1, 30, 300, length / 2, length - 1] {
-        let _ = fs::remove_dir_all(world.everhold.dir().join("everhold-vault"));
+        empty(&world);
         fs::write(&car.path, &car.bytes[..cut]).unwrap();
         let run = world.everhold.run(["restore", &car.path, "-q"]).await?;
         if cut < 50 {
@@ -226,7 +234,7 @@ async fn an_ipfs_daemon_imports_one_and_serves_what_is_in_it() -> Result<()> {
     let document = to.call(&format!("cat?arg={}&offline=true", text(&document))).await?;
     assert!(String::from_utf8_lossy(&document).contains(&picture));
 
-    fs::remove_dir_all(world.everhold.dir().join("everhold-vault")).unwrap();
+    empty(&world);
     let restored = car.restore(&world, 0).await?;
     assert_eq!(counts(&restored), [2, 0, 0], "{restored}");
     let image = content(&world.token(1).await?, "image")?.clone();
@@ -234,10 +242,28 @@ async fn an_ipfs_daemon_imports_one_and_serves_what_is_in_it() -> Result<()> {
     // What the daemon exports itself, in an order of its own, is as good.
     let theirs = world.everhold.dir().join("theirs.car");
     fs::write(&theirs, from.export(&picture).await?).unwrap();
-    fs::remove_dir_all(world.everhold.dir().join("everhold-vault")).unwrap();
+    empty(&world);
     let theirs = theirs.display().to_string();
     let restored = world.everhold.run(["restore", &theirs]).await?.gives(0)?;
     assert_eq!(counts(&restored), [1, 0, 0], "{restored}");
+    Ok(())
+}
+
+/// Nothing is put where a vault that is not mounted would be.
+#[tokio::test]
+async fn nothing_is_restored_into_a_vault_that_is_away() -> Result<()> {
+    let world = World::healthy(setup()).await?;
+    let car = Car::export(&world).await?;
+    car.restore(&world, 0).await?;
+    let folder = world.everhold.dir().join("everhold-vault");
+    fs::remove_dir_all(&folder).unwrap();
+    let run = world.everhold.run(["restore", &car.path, "-q"]).await?;
+    run.refuses(&["is it mounted?", "4 contents"])?;
+    assert!(!folder.exists());
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("everhold-vault"), b"").unwrap();
+    let restored = car.restore(&world, 0).await?;
+    assert_eq!(counts(&restored), [4, 0, 0], "{restored}");
     Ok(())
 }
 

@@ -50,5 +50,7 @@ mod support;
 mod unusual_dags;
 mod update;
 mod vault;
+mod vault_bucket;
+mod vault_killed;
 mod watch;
 mod watch_killed;

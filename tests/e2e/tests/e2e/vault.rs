@@ -12,20 +12,20 @@ use everhold_e2e::{
     report::{self, content, text},
     sha256,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const KEEP: &str = "[vault]\nkeep = true\nrecheck = \"0s\"\n";
 
-fn keeping() -> Setup {
+pub(crate) fn keeping() -> Setup {
     Setup { nodes: 2, tokens: 2, more: KEEP, ..Setup::default() }
 }
 
 /// The files of the vault but for what was set aside, by name.
-fn files(world: &World) -> Vec<PathBuf> {
+pub(crate) fn files(world: &World) -> Vec<PathBuf> {
     let folder = world.everhold.dir().join("everhold-vault");
     let mut all: Vec<PathBuf> = Vec::new();
     for below in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
-        if below.ends_with("aside") {
+        if below.ends_with("aside") || below.ends_with("everhold-vault") {
             continue;
         }
         all.extend(fs::read_dir(below).unwrap().map(|entry| entry.unwrap().path()));
@@ -35,7 +35,7 @@ fn files(world: &World) -> Vec<PathBuf> {
 }
 
 /// The file of a content in the vault.
-async fn file(world: &World, token: u64, role: &str) -> Result<PathBuf> {
+pub(crate) async fn file(world: &World, token: u64, role: &str) -> Result<PathBuf> {
     let cid = content(&world.token(token).await?, role)?["cid"].clone();
     let cid = text(&cid).to_owned();
     Ok(world.everhold.dir().join("everhold-vault").join(&cid[cid.len() - 2..]).join(cid))
@@ -184,6 +184,93 @@ async fn what_can_not_be_read_is_copied_again() -> Result<()> {
     assert!(fs::symlink_metadata(&path).unwrap().is_file() && fs::read(&path).unwrap() == right);
     let vault = &world.everhold.status().await?["vault"];
     assert_eq!((&vault["objects"], &vault["problems"]), (&json!(4), &json!(0)));
+    Ok(())
+}
+
+/// As where the disk or the network is away for a while: nothing of what is there is lost.
+#[cfg(unix)]
+#[tokio::test]
+async fn where_nothing_can_be_read_nothing_is_lost() -> Result<()> {
+    let world = World::healthy(keeping()).await?;
+    let all = files(&world);
+    let kept: Vec<_> = all.iter().map(|path| fs::read(path).unwrap()).collect();
+    for path in &all {
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink(path, path).unwrap();
+    }
+    let run = world.once(&[]).await?;
+    assert!(run.stderr.contains("can't be used"), "{}", run.stderr);
+    let status = run.gives(0)?;
+    let there =
+        |status: &Value| (status["vault"]["objects"].clone(), status["vault"]["problems"].clone());
+    assert_eq!(there(&status), (json!(4), json!(0)), "it is away, and nothing is lost");
+    for (path, bytes) in all.iter().zip(&kept) {
+        fs::remove_file(path).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let run = world.once(&[]).await?;
+    assert!(!run.stderr.contains("copied again"), "{}", run.stderr);
+    assert_eq!(there(&run.gives(0)?), (json!(4), json!(0)));
+    Ok(())
+}
+
+/// The folder in which its disk would be, and its disk is not.
+#[tokio::test]
+async fn one_that_is_not_mounted_is_said_and_left_alone() -> Result<()> {
+    let world = World::healthy(keeping()).await?;
+    let folder = world.everhold.dir().join("everhold-vault");
+    let away = world.everhold.dir().join("away");
+    fs::rename(&folder, &away).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let run = world.once(&[]).await?;
+    assert!(run.stderr.contains("is it mounted?"), "{}", run.stderr);
+    assert_eq!(run.gives(0)?["vault"]["objects"], 4, "nothing is lost");
+    assert!(is_empty(&folder), "nothing is put in its place");
+    fs::remove_dir(&folder).unwrap();
+    fs::rename(&away, &folder).unwrap();
+    let run = world.once(&[]).await?;
+    assert!(!run.stderr.contains("vault"), "{}", run.stderr);
+    run.gives(0)?;
+
+    // It was emptied: who says so, as is said, gets it back from the nodes.
+    let before = files(&world);
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("everhold-vault"), b"").unwrap();
+    let status = world.once(&[]).await?.gives(0)?;
+    assert_eq!((&status["vault"]["objects"], files(&world)), (&json!(4), before));
+    Ok(())
+}
+
+/// A vault at the root of a disk is not alone there.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_foreign_keeps_nobody_from_what_was_put_there() -> Result<()> {
+    let world = World::healthy(keeping()).await?;
+    let folder = world.everhold.dir().join("everhold-vault");
+    let image = file(&world, 1, "image").await?;
+    let bytes = fs::read(&image).unwrap();
+    fs::create_dir(folder.join("lost+found")).unwrap();
+    fs::write(folder.join("lost+found/README"), b"").unwrap();
+    let link = folder.join("loop");
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    // Of a process that ended in the middle of putting the other form in its place.
+    let mut other = image.clone().into_os_string();
+    other.push(".car");
+    fs::write(&other, b"not an archive").unwrap();
+    for node in &world.nodes {
+        node.lose_all().await?;
+    }
+    fs::remove_file(&image).unwrap();
+    world.once(&["--no-repair"]).await?.gives(3)?;
+    fs::write(&image, &bytes).unwrap();
+    let run = world.once(&[]).await?;
+    assert!(run.stderr.contains("loop is left alone"), "{}", run.stderr);
+    let status = run.gives(0)?;
+    assert_eq!((&status["vault"]["objects"], &status["vault"]["problems"]), (&json!(4), &json!(0)));
+    assert!(image.exists() && folder.join("lost+found/README").exists());
+    world.once(&[]).await?.gives(0)?;
+    assert!(!Path::new(&other).exists(), "it counts for nothing, and goes");
     Ok(())
 }
 
