@@ -211,8 +211,6 @@ impl Talk {
     async fn talk(&mut self, keeper: &mut Keeper, first: Option<Call>) -> Result<(), FetchError> {
         if keeper.heads.are_wanted() {
             self.subscribe().await?;
-            // What came while nobody listened.
-            keeper.wake.notify_one();
         }
         if let Some(call) = first {
             self.ask(call).await?;
@@ -265,11 +263,13 @@ impl Talk {
                     return Ok(());
                 }
                 if response.id == Id::String(SUBSCRIPTION.to_owned()) {
-                    if let Some(error) = response.payload.as_error() {
-                        debug!(
+                    match response.payload.as_error() {
+                        Some(error) => debug!(
                             "no word of new blocks: {}",
                             everhold_net::shown(error.message.as_bytes())
-                        );
+                        ),
+                        // What came before it told of any is found by a look.
+                        None => wake.notify_one(),
                     }
                     return Ok(());
                 }
