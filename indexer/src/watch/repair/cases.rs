@@ -179,7 +179,7 @@ impl Watch {
             let last = attempts.last_mut()?;
             let is_open = last.outcome == Outcome::Disproved && is_with_message(last.action?);
             let (hash, client) = (last.message.clone()?, nodes.get(node)?.aleph.clone()?);
-            is_open.then(|| async move { (last, client.message_status(&hash).await) })
+            is_open.then_some(async move { (last, client.message_status(&hash).await) })
         });
         let asked: Vec<_> = asked.collect();
         let answers = stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
